@@ -1,0 +1,1 @@
+"""Advice: what runs here, what to buy, what it costs."""

@@ -1,0 +1,1 @@
+"""Engines: one module an engine: its memory rules, settings and command line."""

@@ -1,0 +1,19 @@
+"""Errors that a person can mend: one clear line each, never a traceback."""
+
+from __future__ import annotations
+
+
+class PlannerError(Exception):
+    """Base of the planner's own errors. The message is one line: what, where, how to mend it."""
+
+
+class InputError(PlannerError):
+    """Bad usage or bad input: an unknown name, a damaged file, an impossible number (exit code 2)."""
+
+
+class UnsupportedError(PlannerError):
+    """A model, quantisation or engine combination that the planner has no rules for (exit code 2)."""
+
+
+class RefusedError(PlannerError):
+    """The engine itself would refuse to start with these settings; the message gives its reason (exit code 1)."""

@@ -1,0 +1,1 @@
+"""Hardware: machines, their detection and their profiles."""

@@ -1,0 +1,1 @@
+"""Launch: rendering a Plan as commands and files."""

@@ -1,0 +1,1 @@
+"""Models: the Architecture and everything that yields one."""

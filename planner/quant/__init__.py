@@ -1,0 +1,1 @@
+"""Quantisation: how tensors are stored, and which tensor gets which type."""

@@ -1,0 +1,1 @@
+"""Speed: decode, prefill and time to first token, with intervals."""

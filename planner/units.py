@@ -1,0 +1,118 @@
+"""Bytes, contexts and rates: parse what people type, print what people read.
+
+GB is 10^9 bytes and GiB is 2^30; a printed label always says which. Parsing and printing never depend
+on the locale.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from planner.errors import InputError
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+TIB: Final = 1 << 40
+GB: Final = 10**9
+
+# A bare "24G" or "24" means GiB: that is how vendors size memory (a "24 GB" card has 24 GiB of chips).
+_SIZE_FACTORS: Final = {
+    "": GIB,
+    "b": 1,
+    "k": KIB,
+    "kb": 1000,
+    "kib": KIB,
+    "m": MIB,
+    "mb": 10**6,
+    "mib": MIB,
+    "g": GIB,
+    "gb": GB,
+    "gib": GIB,
+    "t": TIB,
+    "tb": 10**12,
+    "tib": TIB,
+}
+_NUMBER: Final = re.compile(r"^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z]*)\s*$")
+_CONTEXT_FACTORS: Final = {"": 1, "k": 1024, "m": 1024 * 1024}
+MAX_BYTES: Final = 1 << 60
+MAX_CONTEXT: Final = 1 << 31
+
+
+def parse_size(text: str, what: str = "size") -> int:
+    """Return the bytes of a size such as ``24GiB``, ``24G`` (GiB), ``24000MiB`` or ``24GB`` (10^9).
+
+    Raises InputError for anything that is not a positive, finite amount of memory.
+    """
+    match = _NUMBER.match(text)
+    factor = _SIZE_FACTORS.get(match.group(2).lower()) if match else None
+    if match is None or factor is None:
+        raise InputError(f"{what} '{text}' is not a size; write for example 24GiB, 24G or 24000MiB")
+    value = float(match.group(1)) * factor
+    if value < 1:
+        raise InputError(f"{what} '{text}' must be more than zero; write for example 24GiB")
+    if value > MAX_BYTES:
+        raise InputError(f"{what} '{text}' is more memory than any machine has; write for example 24GiB")
+    return int(value)
+
+
+def parse_context(text: str, what: str = "context") -> int:
+    """Return the tokens of a context such as ``32k`` (= 32768), ``1M`` or ``4096``.
+
+    Raises InputError for anything that is not a positive whole number of tokens.
+    """
+    match = _NUMBER.match(text)
+    factor = _CONTEXT_FACTORS.get(match.group(2).lower()) if match else None
+    if match is None or factor is None:
+        raise InputError(f"{what} '{text}' is not a number of tokens; write for example 32k or 32768")
+    value = float(match.group(1)) * factor
+    if value < 1 or value != int(value):
+        raise InputError(f"{what} '{text}' must be a whole number of tokens above zero, for example 32k")
+    if value > MAX_CONTEXT:
+        raise InputError(f"{what} '{text}' is longer than any model's context; write for example 128k")
+    return int(value)
+
+
+def gib(size: int, digits: int = 1) -> str:
+    """Print bytes as GiB, for example ``12.9 GiB``."""
+    return f"{size / GIB:.{digits}f} GiB"
+
+
+def mib(size: int) -> str:
+    """Print bytes as whole MiB with a thousands separator, for example ``8,148 MiB``."""
+    return f"{size / MIB:,.0f} MiB"
+
+
+def size_text(size: int) -> str:
+    """Print bytes in the unit a reader expects: MiB below 1 GiB, GiB above, TiB from 1 TiB."""
+    if size < GIB:
+        return mib(size)
+    if size < TIB:
+        return gib(size)
+    return f"{size / TIB:.2f} TiB"
+
+
+def context_text(tokens: int) -> str:
+    """Print a context: ``32k`` where it is a whole number of 1024 tokens, else plain tokens."""
+    if tokens >= 1 << 20 and tokens % (1 << 20) == 0:
+        return f"{tokens >> 20}M"
+    if tokens >= KIB and tokens % KIB == 0:
+        return f"{tokens // KIB}k"
+    return f"{tokens:,}"
+
+
+def rate_text(value: float) -> str:
+    """Print a rate with as many digits as it deserves: 0.42, 7.3, 58, 1,240."""
+    if value < 1:
+        return f"{value:.2f}"
+    if value < 10:
+        return f"{value:.1f}"
+    if value < 1000:
+        return f"{value:.0f}"
+    return f"{round(value, -1):,.0f}"
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Round a non-negative integer up to a multiple."""
+    return -(-value // multiple) * multiple
