@@ -16,4 +16,4 @@ class UnsupportedError(PlannerError):
 
 
 class RefusedError(PlannerError):
-    """The engine itself would refuse to start with these settings; the message gives its reason (exit code 1)."""
+    """The engine itself would refuse these settings; the message gives its reason (exit code 1)."""
