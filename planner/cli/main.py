@@ -1,0 +1,125 @@
+"""The command line: finds the command, runs it, turns errors into one line and an exit code.
+
+Only the module of the command that was typed is imported: start-up time is part of the product.
+Exit codes: 0 an answer, 1 the answer is "no", 2 bad usage or bad input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from planner.errors import PlannerError, RefusedError
+
+# command -> module in planner.cli; the function has the command's name
+COMMANDS: Final[dict[str, str]] = {
+    "check": "check",
+    "plan": "plan",
+    "launch": "launch",
+    "buy": "buy",
+    "cost": "cost",
+    "compare": "compare",
+    "models": "models",
+    "show": "show",
+    "profiles": "profiles",
+    "verify": "verify",
+    "doctor": "doctor",
+    "bundle": "bundle",
+    "claims": "claims",
+    "schema": "schema",
+}
+HELP: Final = (
+    "Which open-weight language model runs on this machine, how fast, and what to type.\n\n"
+    "Start with: planner check"
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"planner {version('open-weight-planner')}")
+        raise typer.Exit
+
+
+def build_app(commands: Sequence[str]) -> typer.Typer:
+    """Build the typer application with the given commands only."""
+    app = typer.Typer(
+        name="planner",
+        help=HELP,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(no_args_is_help=True)
+    def root(
+        version: bool = typer.Option(
+            False, "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ) -> None:
+        pass
+
+    for name in commands:
+        module = importlib.import_module(f"planner.cli.{COMMANDS[name]}")
+        app.command(name)(getattr(module, name))
+    return app
+
+
+def _wanted(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the one command that is meant, or all of them (help, completion, a mistyped name)."""
+    if any(key.endswith("_COMPLETE") for key in os.environ):
+        return tuple(COMMANDS)
+    first = next((word for word in arguments if not word.startswith("-")), None)
+    return (first,) if first in COMMANDS else tuple(COMMANDS)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"planner: {' '.join(message.split())}\n")
+    return code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors become one line on stderr."""
+    try:
+        app = build_app(_wanted(arguments))
+        result = typer.main.get_command(app).main(
+            args=list(arguments), prog_name="planner", standalone_mode=False
+        )
+    except RefusedError as error:
+        return _fail(str(error), 1)
+    except PlannerError as error:
+        return _fail(str(error), 2)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        return _fail("interrupted", 130)
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(error.format_message() + "\n")
+            return 2
+        hint = "" if arguments and "--help" in arguments else " (see planner --help)"
+        return _fail(error.format_message().rstrip(".") + hint, 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has gone (planner … | head): nothing more to say, and nothing wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `planner` command."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

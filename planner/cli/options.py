@@ -1,0 +1,98 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.engines.plan import UseCase, Workload
+from planner.errors import InputError
+from planner.units import parse_context
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME[xN]",
+        help="Answer for this device or machine instead of the one in front of you, "
+        "for example rtx-4090, 'rtx-3090 x2' or '2x rtx-3090 + 128GiB ddr5-6000'.",
+    ),
+]
+RamOption = Annotated[
+    str | None, typer.Option("--ram", metavar="SIZE", help="RAM of the host, for example 64GiB.")
+]
+VramOption = Annotated[
+    str | None,
+    typer.Option("--vram", metavar="SIZE", help="One otherwise unknown GPU of this size, e.g. 24GiB."),
+]
+ContextOption = Annotated[
+    str | None,
+    typer.Option("--context", "-c", metavar="TOKENS", help="Context for each user: 32k, 131072 …"),
+]
+UsersOption = Annotated[
+    int, typer.Option("--users", "-u", metavar="N", help="People (sequences) served at the same time.")
+]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", "-e", metavar="NAME", help="llama.cpp, ollama or vllm.")
+]
+QuantOption = Annotated[
+    str | None, typer.Option("--quant", "-q", metavar="NAME", help="Quantisation, for example Q4_K_M.")
+]
+LicenseOption = Annotated[
+    str, typer.Option("--license", metavar="CLASS", help="permissive, commercial or any.")
+]
+MinSpeedOption = Annotated[
+    float | None, typer.Option("--min-speed", metavar="TPS", help="Tokens per second a user must see.")
+]
+UseCaseOption = Annotated[
+    str,
+    typer.Option(
+        "--use-case", metavar="NAME", help="general, coding, reasoning, multilingual, agents or vision."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="Table format: plain, github, csv, pipe, html …")
+]
+
+LICENSE_CLASSES = ("permissive", "commercial", "any")
+
+
+def one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
+    """Return the value, or raise InputError naming what is allowed."""
+    if value.lower() not in allowed:
+        raise InputError(f"{option} '{value}' is not known; one of: {', '.join(allowed)}")
+    return value.lower()
+
+
+def make_workload(
+    context: str | None,
+    users: int,
+    use_case: str = "general",
+    license: str = "any",
+    min_speed: float | None = None,
+    prompt: int | None = None,
+) -> Workload:
+    """Build the workload from options; raises InputError with one clear line."""
+    if users < 1:
+        raise InputError(f"--users {users} must be at least 1")
+    if users > 100_000:
+        raise InputError(f"--users {users} is more than one machine can serve; at most 100000")
+    if min_speed is not None and not 0 < min_speed < 1e6:
+        raise InputError(f"--min-speed {min_speed:g} must be more than zero tokens per second")
+    tokens = None if context is None else parse_context(context, "--context")
+    length = 1024 if prompt is None else prompt
+    if length < 1:
+        raise InputError(f"--prompt {length} must be at least 1 token")
+    if tokens is not None:
+        length = min(length, tokens)
+    return Workload(
+        context=tokens,
+        users=users,
+        prompt=length,
+        min_speed=min_speed,
+        use_case=UseCase(one_of(use_case, tuple(u.value for u in UseCase), "--use-case")),
+        license=one_of(license, LICENSE_CLASSES, "--license"),
+    )

@@ -1,0 +1,115 @@
+"""Tables, JSON and colour: the only module that prints answers.
+
+Answers go to stdout, diagnostics to stderr. Colour only on a terminal and never with NO_COLOR.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+PLAIN = "plain"
+DEFAULT_WIDTH = 80
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def use_colour() -> bool:
+    """True on a terminal without NO_COLOR and with a TERM that can."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def style(text: str, *names: str) -> str:
+    """Colour text for a terminal; returned unchanged anywhere else."""
+    if not names or not use_colour():
+        return text
+    codes = ";".join(_CODES[name] for name in names)
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def width() -> int:
+    """Columns to print in: 80, or the terminal's when it is wider or narrower."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return max(40, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
+    return DEFAULT_WIDTH
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def table(
+    rows: Iterable[Sequence[object]],
+    headers: Sequence[str],
+    fmt: str = PLAIN,
+    align: Sequence[str] | None = None,
+) -> str:
+    """Lay out rows with tabulate, or as RFC 4180 CSV for the format "csv".
+
+    Raises InputError for a format that tabulate does not know. Cells are text: nothing is reformatted.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if fmt == "csv":
+        import csv
+        import io
+
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(headers)
+        writer.writerows(cells)
+        return buffer.getvalue().rstrip("\n")
+    from tabulate import tabulate, tabulate_formats
+
+    if fmt not in tabulate_formats:
+        from planner.errors import InputError
+
+        raise InputError(f"unknown table format '{fmt}'; one of: csv, {', '.join(sorted(tabulate_formats))}")
+    return tabulate(
+        cells, headers=list(headers), tablefmt=fmt, disable_numparse=True, colalign=align if cells else None
+    )
+
+
+def print_table(
+    rows: Iterable[Sequence[object]],
+    headers: Sequence[str],
+    fmt: str = PLAIN,
+    align: Sequence[str] | None = None,
+) -> None:
+    """Print `table`."""
+    sys.stdout.write(table(rows, headers, fmt, align) + "\n")
+
+
+def print_line(text: str = "") -> None:
+    """Print one line as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def print_wrapped(text: str, indent: str = "", bullet: str = "") -> None:
+    """Print a paragraph wrapped to the terminal, continuation lines indented under the text."""
+    lead = indent + bullet
+    print_line(
+        textwrap.fill(
+            text,
+            width=width(),
+            initial_indent=lead,
+            subsequent_indent=indent + " " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def print_heading(text: str) -> None:
+    """Print a heading, bold on a terminal."""
+    print_line(style(text, "bold"))
+
+
+def diagnostic(text: str) -> None:
+    """Print one line on stderr."""
+    sys.stderr.write(text + "\n")
