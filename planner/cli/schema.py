@@ -1,0 +1,24 @@
+"""`planner schema`: the JSON schemas of everything that --json prints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.cli.output import print_json
+from planner.errors import InputError
+
+
+def schema(
+    name: Annotated[str | None, typer.Argument(help="A command's name; without it, all of them.")] = None,
+) -> None:
+    """Print the JSON schema of what a command prints with --json."""
+    from planner.schemas import SCHEMAS
+
+    if name is None:
+        print_json({key: model.model_json_schema() for key, model in SCHEMAS.items()})
+        return
+    if name not in SCHEMAS:
+        raise InputError(f"no schema is called '{name}'; one of: {', '.join(SCHEMAS)}")
+    print_json(SCHEMAS[name].model_json_schema())
