@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "planner"
 FLOORS = [
-    {"units", "errors", "data"},
+    {"errors"},
+    {"units", "data"},
     {"models", "hardware"},
     {"quant"},
     {"engines"},
