@@ -20,6 +20,7 @@ class Backend(StrEnum):
     VULKAN = "vulkan"
     SYCL = "sycl"
     CPU = "cpu"
+    OTHER = "other"  # a device that none of the engines drives (TPU, Gaudi)
 
 
 @dataclass(frozen=True, slots=True)

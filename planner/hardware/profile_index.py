@@ -1,0 +1,175 @@
+"""The index of profiles/: so that loading one profile does not parse three hundred files.
+
+`python -m planner.hardware.profile_index` writes profiles/index.json; a test checks that it is up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from planner.data import profiles_dir
+from planner.errors import InputError, PlannerError
+from planner.hardware.profile_model import Profile, read_profile
+from planner.units import MIB
+
+INDEX_NAME: Final = "index.json"
+VERSION: Final = 1
+_ANEW: Final = "write it anew: python -m planner.hardware.profile_index"
+
+# Words that people leave out, and vendors put in, without changing which device is meant.
+_FILLER: Final = re.compile(
+    r"\b(nvidia|geforce|amd|intel|apple|corporation|inc|graphics|generation|gpu)\b|\(r\)|\(tm\)|®|™",
+    re.IGNORECASE,
+)
+_NOISE: Final = re.compile(r"[^a-z0-9]+")
+
+
+def fold(name: str) -> str:
+    """Letters and digits alone: ``RTX 4090``, ``rtx-4090`` and ``rtx_4090`` are one name."""
+    return _NOISE.sub("", name.casefold())
+
+
+def fold_short(name: str) -> str:
+    """As fold, without vendor names and filler words: ``NVIDIA GeForce RTX 4090`` is ``rtx4090``."""
+    return _NOISE.sub("", _FILLER.sub(" ", name.casefold()))
+
+
+def driver_key(name: str) -> str:
+    """The key under which a name that a driver reports is looked up; keeps what tells devices apart."""
+    return _NOISE.sub("", re.sub(r"\b(nvidia|amd|intel)\b|\((r|tm)\)|®|™", " ", name.casefold()))
+
+
+def profile_names(profile: Profile) -> list[str]:
+    """Every name that means this profile to a person."""
+    names = [profile.id, *profile.aliases]
+    if profile.kind in ("gpu", "cloud"):
+        names += [profile.name, *profile.driver_names]
+    elif profile.kind == "soc" and profile.vendor != "apple":
+        names += [profile.name, *profile.driver_names, *profile.cpu_names]
+    else:
+        names += [profile.name, *profile.cpu_names]
+    return names
+
+
+def _keys(profile: Profile) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    for name in profile_names(profile):
+        for key in (fold(name), fold_short(name)):
+            if len(key) > 1:
+                keys[key] = profile.id
+    for smaller in profile.bins:
+        ident = f"{profile.id}-{smaller.gpu_cores}c"
+        for name in (ident, *smaller.aliases):
+            for key in (fold(name), fold_short(name)):
+                keys[key] = ident
+    return keys
+
+
+def _entry(profile: Profile, base: Path) -> dict[str, Any]:
+    price, hourly = profile.price, profile.hourly_price
+    entry: dict[str, Any] = {
+        "path": profile.path.relative_to(base).as_posix() if profile.path else None,
+        "name": profile.name,
+        "vendor": profile.vendor,
+        "kind": profile.kind,
+        "class": profile.device_class,
+    }
+    if profile.memory_total is not None:
+        entry["memory_mib"] = profile.memory_total // MIB
+    if profile.ram is not None:
+        entry["ram_mib"] = profile.ram // MIB
+    if profile.bandwidth is not None:
+        entry["bandwidth_gb_s"] = round(profile.bandwidth / 1e9, 3)
+    if price is not None:
+        entry["price"] = [price.kind, price.low, price.high, price.date]
+    if hourly is not None:
+        entry["hourly"] = [hourly.kind, hourly.hourly_low, hourly.hourly_high, hourly.date]
+    if profile.gpu:
+        entry["gpu"] = [profile.gpu, profile.gpu_count]
+    return entry
+
+
+def build_index(base: Path) -> dict[str, Any]:
+    """Read every profile below a folder and return the index. Raises InputError for a bad or doubled one."""
+    profiles: dict[str, Any] = {}
+    keys: dict[str, list[str]] = {}
+    drivers: dict[str, list[list[Any]]] = {}
+    cpus: dict[str, list[list[Any]]] = {}
+    pci: dict[str, list[str]] = {}
+    trees: dict[str, list[str]] = {}
+    for path in sorted(base.rglob("*.toml")):
+        profile = read_profile(path)
+        if profile.id in profiles:
+            raise InputError(
+                f"{path}: the id '{profile.id}' is used by {profiles[profile.id]['path']} as well"
+            )
+        profiles[profile.id] = _entry(profile, base)
+        for key, ident in _keys(profile).items():
+            keys.setdefault(key, []).append(ident)
+        told = profile.ram if profile.unified else profile.memory_total
+        size = None if told is None else told // MIB
+        for key in sorted({driver_key(n) for n in profile.driver_names}):
+            drivers.setdefault(key, []).append([profile.id, size])
+        for key in sorted({driver_key(n) for n in profile.cpu_names}):
+            cpus.setdefault(key, []).append([profile.id, None if profile.ram is None else profile.ram // MIB])
+        for ident in profile.pci_ids:
+            pci.setdefault(ident, []).append(profile.id)
+        for name in profile.device_tree_names:
+            trees.setdefault(name, []).append(profile.id)
+    # An id always means its own profile, whatever another one calls itself.
+    for ident in profiles:
+        keys[fold(ident)] = [ident]
+    return {
+        "version": VERSION,
+        "profiles": profiles,
+        "keys": {k: v if len(v) > 1 else v[0] for k, v in sorted(keys.items())},
+        "drivers": dict(sorted(drivers.items())),
+        "cpus": dict(sorted(cpus.items())),
+        "pci": dict(sorted(pci.items())),
+        "device_tree": dict(sorted(trees.items())),
+    }
+
+
+def render(index: dict[str, Any]) -> str:
+    """The index as text: one profile or key a line, so that a change reads well in a diff."""
+    lines = ["{", f'"version": {index["version"]},']
+    tables = [k for k in index if k != "version"]
+    for table in tables:
+        rows = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in index[table].items()]
+        lines.append(f"{json.dumps(table)}: {{")
+        lines.append(",\n".join(rows))
+        lines.append("}" if table == tables[-1] else "},")
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+_LOADED: dict[Path, dict[str, Any]] = {}
+
+
+def load_index() -> dict[str, Any]:
+    """The shipped index, read once a process. Raises PlannerError when it is missing or damaged."""
+    base = profiles_dir()
+    found = _LOADED.get(base)
+    if found is None:
+        path = base / INDEX_NAME
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PlannerError(f"{path} is missing or damaged ({error}); {_ANEW}") from None
+        if not isinstance(found, dict) or found.get("version") != VERSION:
+            raise PlannerError(f"{path} is of another version; {_ANEW}")
+        _LOADED[base] = found
+    return found
+
+
+def main() -> None:
+    """Write profiles/index.json from the profiles beside it."""
+    base = profiles_dir()
+    (base / INDEX_NAME).write_text(render(build_index(base)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
