@@ -7,6 +7,7 @@ so that a command that needs one engine doesn't pay for the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
@@ -15,18 +16,25 @@ from planner.engines.plan import MemoryEstimate, Plan, Workload
 from planner.errors import InputError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
+from planner.models.tensors import TensorInfo
 
 NO_OVERRIDES: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of the published weights beyond the quantisation's name."""
+
+    file_bytes: int | None = None  # size of the file(s): scales a mix that is no public rule (UD-Q4_K_XL)
+    tensors: tuple[TensorInfo, ...] | None = None  # every tensor of a GGUF: full names, stored types
 
 
 class Engine(Protocol):
     """One engine's rules: pure functions of architecture, quantisation, machine and workload.
 
-    `quant` is a quantisation's name ("Q4_K_M", "MXFP4", "FP8"); where the architecture's tensors carry
-    their own types (a GGUF file), those decide and the name is only shown. `overrides` are the engine's own
-    settings under its own names; what it doesn't name is chosen by `plan` and has the engine's own default
-    in `estimate`. `file_bytes` is a published file's size: it scales the weights of a quantisation whose mix
-    isn't a public rule ("UD-Q4_K_XL").
+    `quant` is a quantisation's name ("Q4_K_M", "MXFP4", "FP8"); where `stored` holds a file's tensors, those
+    decide and the name is only shown. `overrides` are the engine's own settings under its own names; what it
+    doesn't name is chosen by `plan` and has the engine's own default in `estimate`.
     """
 
     name: str
@@ -47,7 +55,7 @@ class Engine(Protocol):
         workload: Workload,
         overrides: Mapping[str, Any] = NO_OVERRIDES,
         *,
-        file_bytes: int | None = None,
+        stored: Stored | None = None,
     ) -> MemoryEstimate:
         """Memory per device, in bytes, with exactly these settings.
 
@@ -65,7 +73,7 @@ class Engine(Protocol):
         workload: Workload,
         overrides: Mapping[str, Any] = NO_OVERRIDES,
         *,
-        file_bytes: int | None = None,
+        stored: Stored | None = None,
     ) -> Plan:
         """The best placement and settings; `speed` and `command` are left for the floors above.
 
@@ -81,7 +89,7 @@ class Engine(Protocol):
         workload: Workload,
         overrides: Mapping[str, Any] = NO_OVERRIDES,
         *,
-        file_bytes: int | None = None,
+        stored: Stored | None = None,
     ) -> int:
         """Longest context, in tokens a sequence, for the workload's users; 0 where nothing fits."""
         ...
