@@ -1,0 +1,1 @@
+"""Benchmarks: accuracy against measured cases, and the speed of the planner itself."""

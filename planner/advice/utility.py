@@ -1,0 +1,91 @@
+"""What makes one plan better than another: quality first, then whether it is pleasant to use.
+
+The quality is a published score less what the quantisation costs. The preferences below are ours, stated
+and in one place: they rank plans, they are never printed as measurements.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from planner.engines.plan import Placement, Plan, UseCase, Workload
+
+# Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
+COMFORTABLE: Final = {
+    UseCase.GENERAL: 10.0,
+    UseCase.MULTILINGUAL: 10.0,
+    UseCase.VISION: 10.0,
+    UseCase.CODING: 15.0,
+    UseCase.REASONING: 15.0,
+    UseCase.AGENTS: 15.0,
+}
+ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
+POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
+POINTS_PER_HALVING: Final = 0.25  # share of the quality that one halving below comfort costs
+SHORT_CONTEXT: Final = 8192  # tokens; less than this is too little for everyday documents
+SHORT_CONTEXT_PENALTY: Final = 0.10  # share of the quality for each halving below it
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The steps from a published score to the figure that ranks."""
+
+    score: float  # published, on the catalogue's scale for the use case
+    quant_loss: float  # points that the quantisation is expected to cost
+    speed_points: float  # bonus or penalty for speed
+    context_points: float  # penalty for a short context
+    total: float
+
+
+def comfortable_speed(workload: Workload) -> float:
+    """Tokens/s that a user should see: what was asked for, or what the use case needs."""
+    return workload.min_speed or COMFORTABLE[workload.use_case]
+
+
+def speed_share(tps: float, comfortable: float) -> float:
+    """Bonus (positive) or penalty for a decode speed, as a share of the quality; rises with tps."""
+    if tps <= 0:
+        return -1.0
+    if tps >= comfortable:
+        top = max(ENOUGH, comfortable)
+        return POINTS_PER_DOUBLING * math.log2(min(tps, top) / comfortable)
+    return max(-1.0, -POINTS_PER_HALVING * math.log2(comfortable / tps))
+
+
+def context_share(tokens: int, workload: Workload) -> float:
+    """Penalty for a context shorter than everyday documents, as a share of the quality."""
+    if workload.context is not None or tokens >= SHORT_CONTEXT:
+        return 0.0
+    if tokens < 512:
+        return -0.5
+    return -SHORT_CONTEXT_PENALTY * math.log2(SHORT_CONTEXT / tokens)
+
+
+def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Worth:
+    """Value one plan; a plan that does not fit is worth nothing at all."""
+    if not plan.fits:
+        return Worth(score, quant_loss, 0.0, 0.0, -math.inf)
+    quality = max(score - quant_loss, 0.0)
+    tps = plan.speed.decode_tps.expected if plan.speed else comfortable_speed(workload)
+    speed_points = quality * speed_share(tps, comfortable_speed(workload))
+    context_points = quality * context_share(plan.max_context, workload)
+    return Worth(score, quant_loss, speed_points, context_points, quality + speed_points + context_points)
+
+
+def upper_bound(score: float, workload: Workload) -> float:
+    """The most that any plan of a model with this score can be worth."""
+    return score * (1.0 + max(0.0, speed_share(ENOUGH, comfortable_speed(workload))))
+
+
+def is_usable(plan: Plan, workload: Workload) -> bool:
+    """True where a user would call it usable: fits, and at least as fast as was asked for (or a third of
+    comfortable where nothing was asked for).
+    """
+    if not plan.fits or plan.placement is Placement.CPU and plan.max_context < 1024:
+        return False
+    if plan.speed is None:
+        return True
+    floor = workload.min_speed or comfortable_speed(workload) / 3
+    return plan.speed.decode_tps.expected >= floor

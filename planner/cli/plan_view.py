@@ -1,0 +1,160 @@
+"""How a plan looks on the screen: the lines and tables that check, plan and launch share."""
+
+from __future__ import annotations
+
+from planner.cli.output import (
+    PLAIN,
+    print_heading,
+    print_line,
+    print_table,
+    print_wrapped,
+    style,
+    width,
+)
+from planner.engines.plan import Interval, Placement, Plan
+from planner.hardware.machine import Accelerator, Machine
+from planner.units import context_text, gib, rate_text
+
+ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
+PLACEMENT_WORDS = {
+    Placement.GPU: "all on GPU",
+    Placement.HYBRID: "GPU + CPU",
+    Placement.CPU: "CPU only",
+}
+
+
+def short_name(model: str) -> str:
+    """The part of a Hugging Face id that people say."""
+    return model.rsplit("/", 1)[-1]
+
+
+def range_text(interval: Interval) -> str:
+    """An interval as "58 (49-66)"."""
+    return f"{rate_text(interval.expected)} ({rate_text(interval.low)}-{rate_text(interval.high)})"
+
+
+def seconds_text(interval: Interval) -> str:
+    """Seconds as "0.4 s (0.3-0.6)"."""
+
+    def one(value: float) -> str:
+        return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+    return f"{one(interval.expected)} s ({one(interval.low)}-{one(interval.high)})"
+
+
+def memory_text(plan: Plan) -> str:
+    """Memory per device in a few words: "12.9 GiB", "2 x 31.0 GiB", "20.1 + 38.0 RAM"."""
+    gpus = [d.total for d in plan.memory.devices if d.kind == "gpu" and d.total]
+    host = sum(d.total for d in plan.memory.devices if d.kind == "cpu")
+    if not gpus:
+        return f"{gib(host)} RAM"
+    if len(gpus) == 1:
+        text = gib(gpus[0])
+    else:
+        text = f"{len(gpus)} x {gib(max(gpus))}"
+    if plan.placement is Placement.HYBRID:
+        text += f" + {gib(host)} RAM"
+    return text
+
+
+def print_machine(machine: Machine) -> None:
+    """Print what the plans are for: GPUs with total and free memory, RAM, CPU, limits, and how we know."""
+    title = "This machine" if machine.detected else f"Machine: {machine.name}"
+    print_heading(title)
+    groups: list[tuple[Accelerator, int]] = []
+    for accelerator in machine.accelerators:
+        if groups and not machine.detected and groups[-1][0].name == accelerator.name:
+            groups[-1] = (groups[-1][0], groups[-1][1] + 1)
+        else:
+            groups.append((accelerator, 1))
+    for accelerator, count in groups:
+        times = f"{count} x " if count > 1 else ""
+        shared = ", shared with the system" if accelerator.unified else ""
+        bandwidth = (
+            f", {accelerator.memory_bandwidth / 1e9:,.0f} GB/s" if accelerator.memory_bandwidth else ""
+        )
+        print_wrapped(
+            f"{times}{accelerator.name}: {gib(accelerator.memory_total)}, "
+            f"{gib(accelerator.memory_free)} free{shared}{bandwidth}",
+            indent="  ",
+            bullet="GPU  ",
+        )
+    if not machine.accelerators:
+        print_wrapped("none that an engine here could use", indent="  ", bullet="GPU  ")
+    hosts = len(machine.hosts)
+    for host in machine.hosts[:1]:
+        each = f" on each of {hosts} hosts" if hosts > 1 else ""
+        print_wrapped(
+            f"{gib(host.ram_total)}, {gib(host.ram_available)} available{each}", indent="  ", bullet="RAM  "
+        )
+        cores = f", {host.cpu.usable_cores} cores usable" if host.cpu.usable_cores else ""
+        bandwidth = f", {host.cpu.memory_bandwidth / 1e9:,.0f} GB/s" if host.cpu.memory_bandwidth else ""
+        print_wrapped(f"{host.cpu.name}{cores}{bandwidth}", indent="  ", bullet="CPU  ")
+        for limit in host.limits:
+            print_wrapped(limit, indent="  ", bullet="     limited by ")
+    if machine.sources:
+        known = "; ".join(f"{what}: {source}" for what, source in machine.sources.items())
+        print_wrapped(known, indent="  ", bullet="from ")
+    for note in machine.notes:
+        print_wrapped(note, indent="  ", bullet="note ")
+
+
+def print_plans(plans: list[Plan] | tuple[Plan, ...], fmt: str = PLAIN) -> None:
+    """Print the table of `check`, best first."""
+    narrow = fmt == PLAIN and width() < 100
+    rows = []
+    for rank, plan in enumerate(plans, 1):
+        speed = "?" if plan.speed is None else range_text(plan.speed.decode_tps)
+        row: list[object] = [rank, short_name(plan.model), plan.quant]
+        if not narrow:
+            row.append(ENGINE_NAMES.get(plan.engine, plan.engine))
+        row += [memory_text(plan), context_text(plan.max_context), speed]
+        rows.append(row)
+    headers = ["#", "Model", "Quant", "Engine", "Memory", "Max context", "Tokens/s"]
+    if narrow:
+        headers = ["#", "Model", "Quant", "Memory", "Context", "Tokens/s"]
+    if fmt == PLAIN:
+        limit = 30 if narrow else 44
+        for row in rows:
+            name = str(row[1])
+            row[1] = name if len(name) <= limit else name[: limit - 1] + "…"
+    print_table(rows, headers, fmt)
+
+
+def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
+    """Print the memory breakdown per device, GiB."""
+    headers = ["Device", "Weights", "KV cache", "State", "Compute", "Overhead", "Total", "Available", ""]
+    rows = []
+    for device in plan.memory.devices:
+        parts = (device.weights, device.kv_cache, device.state, device.compute, device.overhead)
+        verdict = "" if device.available == 0 else "fits" if device.fits else "TOO SMALL"
+        rows.append(
+            [
+                device.name if len(device.name) <= 18 or fmt != PLAIN else device.name[:17] + "…",
+                *(f"{part / 2**30:.2f}" for part in parts),
+                f"{device.total / 2**30:.2f}",
+                f"{device.available / 2**30:.2f}" if device.available else "",
+                verdict,
+            ]
+        )
+    if not any(d.state for d in plan.memory.devices):
+        headers.pop(3)
+        for row in rows:
+            row.pop(3)
+    print_heading("Memory (GiB)")
+    print_table(rows, headers, fmt, align=("left", *["right"] * (len(headers) - 2), "left"))
+
+
+def print_command(plan: Plan) -> None:
+    """Print the command, ready to paste, environment first."""
+    for name, value in plan.env.items():
+        print_line(f"export {name}={value}")
+    print_line(style(plan.command, "cyan"))
+
+
+def print_reasons(plan: Plan) -> None:
+    """Print why, and what to beware of."""
+    for reason in plan.why:
+        print_wrapped(reason, indent="  ", bullet="- ")
+    for warning in plan.warnings:
+        print_wrapped(warning, indent="  ", bullet=style("! ", "yellow"))
