@@ -18,8 +18,7 @@ from planner.models.gguf_types import FILE_TYPES
 
 __all__ = ["GgufArray", "GgufHeader", "GgufTensor", "Value", "quant_of_name", "read_gguf", "shard_names"]
 
-# Headers of small vocabularies come in one read; the buffer grows by what the scanner estimates.
-FIRST_READ: Final = 1 << 20
+READ_STEP: Final = 1 << 20
 MAX_SHARDS: Final = 1024
 _SHARD: Final = re.compile(r"^(?P<stem>.*)-(?P<no>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 _QUANT: Final = re.compile(
@@ -176,12 +175,12 @@ def join_shards(parts: list[tuple[str, RawHeader, int]]) -> GgufHeader:
     )
 
 
-def drive(source: str, size: int | None, first: int, grow: Callable[[bytearray, int], None]) -> RawHeader:
-    """Run the scanner: `grow(buffer, wanted)` appends what it can up to `wanted` bytes of the file."""
+def drive(source: str, size: int | None, grow: Callable[[bytearray, int], None]) -> RawHeader:
+    """Run the scanner: `grow(buffer, wanted)` appends at least up to `wanted` bytes, if it can."""
     buf = bytearray()
     scan = scan_header(buf, size)
     try:
-        wanted = max(next(scan), first if size is None else min(first, size))
+        wanted = next(scan)
         while True:
             had = len(buf)
             grow(buf, wanted)
@@ -199,21 +198,23 @@ def _read_one(path: Path) -> tuple[RawHeader, int]:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder; name a .gguf file in it")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a regular file")
         with path.open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             file.seek(0)
 
             def grow(buf: bytearray, wanted: int) -> None:
-                while len(buf) < wanted and (chunk := file.read(wanted - len(buf))):
+                while len(buf) < wanted and (chunk := file.read(max(READ_STEP, wanted - len(buf)))):
                     buf += chunk
 
-            return drive(str(path), size, FIRST_READ, grow), size
+            return drive(str(path), size, grow), size
     except FileNotFoundError:
         if shard_names(path.name):
             raise InputError(f"{path} is missing: a split model needs all its files in one folder") from None
         raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _check_split(name: str, raw: RawHeader, no: int, count: int) -> None:

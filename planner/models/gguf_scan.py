@@ -1,8 +1,8 @@
 """Scan the header of a GGUF file from a growing buffer: bounded work whatever the bytes say.
 
 The scanner is a generator, so that a local file, a sequence of range requests and a streaming answer are
-read by the same code: it yields the number of bytes (from the start of the file) that it needs next, the
-caller appends them to the buffer and resumes. The checks are those of gguf_init_from_reader in llama.cpp
+read by the same code: it yields how many bytes (from the start of the file) it needs at least, the caller
+appends what it has and resumes. The checks are those of gguf_init_from_reader in llama.cpp
 b11434, ggml/src/gguf.cpp, and limits beyond which no real header goes.
 """
 
@@ -86,8 +86,8 @@ _HEAD: Final = struct.Struct("<4sIQQ")
 def scan_header(buf: bytearray, size: int | None) -> Scan:
     """Scan a header from `buf`, which holds the file's first bytes; `size` is the file's length if known.
 
-    Yields how many bytes from the start of the file are wanted next (an estimate, never above MAX_HEADER);
-    the caller appends at least one more byte of the file to `buf` and resumes. Raises InputError (one line,
+    Yields how many bytes from the start of the file are needed at least to go on (never above MAX_HEADER);
+    the caller appends more of the file to `buf` and resumes. Raises InputError (one line,
     without the file's name) for whatever llama.cpp would refuse and for what no real header holds.
     """
     return (yield from _Scanner(buf, size).run())
@@ -104,7 +104,6 @@ class _Scanner:
         self.strings = 0  # strings stepped over
         self.kept = 0  # array elements kept
         self.text = 0  # bytes of strings kept
-        self.n_tensors = 0
 
     def run(self) -> Scan:
         """Scan magic, metadata and tensor infos."""
@@ -121,20 +120,19 @@ class _Scanner:
                 f"damaged GGUF header: it announces {n_kv} metadata keys and {n_tensors} tensors,"
                 f" more than any model has ({MAX_KEYS} and {MAX_TENSORS})"
             )
-        self.n_tensors = n_tensors
         metadata = yield from self.metadata(n_kv)
         alignment = _alignment(metadata)
         tensors, data_size = yield from self.tensors(n_tensors, alignment)
         data_offset = -(-self.pos // alignment) * alignment if tensors else self.pos
         return RawHeader(version, metadata, tensors, alignment, data_offset, data_size)
 
-    def need(self, count: int, estimate: int = 0) -> Generator[int, None, None]:
-        """Wait until `count` bytes from the position are in the buffer; hint at `estimate` more."""
+    def need(self, count: int) -> Generator[int, None, None]:
+        """Wait until `count` bytes from the position are in the buffer."""
         end = self.pos + count
         if end > self.limit:
             raise self.beyond(end)
         while len(self.buf) < end:
-            yield max(end, min(end + estimate, self.limit))
+            yield end
 
     def beyond(self, end: int) -> InputError:
         """Say why a header can't go on to `end`."""
@@ -206,7 +204,7 @@ class _Scanner:
         """Read a short array of numbers, skip a long one."""
         fmt, width = SCALARS[element]
         span = count * width
-        yield from self.need(span, self.rest())
+        yield from self.need(span)
         start = self.pos
         self.pos += span
         if count > KEEP_ELEMENTS or self.kept + count > KEEP_TOTAL:
@@ -220,7 +218,6 @@ class _Scanner:
             raise InputError(
                 f"damaged GGUF header: {key[:80]!r} announces {count} strings, more than any vocabulary has"
             )
-        yield from self.need(0)
         if self.pos + 8 * count > self.limit:
             raise self.beyond(self.pos + 8 * count)
         self.strings += count
@@ -231,11 +228,9 @@ class _Scanner:
             if pos > self.limit:
                 raise self.beyond(pos)
             done += stepped
-            mean = (pos - first) // max(done, 1)
             self.pos = pos
-            # The last length may point past the buffer: need(0) waits for it.
-            missing = (count - done) * mean
-            yield from self.need(8 if done < count else 0, missing + self.rest(count, mean))
+            # The last length may point past the buffer: need(0) waits for what it spans.
+            yield from self.need(8 if done < count else 0)
         if count > KEEP_ELEMENTS or self.pos - first > KEEP_STRING or self.kept + count > KEEP_TOTAL:
             return GgufArray("string", count)
         self.kept += count
@@ -251,12 +246,6 @@ class _Scanner:
             pos += 8 + length
         return tuple(out)
 
-    def rest(self, tokens: int = 0, mean: int = 0) -> int:
-        """Guess the bytes still to come: merges after the first big array (two a token, each of two
-        tokens), scores and types, tensor infos of some 80 bytes."""
-        merges = 0 if self.strings > tokens else 2 * tokens * (2 * mean)
-        return merges + 8 * tokens + 96 * self.n_tensors + (1 << 17)
-
     def tensors(
         self, n_tensors: int, alignment: int
     ) -> Generator[int, None, tuple[tuple[GgufTensor, ...], int]]:
@@ -268,12 +257,12 @@ class _Scanner:
             name = _text(raw)
             if name in tensors:
                 raise InputError(f"damaged GGUF header: duplicate tensor name {name!r}")
-            yield from self.need(4, 96 * (n_tensors - index))
+            yield from self.need(4)
             n_dims = _U32.unpack_from(self.buf, self.pos)[0]
             if n_dims > MAX_DIMS:
                 raise InputError(f"damaged GGUF header: tensor {name!r} has {n_dims} dimensions (limit 4)")
             self.pos += 4
-            yield from self.need(8 * n_dims + 12, 96 * (n_tensors - index))
+            yield from self.need(8 * n_dims + 12)
             *shape, type_id, offset = struct.unpack_from(f"<{n_dims}QIQ", self.buf, self.pos)
             self.pos += 8 * n_dims + 12
             tensor = _tensor(name, tuple(shape) or (1,), type_id, offset)
