@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from planner.hardware.profile_spec import MemoryPart
 
 # NVML's total includes memory that the driver and its firmware keep; cudaMemGetInfo does not show it to
-# programs. Where a profile doesn't say how much, this share is taken (see docs of the profiles' reserve_mib).
-DEFAULT_RESERVE: Final = 0.0125
+# programs. A line through 12 to 180 GiB cards in PyTorch logs of current drivers (cudaMemGetInfo total beside
+# the NVML total, read 2026-11-24): 430 MiB + 0.17 %, residual -60 to +120 MiB; A100 holds 250 MiB more.
+# Profiles with a figure of their own (reserve_mib) use that. Drivers before R550 hold about 150 MiB less.
+_RESERVE_BASE: Final = 430 * MIB
+_RESERVE_SHARE: Final = 0.0017
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,17 @@ def system_reserve(ram: int) -> int:
     return min(max(2 * GIB, ram // 16), 8 * GIB, ram // 4)
 
 
+def driver_reserve(total: int) -> int:
+    """Bytes that an idle NVIDIA driver holds back of NVML's total; for cards without a figure of their own."""
+    return (_RESERVE_BASE + int(total * _RESERVE_SHARE)) // MIB * MIB
+
+
 def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share: float = 1.0) -> Accelerator:
     """One device of a profile, idle. Unified chips need their RAM: see soc_host."""
     total = int((profile.memory_total or 0) * share)
     reserve = profile.memory_reserve
     if reserve is None:
-        reserve = int(total * DEFAULT_RESERVE) // MIB * MIB if profile.vendor == "nvidia" else 0
+        reserve = driver_reserve(total) if profile.vendor == "nvidia" else 0
     return Accelerator(
         name=profile.driver_names[0] if profile.driver_names else profile.name,
         vendor=profile.vendor,

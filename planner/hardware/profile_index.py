@@ -43,8 +43,8 @@ def driver_key(name: str) -> str:
 
 
 def profile_names(profile: Profile) -> list[str]:
-    """Every name that means this profile to a person."""
-    names = [profile.id, *profile.aliases]
+    """Every name that means this profile to a person, besides its id and aliases."""
+    names: list[str] = []
     if profile.kind in ("gpu", "cloud"):
         names += [profile.name, *profile.driver_names]
     elif profile.kind == "soc" and profile.vendor != "apple":
@@ -54,18 +54,21 @@ def profile_names(profile: Profile) -> list[str]:
     return names
 
 
-def _keys(profile: Profile) -> dict[str, str]:
-    keys: dict[str, str] = {}
-    for name in profile_names(profile):
-        for key in (fold(name), fold_short(name)):
-            if len(key) > 1:
-                keys[key] = profile.id
+def all_names(profile: Profile) -> list[str]:
+    """Id, aliases and names."""
+    return [profile.id, *profile.aliases, *profile_names(profile)]
+
+
+def _keys(profile: Profile) -> list[tuple[int, str, str]]:
+    """(rank, key, id) of every name: an id beats an alias, an alias beats what a driver calls the device."""
+    named = [(0, profile.id, profile.id)]
+    named += [(1, name, profile.id) for name in profile.aliases]
+    named += [(2, name, profile.id) for name in profile_names(profile)]
     for smaller in profile.bins:
         ident = f"{profile.id}-{smaller.gpu_cores}c"
-        for name in (ident, *smaller.aliases):
-            for key in (fold(name), fold_short(name)):
-                keys[key] = ident
-    return keys
+        named += [(0, ident, ident), *((1, name, ident) for name in smaller.aliases)]
+    keys = [(rank, key, ident) for rank, name, ident in named for key in (fold(name), fold_short(name))]
+    return [k for k in dict.fromkeys(keys) if len(k[1]) > 1]
 
 
 def _entry(profile: Profile, base: Path) -> dict[str, Any]:
@@ -95,11 +98,12 @@ def _entry(profile: Profile, base: Path) -> dict[str, Any]:
 def build_index(base: Path) -> dict[str, Any]:
     """Read every profile below a folder and return the index. Raises InputError for a bad or doubled one."""
     profiles: dict[str, Any] = {}
-    keys: dict[str, list[str]] = {}
+    ranked: dict[str, list[tuple[int, str]]] = {}
     drivers: dict[str, list[list[Any]]] = {}
     cpus: dict[str, list[list[Any]]] = {}
     pci: dict[str, list[str]] = {}
     trees: dict[str, list[str]] = {}
+    patterns: dict[str, list[str]] = {}
     for path in sorted(base.rglob("*.toml")):
         profile = read_profile(path)
         if profile.id in profiles:
@@ -107,8 +111,8 @@ def build_index(base: Path) -> dict[str, Any]:
                 f"{path}: the id '{profile.id}' is used by {profiles[profile.id]['path']} as well"
             )
         profiles[profile.id] = _entry(profile, base)
-        for key, ident in _keys(profile).items():
-            keys.setdefault(key, []).append(ident)
+        for rank, key, ident in _keys(profile):
+            ranked.setdefault(key, []).append((rank, ident))
         told = profile.ram if profile.unified else profile.memory_total
         size = None if told is None else told // MIB
         for key in sorted({driver_key(n) for n in profile.driver_names}):
@@ -116,21 +120,27 @@ def build_index(base: Path) -> dict[str, Any]:
         for key in sorted({driver_key(n) for n in profile.cpu_names}):
             cpus.setdefault(key, []).append([profile.id, None if profile.ram is None else profile.ram // MIB])
         for ident in profile.pci_ids:
-            pci.setdefault(ident, []).append(profile.id)
+            pci.setdefault(ident.lower(), []).append(profile.id)
+        for pattern in profile.cpu_patterns:
+            patterns.setdefault(pattern, []).append(profile.id)
         for name in profile.device_tree_names:
             trees.setdefault(name, []).append(profile.id)
-    # An id always means its own profile, whatever another one calls itself.
-    for ident in profiles:
-        keys[fold(ident)] = [ident]
     return {
         "version": VERSION,
         "profiles": profiles,
-        "keys": {k: v if len(v) > 1 else v[0] for k, v in sorted(keys.items())},
+        "keys": {k: _best(v) for k, v in sorted(ranked.items())},
         "drivers": dict(sorted(drivers.items())),
         "cpus": dict(sorted(cpus.items())),
         "pci": dict(sorted(pci.items())),
+        "cpu_patterns": dict(sorted(patterns.items())),
         "device_tree": dict(sorted(trees.items())),
     }
+
+
+def _best(named: list[tuple[int, str]]) -> str | list[str]:
+    top = min(rank for rank, _ in named)
+    idents = list(dict.fromkeys(ident for rank, ident in named if rank == top))
+    return idents if len(idents) > 1 else idents[0]
 
 
 def render(index: dict[str, Any]) -> str:

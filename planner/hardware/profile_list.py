@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from planner.hardware.profile_index import fold, load_index, profile_names
+from planner.hardware.profile_index import all_names, fold, load_index
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import split_bin, user_profiles
 from planner.units import MIB
@@ -49,7 +49,7 @@ def list_profiles(search: str | None = None) -> list[ProfileInfo]:
             base = split_bin(ident, index)[0]
             texts[base] += " " + key
     for profile in own:
-        texts[profile.id] += " " + " ".join(fold(n) for n in profile_names(profile))
+        texts[profile.id] += " " + " ".join(fold(n) for n in all_names(profile))
     return sorted((i for i in infos.values() if all(w in texts[i.id] for w in words)), key=_order)
 
 

@@ -71,6 +71,7 @@ class Profile:
     path: Path | None = None
     driver_names: tuple[str, ...] = ()
     cpu_names: tuple[str, ...] = ()
+    cpu_patterns: tuple[str, ...] = ()  # regular expressions found in the brand strings of a whole family
     pci_ids: tuple[str, ...] = ()  # vendor:device or vendor:device:revision, lower-case hexadecimal
     device_tree_names: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -233,6 +234,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         path=path,
         driver_names=top.texts("driver_names"),
         cpu_names=top.texts("cpu_names"),
+        cpu_patterns=top.texts("cpu_patterns"),
         pci_ids=top.texts("pci_ids"),
         device_tree_names=top.texts("device_tree_names"),
         aliases=top.texts("aliases"),

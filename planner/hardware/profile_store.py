@@ -6,13 +6,14 @@ Shipped profiles lie in profiles/ and are found through its index; the user's ow
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from planner.data import profiles_dir
 from planner.errors import InputError
-from planner.hardware.profile_index import driver_key, fold, fold_short, load_index, profile_names
+from planner.hardware.profile_index import all_names, driver_key, fold, fold_short, load_index
 from planner.hardware.profile_model import Bin, Profile, read_profile
 from planner.units import MIB, gib
 
@@ -76,8 +77,16 @@ def find_by_driver_name(name: str, memory_total: int | None = None) -> Profile |
 
 
 def find_by_cpu_name(name: str, ram: int | None = None) -> Profile | None:
-    """As find_by_driver_name, for the brand string of a processor; `ram` in bytes."""
+    """The profile of a chip from the brand string of its processor; `ram` in bytes tells sizes apart."""
     return _sized(load_index()["cpus"].get(driver_key(name), []), name, ram)
+
+
+def find_cpu_family(name: str) -> Profile | None:
+    """The profile of a server processor's family (its memory channels and speed) from its brand string."""
+    for pattern, ids in load_index()["cpu_patterns"].items():
+        if re.search(pattern, name):
+            return get_profile(ids[0])
+    return None
 
 
 def find_by_pci_id(ident: str, memory_total: int | None = None) -> Profile | None:
@@ -142,7 +151,7 @@ def resolve(name: str, ram: int | None) -> tuple[Profile, Bin | None]:
     own, problems = user_profiles()
     wanted = {fold(name), fold_short(name)}
     for profile in own:
-        if wanted & {fold(n) for n in profile_names(profile)}:
+        if wanted & {fold(n) for n in all_names(profile)}:
             return profile, None
     if name.endswith(".toml") or os.sep in name:
         return read_profile(Path(name)), None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from planner.errors import InputError
 from planner.hardware import assemble
 from planner.hardware.machine import Accelerator, Cpu, Host, Machine
+from planner.hardware.profile_index import driver_key, fold, load_index
 from planner.hardware.profile_list import ProfileInfo, list_profiles
 from planner.hardware.profile_model import Bin, Price, Profile
 from planner.hardware.profile_store import (
@@ -139,6 +140,7 @@ def _build(
             notes.append(
                 f"the memory of {profile.name} is not verified: {profile.sources.get('memory', 'no source')}"
             )
+    notes += _same_name(devices, spec)
     sources = {f"{p.id}: {k}": v for _, p, _ in devices for k, v in p.sources.items()}
     machine = Machine(
         hosts=hosts,
@@ -148,6 +150,20 @@ def _build(
         sources=sources,
     )
     return assemble.priced(machine, [(n, p) for n, p, _ in devices])
+
+
+def _same_name(devices: list[_Device], spec: str) -> list[str]:
+    """A note for each card sold with other memory sizes under one name, unless the id itself was given."""
+    index = load_index()
+    notes: list[str] = []
+    for _, profile, _ in devices:
+        if profile.kind != "gpu" or not profile.driver_names or fold(profile.id) in fold(spec):
+            continue
+        rows = index["drivers"].get(driver_key(profile.driver_names[0]), [])
+        others = [row[0] for row in rows if row[0] != profile.id]
+        if others:
+            notes.append(f"{profile.id} is taken; the name is also sold as {', '.join(others)}")
+    return notes
 
 
 def _gpu_accelerators(gpus: list[_Device], vram: int | None) -> tuple[Accelerator, ...]:
