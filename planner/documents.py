@@ -6,10 +6,14 @@ integer bytes. Built by hand because a cold start is too short for pydantic mode
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from planner.engines.plan import Interval, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Host, Machine
+
+if TYPE_CHECKING:
+    from planner.advice.recommend import Recommendation
 
 JsonObject = dict[str, Any]
 
@@ -128,4 +132,21 @@ def machine_document(machine: Machine) -> JsonObject:
         "hosts": [host_document(h) for h in machine.hosts],
         "sources": dict(machine.sources),
         "notes": list(machine.notes),
+    }
+
+
+def check_document(machine: Machine, answer: Recommendation) -> JsonObject:
+    """What `planner check --json` prints."""
+    return {
+        "machine": machine_document(machine),
+        "plans": [plan_document(p) for p in answer.plans],
+        "notes": list(answer.notes),
+    }
+
+
+def launch_document(plan: Plan, files: Iterable[tuple[str, str]]) -> JsonObject:
+    """What `planner launch --json` prints: the plan, and the files where there is more than a command."""
+    return {
+        **plan_document(plan),
+        "files": [{"name": name, "content": content} for name, content in files],
     }

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from planner.engines.plan import Placement, Plan, UseCase, Workload
+from planner.engines.plan import Plan, UseCase, Workload
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {
@@ -83,7 +83,7 @@ def is_usable(plan: Plan, workload: Workload) -> bool:
     """True where a user would call it usable: fits, and at least as fast as was asked for (or a third of
     comfortable where nothing was asked for).
     """
-    if not plan.fits or plan.placement is Placement.CPU and plan.max_context < 1024:
+    if not plan.fits:
         return False
     if plan.speed is None:
         return True

@@ -68,7 +68,8 @@ def build_app(commands: Sequence[str]) -> typer.Typer:
 
     for name in commands:
         module = importlib.import_module(f"planner.cli.{COMMANDS[name]}")
-        app.command(name)(getattr(module, name))
+        # Commands that take an engine's own settings let options through that typer does not know.
+        app.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(getattr(module, name))
     return app
 
 

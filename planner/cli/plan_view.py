@@ -11,7 +11,7 @@ from planner.cli.output import (
     style,
     width,
 )
-from planner.engines.plan import Interval, Placement, Plan
+from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
 from planner.units import context_text, gib, rate_text
 
@@ -158,3 +158,20 @@ def print_reasons(plan: Plan) -> None:
         print_wrapped(reason, indent="  ", bullet="- ")
     for warning in plan.warnings:
         print_wrapped(warning, indent="  ", bullet=style("! ", "yellow"))
+
+
+def print_speed(speed: SpeedEstimate) -> None:
+    """Print what to expect, as expected (low-high)."""
+    print_heading("Speed (expected, and where 80 % of measurements should lie)")
+    at = f" with {context_text(speed.depth)} tokens in the cache" if speed.depth else ""
+    print_wrapped(f"{range_text(speed.decode_tps)} tokens/s{at}", indent="  ", bullet="decode      ")
+    print_wrapped(f"{range_text(speed.prefill_tps)} tokens/s", indent="  ", bullet="prefill     ")
+    print_wrapped(seconds_text(speed.ttft_s), indent="  ", bullet="first token ")
+    if speed.total_output_tps is not None:
+        print_wrapped(f"{range_text(speed.total_output_tps)} tokens/s", indent="  ", bullet="all users   ")
+    if speed.limited_by:
+        print_wrapped(speed.limited_by, indent="  ", bullet="limited by  ")
+    for hint in speed.faster:
+        print_wrapped(hint, indent="  ", bullet="faster with ")
+    if speed.basis:
+        print_wrapped(speed.basis, indent="  ", bullet="rests on    ")

@@ -1,0 +1,169 @@
+"""What would change the answer: the plan's neighbours, each computed, none guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from planner.advice.planning import bare_plan, complete, quants_for
+from planner.engines.base import get_engine
+from planner.engines.plan import Placement, Plan, Workload
+from planner.errors import PlannerError
+from planner.hardware.machine import Host, Machine
+from planner.models.model import Model
+from planner.units import GIB, context_text, gib, rate_text, size_text
+
+PLENTY: Final = 1 << 50  # bytes: memory without limit
+
+
+def alternatives(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """Return sentences about what a smaller or larger quantisation, context or machine would do."""
+    lines: list[str] = []
+    if not plan.fits:
+        lines += _missing(plan)
+    lines += _other_quants(model, machine, workload, plan)
+    lines += _shorter_context(model, machine, workload, plan)
+    lines += _smaller_cache(model, machine, workload, plan)
+    lines += _whole_on_gpu(model, machine, workload, plan)
+    return lines
+
+
+def _try(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    plan: Plan,
+    quant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan | None:
+    try:
+        return bare_plan(model, plan.engine, quant or plan.quant, machine, workload, overrides or {})
+    except PlannerError:
+        return None
+
+
+def _missing(plan: Plan) -> list[str]:
+    """What is short, and where."""
+    lines = []
+    for device in plan.memory.devices:
+        short = device.total - device.available
+        if not device.fits and short > 0:
+            lines.append(f"{device.name} is {size_text(short)} short of what these settings need")
+    return lines
+
+
+def _other_quants(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """The next quantisation that fits (better), or the next that still does (when this one doesn't)."""
+    if model.quant is not None:
+        return []
+    names = list(quants_for(model, plan.engine))
+    if plan.quant not in names:
+        return []
+    at = names.index(plan.quant)
+    if not plan.fits or plan.placement is not Placement.GPU:
+        for name in names[at + 1 :]:
+            other = _try(model, machine, workload, plan, name)
+            if other and other.fits and (not plan.fits or other.placement is Placement.GPU):
+                where = "on the GPU alone" if other.placement is Placement.GPU else "with RAM"
+                return [f"{name} fits {where}: {_tps(other, model, machine, workload)}"]
+        return []
+    if at == 0:
+        return []
+    larger = _try(model, machine, workload, plan, names[at - 1])
+    if larger is None or not larger.fits:
+        return [f"{names[at - 1]}, the next larger quantisation, does not fit with this context"]
+    if larger.placement is not Placement.GPU:
+        return [
+            f"{names[at - 1]} would spill into RAM: {_tps(larger, model, machine, workload)} "
+            f"instead of {rate_text(plan.speed.decode_tps.expected) if plan.speed else '?'}"
+        ]
+    return [
+        f"{names[at - 1]} fits too, with a longest context of {context_text(larger.max_context)}: "
+        f"{_tps(larger, model, machine, workload)}"
+    ]
+
+
+def _tps(plan: Plan, model: Model, machine: Machine, workload: Workload) -> str:
+    full = complete(plan, model, machine, workload)
+    return f"about {rate_text(full.speed.decode_tps.expected)} tokens/s" if full.speed else "speed unknown"
+
+
+def _shorter_context(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """Where the asked-for context is what does not fit: the longest that does."""
+    if plan.fits or workload.context is None:
+        return []
+    if 0 < plan.max_context < workload.context:
+        return [
+            f"a context of {context_text(plan.max_context)} fits instead of {context_text(workload.context)}"
+        ]
+    return []
+
+
+def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """The longest context with an 8-bit KV cache, where that is longer."""
+    if plan.engine == "vllm":
+        overrides: dict[str, Any] = {"kv_cache_dtype": "fp8"}
+        how = "--kv-cache-dtype fp8"
+    else:
+        if plan.settings.get("cache_type_k", "f16") != "f16":
+            return []
+        overrides = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
+        how = "an 8-bit KV cache (q8_0)"
+    try:
+        longest = get_engine(plan.engine).max_context(
+            model.architecture, plan.quant, machine, workload, {**_placement(plan), **overrides}
+        )
+    except PlannerError:
+        return []
+    if longest > plan.max_context * 1.05:
+        return [
+            f"{how} raises the longest context from {context_text(plan.max_context)} to "
+            f"{context_text(longest)}, at a small loss of quality"
+        ]
+    return []
+
+
+def _placement(plan: Plan) -> dict[str, Any]:
+    """The settings that say where the weights are; those that follow from the context stay open."""
+    names = ("n_gpu_layers", "n_cpu_moe", "tensor_parallel_size", "pipeline_parallel_size")
+    return {name: plan.settings[name] for name in names if name in plan.settings}
+
+
+def _whole_on_gpu(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """How much GPU memory would hold all of it, where it is not all there."""
+    if plan.placement is Placement.GPU and plan.fits:
+        return []
+    if not machine.accelerators:
+        return []
+    roomy = _with_plenty(machine)
+    wanted = replace(workload, context=workload.context or plan.settings.get("n_ctx") or 8192)
+    whole = _try(model, roomy, wanted, plan)
+    if whole is None or not whole.fits:
+        return []
+    need = sum(d.total for d in whole.memory.devices if d.kind == "gpu")
+    have = sum(a.memory_free for a in machine.accelerators)
+    full = complete(whole, model, roomy, wanted)
+    speed = (
+        f", for about {rate_text(full.speed.decode_tps.expected)} tokens/s at this GPU's bandwidth"
+        if full.speed
+        else ""
+    )
+    return [
+        f"all of it on GPUs needs {gib(need)} at {context_text(wanted.context or 0)} tokens; "
+        f"there are {gib(have)}{speed}"
+    ]
+
+
+def _with_plenty(machine: Machine) -> Machine:
+    hosts: tuple[Host, ...] = tuple(
+        replace(
+            host,
+            accelerators=tuple(
+                replace(a, memory_total=PLENTY, memory_free=PLENTY, unified=False) for a in host.accelerators
+            ),
+            ram_available=max(host.ram_available, 64 * GIB),
+        )
+        for host in machine.hosts
+    )
+    return replace(machine, hosts=hosts)

@@ -1,0 +1,214 @@
+"""One complete plan: choose engine and quantisation where they are left open, add speed and command.
+
+This is where the floors meet: an engine decides placement and memory, planner.speed how fast it runs,
+planner.launch what to type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from planner.advice.utility import Worth, is_usable, worth
+from planner.engines.base import NO_OVERRIDES, Stored, get_engine
+from planner.engines.plan import Placement, Plan, Workload
+from planner.errors import InputError, RefusedError, UnsupportedError
+from planner.hardware.machine import Backend, Machine
+from planner.models.model import Model
+
+# From the closest to the original down to what still makes sense; an engine offers more, and any of them
+# may be asked for by name.
+GGUF_LADDER: Final = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
+# From this many users on, a batching server is the right kind of engine.
+SERVING_USERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A plan with what it is worth."""
+
+    plan: Plan
+    worth: Worth
+
+    @property
+    def usable(self) -> bool:
+        """True where a user would call it usable; set against the workload when it was chosen."""
+        return self.worth.total > float("-inf")
+
+
+def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> Plan:
+    """Return the plan with its speed, command, source and the model's own notes."""
+    from planner.launch.render import command_line
+    from planner.speed import estimate_plan
+
+    plan = replace(plan, machine=machine.name, warnings=(*plan.warnings, *model.notes))
+    if plan.fits:
+        plan = replace(plan, speed=estimate_plan(plan, model.architecture, machine, workload))
+    command = command_line(plan, model)
+    return replace(plan, command=command.command, env=dict(command.env), source=command.source)
+
+
+def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
+    """Names of the engines worth trying for this model here, the natural choice first."""
+    if model.tensors is not None:
+        return ("llama.cpp",)
+    cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
+    serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
+    if cuda and serving:
+        return ("vllm", "llama.cpp")
+    if model.architecture.gguf_arch is None:
+        return ("vllm",)
+    return ("llama.cpp",)
+
+
+def quants_for(model: Model, engine: str) -> tuple[str, ...]:
+    """Quantisations worth trying, closest to the original first: published ones where that is known."""
+    if model.quant is not None:
+        return (model.quant,)
+    offered = get_engine(engine).quants(model.architecture)
+    if engine == "vllm":
+        return offered
+    ladder = tuple(q for q in GGUF_LADDER if q in offered)
+    native = tuple(q for q in offered if q.startswith("MXFP4"))
+    if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
+        # Trained in MXFP4: anything else is larger or worse.
+        return native
+    return ladder or offered
+
+
+def bare_plan(
+    model: Model,
+    engine: str,
+    quant: str,
+    machine: Machine,
+    workload: Workload,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> Plan:
+    """Return the engine's own plan, without speed and command."""
+    stored = None
+    if model.tensors is not None or model.file_bytes is not None:
+        stored = Stored(file_bytes=model.file_bytes, tensors=model.tensors)
+    return get_engine(engine).plan(
+        model.id, model.architecture, quant, machine, workload, overrides, stored=stored
+    )
+
+
+def quant_loss(model: Model, quant: str) -> float:
+    """Points of quality that a quantisation is expected to cost this model."""
+    from planner.models.quality import quality_loss
+
+    return quality_loss(quant, float(model.architecture.parameters()))[0]
+
+
+def choose(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    score: float,
+    engines: Iterable[str],
+    quant: str | None = None,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> Choice | None:
+    """Return the best plan over engines and quantisations; None where no engine runs the model at all.
+
+    Where nothing fits, the plan that is nearest to fitting is returned, with fits=False.
+    """
+    best: Choice | None = None
+    nearest: Plan | None = None
+    for engine in engines:
+        for name in (quant,) if quant else quants_for(model, engine):
+            if get_engine(engine).supports(model.architecture, name, machine) is not None:
+                continue
+            try:
+                plan = bare_plan(model, engine, name, machine, workload, overrides)
+            except (RefusedError, UnsupportedError):
+                continue
+            if not plan.fits:
+                if nearest is None or plan.memory.total < nearest.memory.total:
+                    nearest = plan
+                continue
+            plan = complete(plan, model, machine, workload)
+            value = worth(plan, score, quant_loss(model, name), workload)
+            if best is None or value.total > best.worth.total:
+                best = Choice(plan, value)
+            if plan.placement is Placement.GPU and is_usable(plan, workload):
+                # Smaller files of the same model can only lose quality from here on.
+                break
+        if best is not None and best.plan.placement is Placement.GPU:
+            break
+    if best is None and nearest is not None:
+        plan = complete(nearest, model, machine, workload)
+        return Choice(plan, worth(plan, score, 0.0, workload))
+    return best
+
+
+def plan_model(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    *,
+    engine: str | None = None,
+    quant: str | None = None,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> Plan:
+    """Plan one model on one machine; what is left open is chosen.
+
+    Raises UnsupportedError where no engine (or the one that was asked for) runs the model, with its reason;
+    RefusedError where the engine would refuse the settings; InputError for bad settings.
+    """
+    if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
+        raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
+    engines = (get_engine(engine).name,) if engine else engines_for(model, machine, workload)
+    wanted = model.quant or quant
+    if wanted is not None:
+        wanted = _spelled(model, engines, wanted)
+    if engine is not None and wanted is not None:
+        # Everything is decided: let the engine say itself why it would not do it.
+        reason = get_engine(engines[0]).supports(model.architecture, wanted, machine)
+        if reason is not None:
+            raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
+        return complete(
+            bare_plan(model, engines[0], wanted, machine, workload, overrides), model, machine, workload
+        )
+    choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
+    if choice is not None:
+        return choice.plan
+    raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
+
+
+def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
+    """Return the quantisation as the engine spells it; InputError where no engine offers it."""
+    offered: list[str] = []
+    for engine in engines:
+        for name in get_engine(engine).quants(model.architecture):
+            if name.lower() == quant.lower():
+                return name
+            offered.append(name)
+    if model.quant is not None:
+        return model.quant
+    raise InputError(
+        f"quantisation '{quant}' is not one of those for {model.name}: {', '.join(dict.fromkeys(offered))}"
+    )
+
+
+def _why_not(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    engines: tuple[str, ...],
+    quant: str | None,
+    overrides: Mapping[str, Any],
+) -> str:
+    """Return the first engine's own reason, by asking it once more."""
+    engine = engines[0]
+    name = quant or next(iter(quants_for(model, engine)), None)
+    if name is None:
+        return f"{engine} has no quantisation for {model.name}"
+    reason = get_engine(engine).supports(model.architecture, name, machine)
+    if reason is None:
+        try:
+            bare_plan(model, engine, name, machine, workload, overrides)
+        except (RefusedError, UnsupportedError) as error:
+            return str(error)
+    return f"{engine} cannot run {model.name} here: {reason}"

@@ -1,0 +1,274 @@
+"""Recommend: what an expert would choose for this machine, best first, each with its reason.
+
+The whole catalogue is looked at, but only models that can still win are planned exactly: entries come
+sorted by the most they can be worth, and the search ends when nothing left can enter the list.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from planner.advice.planning import Choice, choose, engines_for
+from planner.advice.utility import is_usable, upper_bound
+from planner.engines.plan import Placement, Plan, UseCase, Workload
+from planner.hardware.machine import Machine
+from planner.models.load import from_entry
+from planner.units import context_text, gib, rate_text
+
+if TYPE_CHECKING:
+    from planner.models.catalogue import Entry
+
+DEFAULT_LIMIT: Final = 8
+# No published mix of a whole model is smaller than this (IQ1_S and its like ruin most models).
+SMALLEST_BITS: Final = 2.6
+PER_FAMILY: Final = 2
+LICENSES: Final = {
+    "any": None,
+    "commercial": frozenset({"permissive", "commercial"}),
+    "permissive": frozenset({"permissive"}),
+}
+NEEDS: Final = {UseCase.VISION: "vision", UseCase.AGENTS: "tools"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What to run here, best first."""
+
+    plans: tuple[Plan, ...]
+    notes: tuple[str, ...]
+    why: tuple[str, ...]  # the steps behind the first place, for --why
+    considered: int  # entries looked at
+    planned: int  # entries planned exactly
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    entry: Entry
+    choice: Choice
+    usable: bool
+
+
+def recommend(
+    machine: Machine,
+    workload: Workload | None = None,
+    *,
+    engine: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    entries: Sequence[Entry] | None = None,
+) -> Recommendation:
+    """Recommend models for a machine and a workload.
+
+    `engine` restricts to one engine; `entries` replaces the shipped catalogue. An empty list of plans is an
+    answer: the notes then say why nothing fits.
+    """
+    from planner.models.catalogue import load_catalogue
+
+    wanted = workload or Workload()
+    everything = load_catalogue().entries() if entries is None else entries
+    ranked = sorted(
+        ((bound, e) for e in everything if (bound := _bound(e, wanted)) is not None),
+        key=lambda pair: -pair[0],
+    )
+    room = _room(machine, engine)
+    found: list[_Candidate] = []
+    too_big: list[Entry] = []
+    totals: list[float] = []  # the `limit` best so far, smallest first
+    planned = 0
+    seen: set[str] = set()
+    for bound, entry in ranked:
+        if len(totals) >= limit and bound <= totals[0]:
+            break
+        if entry.id in seen:
+            continue
+        seen.add(entry.id)
+        if entry.total_params * SMALLEST_BITS / 8 > room:
+            too_big.append(entry)
+            continue
+        planned += 1
+        candidate = _plan_entry(entry, machine, wanted, engine)
+        if candidate is None:
+            continue
+        if not candidate.choice.plan.fits:
+            too_big.append(entry)
+            continue
+        found.append(candidate)
+        if candidate.usable and _family_count(found, entry) <= PER_FAMILY:
+            heapq.heappush(totals, candidate.choice.worth.total)
+            if len(totals) > limit:
+                heapq.heappop(totals)
+    chosen = _select(found, limit)
+    plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
+    return Recommendation(
+        plans=plans,
+        notes=tuple(_notes(machine, wanted, chosen, too_big)),
+        why=tuple(_steps(chosen, too_big, wanted)),
+        considered=len(everything),
+        planned=planned,
+    )
+
+
+def _bound(entry: Entry, workload: Workload) -> float | None:
+    """The most this entry can be worth; None where it is out of the question."""
+    allowed = LICENSES[workload.license]
+    if allowed is not None and entry.licence_class not in allowed:
+        return None
+    need = NEEDS.get(workload.use_case)
+    if need is not None and need not in entry.capabilities:
+        return None
+    if workload.context is not None and entry.context and workload.context > entry.context:
+        return None
+    score = entry.scores.get(workload.use_case.value)
+    if score is None or not entry.verified:
+        return None
+    return upper_bound(score, workload)
+
+
+def _room(machine: Machine, engine: str | None) -> int:
+    """Bytes in which weights can live at all: GPUs, and the RAM where the engine can use both."""
+    gpus = sum(a.memory_free for a in machine.accelerators)
+    if engine == "vllm" and gpus:
+        return gpus
+    ram = sum(h.ram_available for h in machine.hosts)
+    if machine.unified:
+        return max(gpus, ram)
+    return gpus + ram
+
+
+def _plan_entry(entry: Entry, machine: Machine, workload: Workload, engine: str | None) -> _Candidate | None:
+    model = from_entry(entry)
+    engines = (engine,) if engine else engines_for(model, machine, workload)
+    choice = choose(model, machine, workload, entry.scores[workload.use_case.value], engines)
+    if choice is None:
+        return None
+    return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
+
+
+def _family_count(found: Sequence[_Candidate], entry: Entry) -> int:
+    return sum(1 for c in found if c.entry.family == entry.family and c.usable)
+
+
+def _select(found: Sequence[_Candidate], limit: int) -> list[_Candidate]:
+    """Return the best, at most two of one family, nothing beaten by a newer one of its own family.
+
+    What is usable comes first; where nothing is, what runs at all is offered.
+    """
+    order = sorted(found, key=lambda c: (not c.usable, -c.choice.worth.total))
+    if any(c.usable for c in order):
+        order = [c for c in order if c.usable]
+    chosen: list[_Candidate] = []
+    for candidate in order:
+        if len(chosen) >= limit:
+            break
+        family = [c for c in chosen if c.entry.family == candidate.entry.family]
+        if len(family) >= PER_FAMILY or any(_outdated(candidate, c) for c in order if c is not candidate):
+            continue
+        chosen.append(candidate)
+    return chosen
+
+
+def _outdated(old: _Candidate, new: _Candidate) -> bool:
+    """True where a newer model of the same vendor is better and no slower: nobody would choose the older."""
+    if old.entry.vendor != new.entry.vendor or old.entry.released >= new.entry.released:
+        return False
+    better = new.choice.worth.score > old.choice.worth.score
+    slower = _tps(new.choice.plan) < 0.8 * _tps(old.choice.plan)
+    return better and not slower and new.choice.worth.total > old.choice.worth.total
+
+
+def _tps(plan: Plan) -> float:
+    return plan.speed.decode_tps.expected if plan.speed else 0.0
+
+
+def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int, workload: Workload) -> Plan:
+    """Return the plan with the reason for its place first."""
+    plan = candidate.choice.plan
+    reasons = []
+    if rank == 0:
+        reasons.append(f"best {workload.use_case.value} score of what runs well here")
+    plans = [c.choice.plan for c in chosen]
+    if len(plans) > 1:
+        if _tps(plan) == max(map(_tps, plans)):
+            reasons.append(f"fastest of these: {rate_text(_tps(plan))} tokens/s")
+        if plan.max_context == max(p.max_context for p in plans) > min(p.max_context for p in plans):
+            reasons.append(f"longest context of these: {context_text(plan.max_context)}")
+    permissive = [c for c in chosen if c.entry.licence_class == "permissive"]
+    if rank and permissive and permissive[0] is candidate:
+        reasons.append(f"best with a permissive licence ({candidate.entry.licence})")
+    if plan.placement is Placement.HYBRID:
+        reasons.append("larger than the GPU: part of it runs from RAM")
+    if not candidate.usable:
+        reasons.append("slower than comfortable, but nothing better fits")
+    return replace(plan, why=(*reasons, *plan.why))
+
+
+def _notes(
+    machine: Machine, workload: Workload, chosen: Sequence[_Candidate], too_big: Sequence[Entry]
+) -> list[str]:
+    """Return what the reader should know beside the table."""
+    notes = []
+    if not chosen:
+        notes.append(_nothing(machine, workload, too_big))
+    elif not chosen[0].usable:
+        notes.append("Nothing good fits: what is listed runs, but slower than most people can bear.")
+    best = chosen[0].choice.worth.score if chosen else 0.0
+    bigger = [e for e in too_big if (e.scores.get(workload.use_case.value) or 0) > best]
+    if chosen and bigger:
+        first = min(bigger, key=lambda e: e.total_params)
+        notes.append(
+            f"The next better model, {first.short_name} ({_billions(first.total_params)}), "
+            f"does not fit: even its smallest useful quantisation needs about "
+            f"{gib(int(first.total_params * SMALLEST_BITS / 8))}."
+        )
+    return notes
+
+
+def _nothing(machine: Machine, workload: Workload, too_big: Sequence[Entry]) -> str:
+    gpus = sum(a.memory_free for a in machine.accelerators)
+    ram = sum(h.ram_available for h in machine.hosts)
+    have = f"{gib(gpus)} of GPU memory and {gib(ram)} of RAM" if gpus else f"{gib(ram)} of RAM"
+    asked = []
+    if workload.context is not None:
+        asked.append(f"a context of {context_text(workload.context)}")
+    if workload.users > 1:
+        asked.append(f"{workload.users} users")
+    if workload.min_speed:
+        asked.append(f"{rate_text(workload.min_speed)} tokens/s")
+    if workload.license != "any":
+        asked.append(f"a {workload.license} licence")
+    with_that = f" with {', '.join(asked)}" if asked else ""
+    smallest = min(too_big, key=lambda e: e.total_params, default=None)
+    least = (
+        f"; the smallest that was tried, {smallest.short_name}, has {_billions(smallest.total_params)}"
+        if smallest
+        else ""
+    )
+    return f"Nothing good fits, because this machine has {have}{with_that}{least}."
+
+
+def _steps(chosen: Sequence[_Candidate], too_big: Sequence[Entry], workload: Workload) -> list[str]:
+    """Return every step of the ranking, for --why."""
+    steps = []
+    for rank, candidate in enumerate(chosen, 1):
+        w = candidate.choice.worth
+        steps.append(
+            f"{rank}. {candidate.entry.short_name} {candidate.choice.plan.quant}: published score "
+            f"{w.score:.1f} ({candidate.entry.evidence(workload.use_case.value)}), quantisation "
+            f"-{w.quant_loss:.1f}, speed {w.speed_points:+.1f}, context {w.context_points:+.1f} "
+            f"= {w.total:.1f}"
+        )
+    for entry in sorted(too_big, key=lambda e: -(e.scores.get(workload.use_case.value) or 0))[:3]:
+        steps.append(
+            f"too big: {entry.short_name} (score {entry.scores.get(workload.use_case.value)}), "
+            f"{_billions(entry.total_params)}, at least "
+            f"{gib(int(entry.total_params * SMALLEST_BITS / 8))} of weights"
+        )
+    return steps
+
+
+def _billions(parameters: float) -> str:
+    return (
+        f"{parameters / 1e9:.0f}B parameters" if parameters >= 1e10 else f"{parameters / 1e9:.1f}B parameters"
+    )

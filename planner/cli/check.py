@@ -1,0 +1,98 @@
+"""`planner check`: what have I got, what runs best on it, and the command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.api import recommend
+from planner.cli.machine_options import chosen_machine
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    LicenseOption,
+    MinSpeedOption,
+    ProfileOption,
+    RamOption,
+    UseCaseOption,
+    UsersOption,
+    VramOption,
+    make_workload,
+)
+from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped
+from planner.errors import InputError
+
+
+def check(
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
+    engine: EngineOption = None,
+    license: LicenseOption = "any",
+    min_speed: MinSpeedOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
+    why: Annotated[bool, typer.Option("--why", help="Show every step of the ranking.")] = False,
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """What have I got, what runs best on it, and the command to start it."""
+    if not 1 <= limit <= 500:
+        raise InputError(f"--limit {limit} must lie between 1 and 500")
+    workload = make_workload(context, users, use_case, license, min_speed)
+    if engine is not None:
+        from planner.engines.base import get_engine
+
+        engine = get_engine(engine).name
+    machine = chosen_machine(profile, ram, vram)
+    answer = recommend(machine, workload, engine=engine, limit=limit)
+    if json:
+        from planner.documents import check_document
+
+        print_json(check_document(machine, answer))
+        return 0 if answer.plans else 1
+    from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
+
+    if format != PLAIN:
+        print_plans(answer.plans, format)
+        return 0 if answer.plans else 1
+    print_machine(machine)
+    print_line()
+    if answer.plans:
+        best = answer.plans[0]
+        print_plans(answer.plans)
+        print_line()
+        print_heading(f"Best choice: {short_name(best.model)} {best.quant}")
+        print_reasons(best)
+        print_line()
+        print_command(best)
+        others = [p for p in answer.plans[1:] if p.why and _is_alternative(p.why[0])]
+        if others:
+            print_line()
+            print_heading("Or")
+            for plan in others:
+                print_wrapped(f"{short_name(plan.model)} {plan.quant}: {plan.why[0]}", "  ", "- ")
+    for note in answer.notes:
+        print_line()
+        print_wrapped(note)
+    if why:
+        print_line()
+        print_heading("Why")
+        for step in answer.why:
+            print_wrapped(step, indent="  ")
+    if answer.plans:
+        print_line()
+        print_wrapped(
+            f"More: planner plan {short_name(answer.plans[0].model)} explains it, "
+            "planner check --why shows the ranking."
+        )
+    return 0 if answer.plans else 1
+
+
+def _is_alternative(reason: str) -> bool:
+    return reason.startswith(("fastest", "longest", "best with"))

@@ -1,0 +1,93 @@
+"""`planner launch MODEL`: the command, and the files it needs, whose settings make the plan true."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
+from planner.cli.machine_options import chosen_machine
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    JsonOption,
+    MinSpeedOption,
+    ProfileOption,
+    QuantOption,
+    RamOption,
+    UsersOption,
+    VramOption,
+    make_workload,
+)
+from planner.cli.output import diagnostic, print_json, print_line
+from planner.errors import InputError
+
+__all__ = ["CONTEXT_SETTINGS", "launch"]
+
+
+def launch(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
+    quant: QuantOption = None,
+    engine: EngineOption = None,
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    min_speed: MinSpeedOption = None,
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="shell, compose, systemd, kubernetes or ray.")
+    ] = "shell",
+    run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """The exact command (and files) to start a model so that the plan holds."""
+    import planner
+
+    if run and (profile or vram or ram):
+        raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
+    if run and format != "shell":
+        raise InputError(f"--run starts a command; it cannot start '{format}' files")
+    settings = parse_settings(ctx.args)
+    workload = make_workload(context, users, min_speed=min_speed)
+    chosen = planner.load_model(model)
+    machine = chosen_machine(profile, ram, vram)
+    answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
+    if not answer.fits:
+        if json:
+            from planner.documents import launch_document
+
+            print_json(launch_document(answer, ()))
+        reason = answer.why[0] if answer.why else "not enough memory"
+        diagnostic(f"planner: {chosen.name} does not fit: {reason} (planner plan {model} explains)")
+        return 1
+    rendered = planner.launch(answer, chosen, format=format)
+    if json:
+        from planner.documents import launch_document
+
+        print_json(launch_document(answer, rendered.files))
+    else:
+        _print_launch(rendered)
+    for warning in answer.warnings:
+        diagnostic(f"note: {warning}")
+    if run:
+        from planner.launch.run import run_launch
+
+        return run_launch(rendered)
+    return 0
+
+
+def _print_launch(rendered: object) -> None:
+    from planner.launch.render import Launch
+
+    assert isinstance(rendered, Launch)
+    for name, content in rendered.files:
+        print_line(f"# {name}")
+        print_line(content.rstrip("\n"))
+        print_line()
+    for name, value in rendered.env.items():
+        print_line(f"export {name}={value}")
+    if rendered.command:
+        print_line(rendered.command)

@@ -1,0 +1,120 @@
+"""`planner plan MODEL`: one model explained: memory, longest context, speed, what would change the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
+from planner.cli.machine_options import chosen_machine
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    MinSpeedOption,
+    ProfileOption,
+    QuantOption,
+    RamOption,
+    UsersOption,
+    VramOption,
+    make_workload,
+)
+from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
+
+__all__ = ["CONTEXT_SETTINGS", "plan"]
+
+
+def plan(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
+    quant: QuantOption = None,
+    engine: EngineOption = None,
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    min_speed: MinSpeedOption = None,
+    prompt: Annotated[
+        int | None,
+        typer.Option("--prompt", metavar="TOKENS", help="Prompt length for the first token's time."),
+    ] = None,
+    depth: Annotated[
+        bool, typer.Option("--depth", help="Add a table of memory and speed over context depth.")
+    ] = False,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw memory and speed to a .png or .svg.")
+    ] = None,
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """One model explained: memory per device, longest context, speed, what would change the answer.
+
+    Any other option is passed to the engine under its own name, for example --n-cpu-moe 12 or
+    --gpu-memory-utilization 0.95.
+    """
+    import planner
+
+    settings = parse_settings(ctx.args)
+    workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
+    chosen = planner.load_model(model)
+    machine = chosen_machine(profile, ram, vram)
+    answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
+    if json:
+        from planner.documents import plan_document
+
+        print_json(plan_document(answer))
+        return 0 if answer.fits else 1
+    from planner.advice.explain import alternatives
+    from planner.cli.plan_view import (
+        ENGINE_NAMES,
+        PLACEMENT_WORDS,
+        print_command,
+        print_machine,
+        print_memory,
+        print_reasons,
+        print_speed,
+    )
+    from planner.units import context_text
+
+    if format != PLAIN:
+        print_memory(answer, format)
+        return 0 if answer.fits else 1
+    print_machine(machine)
+    print_line()
+    verdict = style("fits", "green") if answer.fits else style("does NOT fit", "red")
+    print_heading(f"{chosen.name} {answer.quant} on {ENGINE_NAMES[answer.engine]}")
+    print_wrapped(
+        f"{verdict}, {PLACEMENT_WORDS[answer.placement]}; longest context "
+        f"{context_text(answer.max_context) if answer.max_context else 'none'}"
+        + (f", about {answer.max_concurrency:.3g} sequences at once" if answer.max_concurrency > 1 else ""),
+        indent="  ",
+    )
+    print_reasons(answer)
+    print_line()
+    print_memory(answer)
+    if answer.speed:
+        print_line()
+        print_speed(answer.speed)
+    changes = alternatives(chosen, machine, workload, answer)
+    if changes:
+        print_line()
+        print_heading("What would change the answer")
+        for change in changes:
+            print_wrapped(change, indent="  ", bullet="- ")
+    if depth:
+        from planner.cli.depth_view import print_depth
+
+        print_line()
+        print_depth(chosen, machine, workload, answer)
+    if plot:
+        from planner.cli.plot import plot_depth
+
+        plot_depth(chosen, machine, workload, answer, plot)
+    if answer.fits:
+        print_line()
+        print_heading("Command")
+        print_command(answer)
+    return 0 if answer.fits else 1

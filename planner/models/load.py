@@ -1,0 +1,160 @@
+"""MODEL as people write it -> Model: a catalogue name, a Hugging Face id, a GGUF file, a folder.
+
+The network is asked only for what neither this machine nor the catalogue knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from planner.errors import InputError
+from planner.models.model import Model
+
+if TYPE_CHECKING:
+    from planner.models.gguf import GgufHeader
+    from planner.models.hub import HubRef
+    from planner.models.hub_files import GgufFile
+
+
+def load_model(ref: str) -> Model:
+    """Return the model that a reference names.
+
+    `ref` is a catalogue name, alias or Ollama tag; a Hugging Face id (``owner/name``, ``owner/name-GGUF``
+    with ``:QUANT``, ``hf:…``); a path to a ``.gguf`` file or to a folder with a config.json; or the https
+    address of a GGUF file. Raises InputError with one line: what was not found, and what is near.
+    """
+    text = ref.strip()
+    if not text:
+        raise InputError("MODEL is empty; write for example gpt-oss-20b, qwen3:32b or ./model.gguf")
+    if _is_path(text):
+        return _from_path(text)
+    from planner.models.catalogue import lookup
+
+    entry = lookup(text)
+    if entry is not None:
+        return from_entry(entry)
+    if text.startswith("https://") and text.lower().split("?")[0].endswith(".gguf"):
+        hub = _hub_ref(text)
+        return _from_hub(hub) if hub else _from_address(text)
+    reference = _hub_ref(text)
+    if reference is not None:
+        return _from_hub(reference)
+    from planner.models.catalogue import find_card
+
+    find_card(text)  # raises InputError with the names that are near
+    raise AssertionError("find_card found what lookup did not")
+
+
+def from_entry(entry: Any) -> Model:
+    """Return the Model of a catalogue entry."""
+    return Model(id=entry.id, name=entry.short_name, architecture=entry.architecture(), entry=entry)
+
+
+def _is_path(text: str) -> bool:
+    if text.startswith(("https://", "http://", "hf:")):
+        return False
+    if text.lower().endswith(".gguf") and text.count("/") != 2:
+        return True
+    return text.startswith(("./", "../", "/", "~", ".\\")) or text in {".", ".."} or Path(text).is_dir()
+
+
+def _from_path(text: str) -> Model:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _from_folder(path, text)
+    if not path.exists():
+        raise InputError(f"{text}: no such file or folder")
+    from planner.models.gguf import read_gguf
+
+    return _from_header(read_gguf(path), text, path=str(path))
+
+
+def _from_folder(path: Path, text: str) -> Model:
+    from planner.models.hf_config import architecture_from_config
+    from planner.models.hub import read_config
+
+    architecture = architecture_from_config(read_config(path), name=text)
+    return Model(id=text, name=path.resolve().name, architecture=architecture, path=str(path))
+
+
+def _from_header(
+    header: GgufHeader,
+    ident: str,
+    *,
+    path: str | None = None,
+    repository: str | None = None,
+    file: str | None = None,
+) -> Model:
+    from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf
+
+    return Model(
+        id=ident,
+        name=header.name or ident.rsplit("/", 1)[-1],
+        architecture=architecture_from_gguf(header),
+        quant=header.quant,
+        file_bytes=header.weight_bytes,
+        tensors=tensors_from_gguf(header),
+        path=path,
+        repository=repository,
+        file=file,
+    )
+
+
+def _hub_ref(text: str) -> HubRef | None:
+    from planner.models.hub import parse_hub_ref
+
+    return parse_hub_ref(text)
+
+
+def _from_address(text: str) -> Model:
+    from planner.models.remote import read_remote_gguf
+
+    return _from_header(read_remote_gguf(text), text, path=text)
+
+
+def _from_hub(ref: HubRef) -> Model:
+    from planner.models.hub import list_gguf, read_hub_gguf
+
+    if ref.path is None and ref.quant is None and "gguf" not in ref.repo_id.lower():
+        return _from_checkpoint(ref.repo_id)
+    if ref.path is not None:
+        header = read_hub_gguf(ref.repo_id, ref.path)
+        return _from_header(header, f"{ref.repo_id}/{ref.path}", repository=ref.repo_id, file=ref.path)
+    files = [f for f in list_gguf(ref.repo_id) if not f.mmproj]
+    if not files:
+        raise InputError(f"{ref.repo_id} has no GGUF model; name a repository that has, or the original")
+    chosen = _pick(files, ref)
+    header = read_hub_gguf(ref.repo_id, chosen.path)
+    offered = ", ".join(f.quant for f in files)
+    model = _from_header(header, f"{ref.repo_id}:{chosen.quant}", repository=ref.repo_id, file=chosen.path)
+    if ref.quant is None:
+        note = f"{ref.repo_id} offers {offered}; planned for {chosen.quant}"
+        return replace(model, notes=(note,))
+    return model
+
+
+PREFERRED = ("MXFP4", "Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")
+
+
+def _pick(files: list[GgufFile], ref: HubRef) -> GgufFile:
+    if ref.quant is not None:
+        for file in files:
+            if file.quant.lower() == ref.quant.lower():
+                return file
+        offered = ", ".join(f.quant for f in files)
+        raise InputError(f"{ref.repo_id} has no quantisation '{ref.quant}'; it offers {offered}")
+    for quant in PREFERRED:
+        for file in files:
+            if file.quant.upper() == quant:
+                return file
+    return files[0]
+
+
+def _from_checkpoint(repo_id: str) -> Model:
+    from planner.models.hf_config import architecture_from_config
+    from planner.models.hub import fetch_config
+
+    architecture = architecture_from_config(fetch_config(repo_id), name=repo_id)
+    return Model(id=repo_id, name=repo_id.rsplit("/", 1)[-1], architecture=architecture, repository=repo_id)
