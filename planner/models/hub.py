@@ -220,19 +220,13 @@ def _check_repo(repo_id: str) -> None:
 def _listing(repo_id: str) -> list[tuple[str, int]]:
     if offline():
         raise NoAnswerError(f"{repo_id}: its list of files is not in the cache, and HF_HUB_OFFLINE is set")
-    listing: list[tuple[str, int]] = []
-    try:
-        for item in _api().list_repo_tree(repo_id, recursive=True):
-            size = getattr(item, "size", None)
-            if isinstance(size, int):
-                listing.append((item.path, size))
-            if len(listing) > MAX_FILES:
-                raise InputError(f"{repo_id} has more than {MAX_FILES} files; name one of them")
-    except InputError:
-        raise
+    try:  # one request; list_repo_tree would ask for over 20 s where there is no network
+        siblings = _api().model_info(repo_id, files_metadata=True, timeout=20).siblings or []
     except Exception as error:
         raise _explained(repo_id, "list of files", error) from None
-    return listing
+    if len(siblings) > MAX_FILES:
+        raise InputError(f"{repo_id} has more than {MAX_FILES} files; name one of them")
+    return [(s.rfilename, s.size or 0) for s in siblings]
 
 
 def _check_size(api: HfApi, repo_id: str, revision: str | None) -> None:
@@ -276,6 +270,8 @@ def _explained(repo_id: str, what: str, error: Exception) -> InputError:
     if isinstance(error, errors.HfHubHTTPError):
         status = getattr(error.response, "status_code", 0)
         text = f"{repo_id}: the hub answered {status or 'with an error'} for its {what}"
+        if status in (401, 403, 404):
+            text += ": no such repository, or no access ('hf auth login', or set HF_TOKEN)"
         return NoAnswerError(text) if status == 429 or status >= 500 else InputError(text)
     if isinstance(error, errors.SafetensorsParsingError):
         return InputError(f"{repo_id}: damaged safetensors header")

@@ -1,0 +1,248 @@
+"""The hub: names, file lists, the choice of a quantisation, configurations, tensors; with a stub hub."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gguf_bytes as w
+import huggingface_hub.constants
+import pytest
+from file_server import Site, serve
+
+from planner.errors import InputError
+from planner.models import hub
+from planner.models.hub import HubRef, fetch_checkpoint, fetch_config, list_gguf, parse_hub_ref, read_config
+from planner.models.hub_files import group_files, pick_gguf, pick_mmproj
+from planner.models.safetensors import read_safetensors
+
+REPO = "someone/Model-GGUF"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serve() as site:
+        monkeypatch.setenv("HF_ENDPOINT", site.url)
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("hf:unsloth/gpt-oss-20b-GGUF:Q4_K_M", HubRef("unsloth/gpt-oss-20b-GGUF", "Q4_K_M")),
+        ("unsloth/Qwen3-30B-A3B-GGUF", HubRef("unsloth/Qwen3-30B-A3B-GGUF")),
+        ("unsloth/Qwen3-30B-A3B-GGUF:UD-Q4_K_XL", HubRef("unsloth/Qwen3-30B-A3B-GGUF", "UD-Q4_K_XL")),
+        ("hf:a/b/sub/m.gguf", HubRef("a/b", None, "sub/m.gguf")),
+        ("https://huggingface.co/a/b", HubRef("a/b")),
+        ("https://huggingface.co/a/b/tree/main", HubRef("a/b")),
+        ("https://huggingface.co/a/b/blob/main/x/m%201.gguf", HubRef("a/b", path="x/m 1.gguf")),
+        ("https://huggingface.co/a/b/resolve/main/m.gguf?download=true", HubRef("a/b", path="m.gguf")),
+        ("https://example.org/a/b/m.gguf", None),
+        ("gpt-oss-20b", None),
+        ("qwen3:30b-a3b", None),
+        ("models/m.gguf", None),
+        ("./a/b", None),
+        ("../b", None),
+        ("a/b/c", None),
+        ("hf:a", None),
+        ("a/b c", None),
+    ],
+)
+def test_names(text: str, ref: HubRef | None) -> None:
+    assert parse_hub_ref(text) == ref
+
+
+LISTING = [
+    ("README.md", 5),
+    ("m-BF16/m-BF16-00001-of-00002.gguf", 40),
+    ("m-BF16/m-BF16-00002-of-00002.gguf", 20),
+    ("m-Q8_0.gguf", 30),
+    ("m-Q4_K_M.gguf", 15),
+    ("m-UD-Q4_K_XL.gguf", 16),
+    ("mmproj-F16.gguf", 3),
+    ("mmproj-Q8_0.gguf", 2),
+    ("m-imatrix.gguf", 1),
+    ("mtp-m-Q8_0.gguf", 1),
+]
+
+
+def test_files_of_a_repository() -> None:
+    files = group_files(LISTING)
+    assert [(f.quant, f.size, f.shards, f.mmproj) for f in files] == [
+        ("BF16", 60, 2, False),
+        ("Q8_0", 30, 1, False),
+        ("Q4_K_M", 15, 1, False),
+        ("UD-Q4_K_XL", 16, 1, False),
+        ("F16", 3, 1, True),
+        ("Q8_0", 2, 1, True),
+    ]
+    assert pick_gguf(REPO, files).quant == "Q4_K_M"
+    assert pick_gguf(REPO, files, "bf16").path == "m-BF16/m-BF16-00001-of-00002.gguf"
+    assert pick_gguf(REPO, files, "UD-Q4_K_XL").size == 16
+    assert pick_gguf(REPO, files, "Q4_K_XL").quant == "UD-Q4_K_XL"  # as llama-server matches it
+    with pytest.raises(InputError, match="has no Q2_K; it has BF16, Q8_0, Q4_K_M, UD-Q4_K_XL"):
+        pick_gguf(REPO, files, "Q2_K")
+    with pytest.raises(InputError, match="no GGUF model"):
+        pick_gguf(REPO, [f for f in files if f.mmproj])
+    projector = pick_mmproj(files, pick_gguf(REPO, files))
+    assert projector is not None
+    assert projector.quant == "Q8_0"
+    assert pick_mmproj(files[:4], files[0]) is None
+    without_default = group_files([("m-Q2_K.gguf", 1), ("m-Q6_K.gguf", 1)])
+    assert pick_gguf(REPO, without_default).quant == "Q2_K"
+
+
+def test_list_of_files_cached_and_offline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    siblings = [{"rfilename": path, "size": size} for path, size in LISTING]
+    info = {"id": REPO, "modelId": REPO, "tags": [], "siblings": siblings, "private": False}
+    site.files[f"/api/models/{REPO}"] = json.dumps(info).encode()
+    files = list_gguf(REPO)
+    assert files == group_files(LISTING)
+    assert site.log[0][1]["authorization"] == "Bearer hf_secret"
+    site.status = 503
+    assert list_gguf(REPO) == files
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert list_gguf(REPO) == files
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
+        list_gguf("someone/Other-GGUF")
+
+
+def test_refusals_of_the_hub(site: Site) -> None:
+    with pytest.raises(InputError, match="someone/Model-GGUF"):
+        list_gguf(REPO)
+    site.status = 401
+    with pytest.raises(InputError, match="no such repository, or"):
+        list_gguf(REPO)
+    with pytest.raises(InputError, match="is not a repository's name"):
+        list_gguf("../etc")
+
+
+def test_a_header_with_the_users_token(site: Site) -> None:
+    raw = w.header([w.pair("general.architecture", w.STRING, "llama")])
+    site.files[f"/{REPO}/resolve/main/m-Q8_0.gguf"] = raw
+    header = hub.read_hub_gguf(REPO, "m-Q8_0.gguf")
+    assert header.quant == "Q8_0"
+    assert site.log[0][1]["authorization"] == "Bearer hf_secret"
+
+
+def test_configuration_cached_and_offline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"model_type": "llama", "hidden_size": 64}
+    site.files["/o/m/resolve/main/config.json"] = json.dumps(config).encode()
+    assert fetch_config("o/m") == config
+    site.status = 503
+    assert fetch_config("o/m") == config
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert fetch_config("o/m") == config
+    with pytest.raises(InputError, match=r"o/other: "):
+        fetch_config("o/other")
+
+
+def test_configuration_that_is_none(site: Site) -> None:
+    site.files["/o/list/resolve/main/config.json"] = b"[1]"
+    with pytest.raises(InputError, match="a JSON list, not an object"):
+        fetch_config("o/list")
+    site.files["/o/huge/resolve/main/config.json"] = b" " * (5 << 20)
+    with pytest.raises(InputError, match="not a model's configuration"):
+        fetch_config("o/huge")
+    with pytest.raises(InputError, match=r"has no config\.json"):
+        fetch_config("o/absent")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[]", "a JSON list"),
+        (b'"x"', "a JSON str"),
+        (b"[" * 100_000, "not JSON"),
+        (b" " * (5 << 20), "larger than"),
+    ],
+)
+def test_local_configurations(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        read_config(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_local_configuration(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no config\.json"):
+        read_config(tmp_path)
+    (tmp_path / "config.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_config(tmp_path) == read_config(tmp_path / "config.json") == {"a": 1}
+
+
+def _safetensors(entries: dict[str, Any], data: int = 0) -> bytes:
+    raw = json.dumps(entries).encode()
+    return struct.pack("<Q", len(raw)) + raw + bytes(data)
+
+
+A = {"dtype": "BF16", "shape": [4, 8], "data_offsets": [0, 64]}
+B = {"dtype": "U8", "shape": [10], "data_offsets": [64, 74]}
+
+
+def test_safetensors_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "m-1.safetensors").write_bytes(_safetensors({"__metadata__": {}, "a": A, "b": B}, 74))
+    (tmp_path / "m-2.safetensors").write_bytes(_safetensors({"c": A}, 64))
+    checkpoint = read_safetensors(tmp_path)
+    assert [(t.name, t.dtype, t.shape) for t in checkpoint.tensors] == [
+        ("a", "BF16", (4, 8)),
+        ("b", "U8", (10,)),
+        ("c", "BF16", (4, 8)),
+    ]
+    assert (checkpoint.nbytes, checkpoint.files) == (138, 2)
+    assert checkpoint.by_dtype() == {"BF16": 128, "U8": 10}
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "truncated"),
+        (b"GGUF", "truncated"),
+        (struct.pack("<Q", 1 << 60), "truncated"),
+        (struct.pack("<Q", 100) + b"{}", "truncated"),
+        (struct.pack("<Q", 4) + b"{no}", "not JSON"),
+        (struct.pack("<Q", 2) + b"[]", "not a JSON object"),
+        (_safetensors({"a": 1}), "not an object"),
+        (_safetensors({"a": {**A, "dtype": "X"}}, 64), "unknown dtype"),
+        (_safetensors({"a": {**A, "dtype": [1]}}, 64), "unknown dtype"),
+        (_safetensors({"a": {**A, "shape": [-4, -8]}}, 64), "whole numbers"),
+        (_safetensors({"a": {**A, "shape": [1 << 80]}}, 64), "whole numbers"),
+        (_safetensors({"a": {**A, "shape": [4, 9]}}, 64), "don't hold"),
+        (_safetensors({"a": {**A, "data_offsets": [64, 0]}}, 64), "don't hold"),
+        (_safetensors({"a": A}, 60), "beyond the file"),
+    ],
+)
+def test_damaged_safetensors(tmp_path: Path, raw: bytes, words: str) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=words) as caught:
+        read_safetensors(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_safetensors_of_a_repository(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = {"id": "o/m", "modelId": "o/m", "sha": "a" * 40, "tags": [], "siblings": [], "private": False}
+    raw = _safetensors({"a": A, "b": B}, 74)
+    site.files["/api/models/o/m"] = json.dumps(info).encode()
+    site.files[f"/o/m/resolve/{'a' * 40}/model.safetensors"] = raw
+    first = fetch_checkpoint("o/m")
+    assert first.by_dtype() == {"BF16": 64, "U8": 10}
+    requests = len(site.log)
+    assert fetch_checkpoint("o/m") == first
+    assert len(site.log) == requests + 1  # only whether the commit is still the same
+    site.status = 503
+    assert fetch_checkpoint("o/m") == first
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert fetch_checkpoint("o/m") == first
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
+        fetch_checkpoint("o/other")
