@@ -1,0 +1,92 @@
+"""How a tensor is stored: block sizes and bytes of ggml's types, and of the safetensors formats.
+
+ggml's figures come from planner.models.gguf_types (llama.cpp b11434); allocation rules from
+ggml/src/ggml-alloc.c, ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size, get_alignment) and
+ggml/src/ggml-backend.cpp of the same build.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from planner.errors import UnsupportedError
+from planner.models.gguf_types import GGML_TYPES
+from planner.units import round_up
+
+CUDA_ALIGNMENT: Final = 128
+CPU_ALIGNMENT: Final = 32  # TENSOR_ALIGNMENT (ggml-impl.h), also of pinned and repacked host memory
+CUDA_ROW_PADDING: Final = 512  # MATRIX_ROW_PADDING, elements
+
+
+@dataclass(frozen=True, slots=True)
+class QuantFormat:
+    """A storage format: `block` elements take `bytes` bytes, scales included."""
+
+    name: str
+    block: int
+    bytes: int
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits an element takes, scales included."""
+        return self.bytes * 8 / self.block
+
+    @property
+    def quantised(self) -> bool:
+        """True for ggml's block types (ggml_is_quantized)."""
+        return self.block > 1
+
+    def row_bytes(self, elements: int) -> int:
+        """Bytes of one row of `elements` (ggml_row_size); elements must be whole blocks."""
+        return elements // self.block * self.bytes
+
+
+GGML_FORMATS: Final = {t.name: QuantFormat(t.name, t.block, t.bytes) for t in GGML_TYPES.values()}
+
+# Weights in safetensors: (name, elements that share a scale, bytes of such a block with its scale).
+SAFETENSORS_FORMATS: Final = {
+    f.name: f
+    for f in (
+        QuantFormat("FP32", 1, 4),
+        QuantFormat("BF16", 1, 2),
+        QuantFormat("FP16", 1, 2),
+        QuantFormat("FP8", 1, 1),  # one scale a tensor, channel or 128 × 128 block: below 0.03 %
+        QuantFormat("INT8", 1, 1),  # one scale a channel
+        QuantFormat("MXFP4", 32, 17),  # E8M0 scale
+        QuantFormat("NVFP4", 16, 9),  # FP8 scale, and one FP32 a tensor
+        QuantFormat("AWQ", 128, 68),  # int4, group 128: FP16 scale and 16 bits of packed zero points at most
+        QuantFormat("GPTQ", 128, 68),
+    )
+}
+
+
+def ggml_format(name: str) -> QuantFormat:
+    """Return ggml's format of this name, for example "Q4_K"; case-insensitive (cache types are lower).
+
+    Raises UnsupportedError for a type that llama.cpp b11434 doesn't have.
+    """
+    found = GGML_FORMATS.get(name) or GGML_FORMATS.get(name.upper())
+    if found is None:
+        raise UnsupportedError(f"tensor type '{name}' is not one of llama.cpp's")
+    return found
+
+
+def tensor_bytes(shape: tuple[int, ...], kind: QuantFormat) -> int:
+    """Bytes of a tensor of `shape` (ggml's order, row length first), as in a file (ggml_nbytes)."""
+    return prod(shape[1:]) * kind.row_bytes(shape[0])
+
+
+def cuda_bytes(shape: tuple[int, ...], kind: QuantFormat) -> int:
+    """Bytes that a CUDA buffer holds for a tensor: a quantised row is padded to 512 elements, once."""
+    size = tensor_bytes(shape, kind)
+    rest = shape[0] % CUDA_ROW_PADDING
+    if kind.quantised and rest:
+        size += kind.row_bytes(CUDA_ROW_PADDING - rest)
+    return round_up(size, CUDA_ALIGNMENT)
+
+
+def host_bytes(shape: tuple[int, ...], kind: QuantFormat) -> int:
+    """Bytes that a host buffer holds for a tensor."""
+    return round_up(tensor_bytes(shape, kind), CPU_ALIGNMENT)

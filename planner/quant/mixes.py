@@ -1,0 +1,230 @@
+"""llama.cpp's mixes: which type each tensor gets under a named quantisation.
+
+The rules (planner.quant.mix_rules) are evaluated once per layer group; only the tensors whose type depends
+on the layer are looked at layer by layer. Default types: llama_ftype_get_default_type in src/llama-quant.cpp
+of llama.cpp b11434.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from planner.errors import UnsupportedError
+from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
+from planner.models.cache import CompressedAttention, LatentAttention, RecurrentState
+from planner.quant.mix_rules import V_LIKE, Category, MixRules, category_of
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A named quantisation of GGUF files."""
+
+    name: str
+    base: str  # the type that a tensor gets where no rule says otherwise
+    imatrix: bool = False  # published files of this kind are made with an importance matrix
+    embedding: str | None = None  # --token-embedding-type and --output-tensor-type, where set
+
+
+_PLAIN: Final = [
+    "F32",
+    "F16",
+    "BF16",
+    "Q8_0",
+    "Q5_1",
+    "Q5_0",
+    "Q4_1",
+    "Q4_0",
+    "TQ2_0",
+    "TQ1_0",
+    "Q2_0",
+    "Q1_0",
+]
+MIXES: Final = {
+    m.name: m
+    for m in (
+        *(Mix(name, name) for name in _PLAIN),
+        Mix("MXFP4_MOE", "MXFP4"),
+        Mix("Q6_K", "Q6_K"),
+        Mix("Q5_K_M", "Q5_K"),
+        Mix("Q5_K_S", "Q5_K"),
+        Mix("Q4_K_M", "Q4_K"),
+        Mix("Q4_K_S", "Q4_K"),
+        Mix("Q3_K_L", "Q3_K"),
+        Mix("Q3_K_M", "Q3_K"),
+        Mix("Q3_K_S", "Q3_K"),
+        Mix("Q2_K", "Q2_K"),
+        Mix("Q2_K_S", "Q2_K", imatrix=True),
+        Mix("IQ4_NL", "IQ4_NL", imatrix=True),
+        Mix("IQ4_XS", "IQ4_XS", imatrix=True),
+        Mix("IQ3_M", "IQ3_S", imatrix=True),
+        Mix("IQ3_S", "IQ3_S", imatrix=True),
+        Mix("IQ3_XS", "IQ3_S", imatrix=True),
+        Mix("IQ3_XXS", "IQ3_XXS", imatrix=True),
+        Mix("IQ2_M", "IQ2_S", imatrix=True),
+        Mix("IQ2_S", "IQ2_XS", imatrix=True),
+        Mix("IQ2_XS", "IQ2_XS", imatrix=True),
+        Mix("IQ2_XXS", "IQ2_XXS", imatrix=True),
+        Mix("IQ1_M", "IQ1_M", imatrix=True),
+        Mix("IQ1_S", "IQ1_S", imatrix=True),
+        # Published under these names: a mix above with embeddings and output in Q8_0.
+        Mix("Q6_K_L", "Q6_K", embedding="Q8_0"),
+        Mix("Q5_K_L", "Q5_K", embedding="Q8_0"),
+        Mix("Q4_K_L", "Q4_K", embedding="Q8_0"),
+        Mix("Q3_K_XL", "Q3_K", embedding="Q8_0"),
+        Mix("Q2_K_L", "Q2_K", embedding="Q8_0"),
+    )
+}
+_RULES_OF: Final = {
+    "Q6_K_L": "Q6_K",
+    "Q5_K_L": "Q5_K_M",
+    "Q4_K_L": "Q4_K_M",
+    "Q3_K_XL": "Q3_K_L",
+    "Q2_K_L": "Q2_K",
+}
+_ALIASES: Final = {
+    "MXFP4": "MXFP4_MOE",
+    "FP16": "F16",
+    "FP32": "F32",
+    "Q5_K": "Q5_K_M",
+    "Q4_K": "Q4_K_M",
+    "Q3_K": "Q3_K_M",
+}
+
+
+def find_mix(name: str) -> Mix | None:
+    """Return the mix of this name ("Q4_K_M", "q4_k_m", "MXFP4"); None where no public rule defines it."""
+    key = name.strip().upper().replace("-", "_")
+    return MIXES.get(_ALIASES.get(key, key))
+
+
+def nearest_mix(name: str) -> tuple[Mix, bool]:
+    """Return the mix of this name and True, or the public one closest to a private name and False.
+
+    Unsloth's dynamic mixes ("UD-Q4_K_XL") are no public rule: the nearest one gives the tensors' order of
+    size, and the published file's size the scale. Raises UnsupportedError for a name that isn't GGUF's.
+    """
+    found = find_mix(name)
+    if found is not None:
+        return found, True
+    key = name.strip().upper().replace("-", "_").removeprefix("UD_").removeprefix("I1_")
+    for suffix, instead in (("", ""), ("_XL", "_M"), ("_L", "_M"), ("_XL", ""), ("_XS", "_S")):
+        if key.endswith(suffix):
+            found = find_mix(key.removesuffix(suffix) + instead)
+            if found is not None:
+                return found, False
+    raise UnsupportedError(
+        f"quantisation '{name}' is not one of llama.cpp's; choose for example Q4_K_M, Q8_0 or MXFP4"
+    )
+
+
+GroupTypes = tuple[str | tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MixTypes:
+    """The type of every tensor: per group and tensor one type, or one for each of the group's layers."""
+
+    outside: tuple[str, ...]  # in the order of Architecture.tensors
+    groups: tuple[GroupTypes, ...]  # in the order of Architecture.groups and their tensors
+
+
+def mix_types(arch: Architecture, mix: Mix, *, imatrix: bool | None = None) -> MixTypes:
+    """Return the type of every tensor of `arch` under `mix`.
+
+    `imatrix`: whether the file was made with an importance matrix; None: as published files of this mix are.
+    """
+    rules = _rules(arch, mix, mix.imatrix if imatrix is None else imatrix)
+    before_wv, before_down = _running_counts(arch)
+    return MixTypes(
+        tuple(rules.outside_type(t.name, t.shape) for t in arch.tensors),
+        tuple(_group_types(rules, g, before_wv, before_down) for g in arch.groups),
+    )
+
+
+def _group_types(
+    rules: MixRules, group: LayerGroup, before_wv: list[int], before_down: list[int]
+) -> GroupTypes:
+    first = group.layers[0]
+    types: dict[str, str | tuple[str, ...]] = {}
+    n_wv = n_down = 0  # tensors of these kinds passed within the layer: the quantiser goes by name
+    for tensor in sorted(group.tensors, key=lambda t: t.name):
+        name, shape = tensor.name, tensor.shape
+        category = category_of(name)
+        if rules.moves(category) and rules.fixed(name, shape) is None:
+            each = tuple(
+                rules.inside_type(name, shape, i, before_wv[i] + n_wv, before_down[i] + n_down)
+                for i in group.layers
+            )
+            types[name] = each if len(set(each)) > 1 else each[0]
+        else:
+            types[name] = rules.inside_type(name, shape, first, before_wv[first], before_down[first])
+        n_wv += category in V_LIKE
+        n_down += category is Category.FFN_DOWN and name.endswith("weight")
+    return tuple(types[t.name] for t in group.tensors)
+
+
+def _running_counts(arch: Architecture) -> tuple[list[int], list[int]]:
+    """For each layer, how many tensors like attn_v and ffn_down the layers before it hold."""
+    n = sum(g.count for g in arch.groups)
+    wv, down = [0] * (n + 1), [0] * (n + 1)
+    for group in arch.groups:
+        has_v = sum(category_of(t.name) in V_LIKE for t in group.tensors)
+        has_down = sum(
+            category_of(t.name) is Category.FFN_DOWN and t.name.endswith("weight") for t in group.tensors
+        )
+        for i in group.layers:
+            wv[i + 1], down[i + 1] = has_v, has_down
+    for i in range(n):
+        wv[i + 1] += wv[i]
+        down[i + 1] += down[i]
+    return wv, down
+
+
+def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
+    n_layer = sum(g.count for g in arch.groups)
+    experts = (g.feed_forward for g in arch.groups if isinstance(g.feed_forward, MixtureOfExperts))
+    n_expert = max((e.n_expert for e in experts), default=0)
+    name = arch.gguf_arch or ""
+    return MixRules(
+        arch=name,
+        mix=_RULES_OF.get(mix.name, mix.name),
+        base=mix.base,
+        imatrix=imatrix,
+        embedding=mix.embedding,
+        tied=arch.tied_embeddings,
+        n_expert=n_expert,
+        n_gqa=_grouping(arch),
+        n_layer=n_layer,
+        n_wv=sum(g.count for g in arch.groups for t in g.tensors if category_of(t.name) in V_LIKE),
+        is_70b=_is_70b(arch, name, n_layer),
+    )
+
+
+def _grouping(arch: Architecture) -> int:
+    """hparams.n_gqa(): query heads a KV head in the first layer; 0 where that has no KV heads."""
+    first = next((g for g in arch.groups if 0 in g.layers), None)
+    caches = first.caches if first else ()
+    if all(isinstance(c, RecurrentState) for c in caches) and arch.gguf_arch in _KV_HEADS_EVERYWHERE:
+        caches = next(
+            (g.caches for g in arch.groups if any(not isinstance(c, RecurrentState) for c in g.caches)), ()
+        )
+    for cache in caches:
+        if isinstance(cache, LatentAttention | CompressedAttention):
+            return cache.n_head
+        if not isinstance(cache, RecurrentState):
+            return cache.n_head // cache.n_head_kv if cache.n_head_kv else 0
+    return 0
+
+
+# Hybrids whose header names one number of KV heads for all layers, not one a layer with zeros.
+_KV_HEADS_EVERYWHERE: Final = frozenset(
+    {"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef", "minimax-01", "bailingmoe3"}
+)
+
+
+def _is_70b(arch: Architecture, name: str, n_layer: int) -> bool:
+    """LLM_TYPE_70B, of which only attn_v's rule asks (src/models/{llama,qwen2,deci,olmo,jais2}.cpp)."""
+    if name == "llama":
+        return n_layer == 80 and _grouping(arch) > 1
+    return (name in ("qwen2", "deci", "olmo") and n_layer == 80) or (name == "jais2" and n_layer == 68)
