@@ -174,7 +174,8 @@ _ATTN_OUT: Final = {"Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "Q3_K_
 
 _MOVING_V: Final = frozenset({"Q3_K_M", "Q4_K_M", "Q5_K_M", "Q4_K_S"})
 _MOVING_DOWN: Final = _LOW_IQ | frozenset(
-    ["Q2_K_S", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q4_K_S", "IQ3_XXS", "IQ3_M", "IQ4_NL", "IQ4_XS", "Q4_0", "Q5_0"]
+    {"Q2_K_S", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q4_K_S", "IQ3_XXS"}
+    | {"IQ3_M", "IQ4_NL", "IQ4_XS", "Q4_0", "Q5_0"}
 )
 
 

@@ -26,20 +26,10 @@ class Mix:
     embedding: str | None = None  # --token-embedding-type and --output-tensor-type, where set
 
 
-_PLAIN: Final = [
-    "F32",
-    "F16",
-    "BF16",
-    "Q8_0",
-    "Q5_1",
-    "Q5_0",
-    "Q4_1",
-    "Q4_0",
-    "TQ2_0",
-    "TQ1_0",
-    "Q2_0",
-    "Q1_0",
-]
+_PLAIN: Final = (
+    *("F32", "F16", "BF16", "Q8_0"),
+    *("Q5_1", "Q5_0", "Q4_1", "Q4_0", "TQ2_0", "TQ1_0", "Q2_0", "Q1_0"),
+)
 MIXES: Final = {
     m.name: m
     for m in (
