@@ -57,7 +57,7 @@ def system_reserve(ram: int) -> int:
 
 
 def driver_reserve(total: int) -> int:
-    """Bytes that an idle NVIDIA driver holds back of NVML's total; for cards without a figure of their own."""
+    """Bytes that an idle NVIDIA driver holds back of the total, for cards without a figure of their own."""
     return (_RESERVE_BASE + int(total * _RESERVE_SHARE)) // MIB * MIB
 
 

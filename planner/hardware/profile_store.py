@@ -76,6 +76,14 @@ def find_by_driver_name(name: str, memory_total: int | None = None) -> Profile |
     return _sized(found or [], name, memory_total)
 
 
+def same_name(name: str, memory_total: int | None) -> Profile | None:
+    """The profile of this driver's name nearest in memory, however far: another version of the card."""
+    rows = [r for r in load_index()["drivers"].get(driver_key(name), []) if r[1] is not None]
+    if not rows:
+        return None
+    return get_profile(min(rows, key=lambda r: abs(r[1] * MIB - (memory_total or 0)))[0])
+
+
 def find_by_cpu_name(name: str, ram: int | None = None) -> Profile | None:
     """The profile of a chip from the brand string of its processor; `ram` in bytes tells sizes apart."""
     return _sized(load_index()["cpus"].get(driver_key(name), []), name, ram)

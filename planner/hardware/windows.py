@@ -1,0 +1,139 @@
+"""Windows: RAM and processor through psutil, display adapters through the registry.
+
+The registry's qwMemorySize is 64 bits wide; Win32_VideoController.AdapterRAM stops at 4 GiB and is not used.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, Final
+
+from planner.hardware.facts import from_facts, size_or_none
+from planner.hardware.host import HostFacts
+from planner.hardware.machine import Accelerator, Backend, Cpu
+from planner.hardware.nvidia import Found
+from planner.hardware.profile_store import find_cpu_family
+from planner.hardware.system import System
+
+_CLASS: Final = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
+_CPU_KEY: Final = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+_VALUES: Final = ("DriverDesc", "MatchingDeviceId", "HardwareInformation.qwMemorySize")
+_VENDORS: Final = {"1002": "amd", "8086": "intel"}
+_INTEGRATED_MAX: Final = 4 << 30  # carve-outs that firmware gives integrated graphics
+
+
+def read_registry() -> list[dict[str, Any]]:
+    """The display adapters of the registry; empty off Windows or without permission."""
+    if sys.platform != "win32":
+        return []
+    import winreg
+
+    rows: list[dict[str, Any]] = []
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _CLASS) as base:
+            for number in range(winreg.QueryInfoKey(base)[0]):
+                rows.append(_row(winreg, base, winreg.EnumKey(base, number)))
+    except OSError:
+        pass
+    return [row for row in rows if row]
+
+
+def _row(winreg: Any, base: Any, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    try:
+        with winreg.OpenKey(base, name) as key:
+            for value in _VALUES:
+                try:
+                    row[value] = winreg.QueryValueEx(key, value)[0]
+                except OSError:
+                    continue
+    except OSError:
+        pass
+    return row
+
+
+def detect_windows_host(system: System) -> HostFacts:
+    """RAM and processor of a Windows computer."""
+    notes: list[str] = []
+    total = available = 0
+    cores: int | None = None
+    if system.real:
+        try:
+            import psutil
+
+            memory = psutil.virtual_memory()
+            total, available = int(memory.total), int(memory.available)
+            cores = psutil.cpu_count(logical=False)
+        except Exception as error:  # psutil raises what the platform raises
+            notes.append(f"the RAM cannot be read: {type(error).__name__}")
+    else:
+        total, available = system.read_int("ram_total") or 0, system.read_int("ram_available") or 0
+    name = system.env.get("PROCESSOR_IDENTIFIER", "CPU")
+    family = find_cpu_family(name)
+    cpu = Cpu(
+        name=name,
+        physical_cores=cores,
+        usable_cores=cores,
+        memory_bandwidth=family.bandwidth if family else None,
+        architecture={"AMD64": "x86_64", "ARM64": "arm64"}.get(system.env.get("PROCESSOR_ARCHITECTURE", "")),
+    )
+    if family is None:
+        notes.append("the memory's speed cannot be seen")
+    sources = {"ram": "psutil", "cpu": "environment PROCESSOR_IDENTIFIER"}
+    return HostFacts(total, available, cpu, "windows", (), tuple(notes), sources)
+
+
+def detect_windows_gpus(system: System, ram_total: int, ram_available: int) -> Found:
+    """AMD and Intel adapters of the registry (NVIDIA's answer through NVML)."""
+    found = Found()
+    for row in system.registry():
+        gpu = _adapter(row, ram_total, ram_available, found)
+        if gpu is not None:
+            found.accelerators.append(gpu)
+    if found.accelerators:
+        found.sources["gpus"] = "registry, HardwareInformation.qwMemorySize"
+    return found
+
+
+def _memory(value: Any) -> int | None:
+    if isinstance(value, bytes):
+        value = int.from_bytes(value[:8], "little")
+    return size_or_none(value)
+
+
+def _adapter(row: dict[str, Any], ram_total: int, ram_available: int, found: Found) -> Accelerator | None:
+    ident = re.search(r"ven_([0-9a-f]{4})&dev_([0-9a-f]{4})", str(row.get("MatchingDeviceId", "")).lower())
+    vendor = _VENDORS.get(ident.group(1)) if ident else None
+    name = row.get("DriverDesc")
+    if ident is None or vendor is None or not isinstance(name, str):
+        return None
+    own = _memory(row.get("HardwareInformation.qwMemorySize"))
+    integrated = _integrated(vendor, int(ident.group(2), 16))
+    if own is None and not integrated:
+        found.notes.append(f"{name}: the registry has no memory size; left out")
+        return None
+    own = own or 0
+    # Windows lets integrated graphics use half of the RAM besides the carve-out.
+    total = min(own, _INTEGRATED_MAX) + ram_total // 2 if integrated and own <= _INTEGRATED_MAX else own
+    free = min(total, ram_available) if integrated else total
+    if not integrated:
+        found.notes.append(f"{name}: how much of its memory is free cannot be seen; all is counted")
+    gpu = Accelerator(
+        name=name,
+        vendor=vendor,
+        backend=Backend.VULKAN,
+        memory_total=total,
+        memory_free=free,
+        index=len(found.accelerators),
+        unified=integrated,
+        integrated=integrated,
+    )
+    return from_facts(gpu, found.notes, found.sources, told=ram_total + own if integrated else own)
+
+
+def _integrated(vendor: str, device: int) -> bool:
+    from planner.hardware.amd import is_apu
+    from planner.hardware.intel import is_discrete
+
+    return is_apu(device) if vendor == "amd" else not is_discrete(device)
