@@ -1,0 +1,49 @@
+"""Memory and speed of one plan over context depth, for the depth table and its plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.advice.planning import bare_plan, complete
+from planner.engines.plan import Plan, SpeedEstimate, Workload
+from planner.errors import PlannerError
+from planner.hardware.machine import Machine
+from planner.models.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class DepthPoint:
+    """One depth: memory of a context of that many tokens, speed with that many in the cache."""
+
+    tokens: int
+    cache: int  # bytes of KV cache and state
+    total: int  # bytes of everything
+    speed: SpeedEstimate
+
+
+def depth_points(model: Model, machine: Machine, workload: Workload, plan: Plan) -> Iterator[DepthPoint]:
+    """Yield points at 1k, 2k, 4k … tokens up to the longest context that fits."""
+    from dataclasses import replace
+
+    from planner.speed import estimate_plan
+
+    tokens = 1024
+    while tokens <= plan.max_context:
+        here = replace(workload, context=tokens, prompt=min(workload.prompt, tokens))
+        try:
+            other = bare_plan(model, plan.engine, plan.quant, machine, here)
+        except PlannerError:
+            return
+        if not other.fits:
+            return
+        full = complete(other, model, machine, here)
+        if full.speed is None:
+            return
+        yield DepthPoint(
+            tokens,
+            sum(d.kv_cache + d.state for d in other.memory.devices),
+            other.memory.total,
+            estimate_plan(other, model.architecture, machine, here, depth=tokens),
+        )
+        tokens *= 2

@@ -1,0 +1,146 @@
+"""What can be bought or rented: profiles with prices, in the numbers that people combine.
+
+Prices are facts of the profiles with date and source; they may be replaced by the reader's own. A device
+without a price is still offered, marked as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from planner.errors import InputError
+from planner.hardware.profile_list import ProfileInfo, list_profiles
+
+# A computer around the card(s): board, processor, 64 GiB of RAM, drive, power supply, case. An assumption,
+# stated wherever it is used and replaced by --host-price; a passive data centre card needs a server.
+HOST_PRICE: Final = 1200.0
+SERVER_PRICE: Final = 6000.0
+COUNTS: Final = {"consumer": (1, 2, 4), "workstation": (1, 2, 4), "datacenter": (1, 2, 4, 8)}
+SERVER_CLASSES: Final = frozenset({"datacenter", "cloud-accelerator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing to buy or to rent, by a profile that `planner plan --profile` takes."""
+
+    spec: str
+    name: str
+    kind: str  # card | cards | machine | cloud
+    device_class: str
+    memory: int  # bytes that GPUs (or the unified memory) offer together
+    price: float | None  # of everything that has to be bought
+    price_low: float | None
+    price_high: float | None
+    price_note: str  # what the price is, its date, what is assumed
+    hourly: float | None = None
+
+
+def parse_price(text: str) -> tuple[str, float]:
+    """Return (profile, price) of "rtx-3090=900"; the decimal sign is a point whatever the locale."""
+    name, separator, value = text.partition("=")
+    try:
+        price = float(value)
+    except ValueError:
+        price = -1.0
+    if not separator or not name.strip() or not 0 <= price < 1e9:
+        raise InputError(f"--price '{text}' is not NAME=NUMBER; write for example rtx-3090=900")
+    return name.strip(), price
+
+
+def read_prices(path: Path) -> dict[str, float]:
+    """Return the prices of a TOML file: a table of NAME = NUMBER, optionally under [prices]."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such prices file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a prices file ({error}); write lines such as rtx-3090 = 900") from None
+    entries = table.get("prices", table)
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: [prices] must be a table of NAME = NUMBER")
+    prices: dict[str, float] = {}
+    for name, value in entries.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise InputError(f"{path}: the price of '{name}' must be a number, for example 900")
+        prices[name] = float(value)
+    return prices
+
+
+def resolve_prices(prices: Mapping[str, float]) -> dict[str, float]:
+    """Return own prices by profile id; InputError for a name that no profile has."""
+    from planner.hardware.profiles import get_profile
+
+    return {get_profile(name).id: value for name, value in prices.items()}
+
+
+def offers(
+    own_prices: Mapping[str, float] | None = None,
+    *,
+    have: str | None = None,
+    host_price: float | None = None,
+    cloud: bool = True,
+) -> Iterator[Offer]:
+    """Yield everything that can be bought or rented.
+
+    `have` is what the reader already owns, as parts of a profile ("64GiB ddr5-5600"): cards are then added
+    to it and no computer has to be bought. `own_prices` is by profile id.
+    """
+    prices = own_prices or {}
+    for info in list_profiles():
+        if info.user:
+            continue
+        if info.kind == "gpu" and info.device_class in COUNTS:
+            yield from _cards(info, prices, have, host_price)
+        elif info.kind == "soc" and info.memory:
+            price, low, high, note = _price(info, prices)
+            yield Offer(info.id, info.name, "machine", info.device_class, info.memory, price, low, high, note)
+        elif info.kind == "cloud" and cloud and info.hourly_price is not None:
+            hourly = prices.get(info.id, info.hourly_price)
+            note = "your price by the hour" if info.id in prices else f"on demand, as of {info.price_date}"
+            yield Offer(
+                info.id, info.name, "cloud", info.device_class, (info.memory or 0), None, None, None,
+                note, hourly,
+            )  # fmt: skip
+
+
+def _cards(
+    info: ProfileInfo, prices: Mapping[str, float], have: str | None, host_price: float | None
+) -> Iterator[Offer]:
+    each, low, high, note = _price(info, prices)
+    server = info.device_class in SERVER_CLASSES
+    around = 0.0 if have else host_price if host_price is not None else SERVER_PRICE if server else HOST_PRICE
+    for count in COUNTS[info.device_class]:
+        spec = info.id if count == 1 else f"{count}x {info.id}"
+        if have:
+            spec = f"{spec} + {have}"
+        text = note
+        if each is not None and around:
+            text += f", plus {around:,.0f} assumed for the {'server' if server else 'computer'} around it"
+        yield Offer(
+            spec=spec,
+            name=info.name if count == 1 else f"{count} x {info.name}",
+            kind="card" if count == 1 else "cards",
+            device_class=info.device_class,
+            memory=(info.memory or 0) * count,
+            price=None if each is None else each * count + around,
+            price_low=None if low is None else low * count + around,
+            price_high=None if high is None else high * count + around,
+            price_note=text,
+        )
+
+
+def _price(
+    info: ProfileInfo, prices: Mapping[str, float]
+) -> tuple[float | None, float | None, float | None, str]:
+    if info.id in prices:
+        price = prices[info.id]
+        return price, price, price, "your price"
+    if info.price_low is None or info.price_high is None:
+        return None, None, None, "no price known"
+    middle = (info.price_low + info.price_high) / 2
+    return middle, info.price_low, info.price_high, f"{info.price_kind} price of {info.price_date}"

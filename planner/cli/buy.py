@@ -1,0 +1,170 @@
+"""`planner buy MODEL…`: which hardware for this model, context, number of users and budget."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from planner.advice.buy import BuyAnswer, Option, Question
+from planner.cli.money_options import (
+    CurrencyOption,
+    HoursOption,
+    KwhOption,
+    MonthsOption,
+    PriceOption,
+    PricesOption,
+    checked,
+    money,
+    own_prices,
+)
+from planner.cli.options import (
+    ContextOption,
+    FormatOption,
+    JsonOption,
+    MinSpeedOption,
+    UsersOption,
+    make_workload,
+)
+from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.progress import Progress
+from planner.units import context_text, rate_text
+
+
+def buy(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="What it has to run.")],
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    min_speed: MinSpeedOption = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="PRICE", help="The most that may be spent.")
+    ] = None,
+    have: Annotated[
+        str | None,
+        typer.Option("--have", metavar="PARTS", help="What you own, to add cards to: '64GiB ddr5-5600'."),
+    ] = None,
+    host_price: Annotated[
+        float | None, typer.Option("--host-price", metavar="PRICE", help="Price of a computer around cards.")
+    ] = None,
+    hours_per_day: HoursOption = 8.0,
+    kwh_price: KwhOption = 0.30,
+    months: MonthsOption = 36.0,
+    price: PriceOption = None,
+    prices: PricesOption = None,
+    currency: CurrencyOption = "USD",
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """Which hardware to get for these models, and what not to buy."""
+    import planner
+    from planner.advice.buy import buy as find
+    from planner.advice.market import offers
+
+    question = Question(
+        models=tuple(planner.load_model(name) for name in models),
+        workload=make_workload(context, users, min_speed=min_speed),
+        budget=None if budget is None else checked(budget, 1, 1e9, "--budget"),
+        hours_per_day=checked(hours_per_day, 0.01, 24, "--hours-per-day"),
+        kwh_price=checked(kwh_price, 0, 100, "--kwh-price"),
+        months=checked(months, 1, 1200, "--months"),
+    )
+    if host_price is not None:
+        checked(host_price, 0, 1e9, "--host-price")
+    if have is not None:
+        planner.load_profile(f"rtx-3090 + {have}")  # says at once when the parts are not understood
+    everything = offers(own_prices(price, prices), have=have, host_price=host_price)
+    with Progress("options") as progress:
+        answer = find(question, everything, planner.load_profile, progress.update)
+    found = bool(answer.best or answer.rented)
+    if json:
+        from planner.documents_buy import buy_document
+
+        print_json(buy_document(question, answer, currency))
+        return 0 if found else 1
+    if format != PLAIN:
+        print_table(*_table(answer.best, question, currency), fmt=format)
+        return 0 if found else 1
+    _print(question, answer, currency)
+    return 0 if found else 1
+
+
+def _table(
+    options: tuple[Option, ...], question: Question, currency: str
+) -> tuple[list[list[str]], list[str]]:
+    rows = []
+    for option in options:
+        plan = option.plans[0]
+        rows.append(
+            [
+                _short(option.offer.name),
+                money(option.offer.price, ""),
+                "/".join(dict.fromkeys(p.quant for p in option.plans)),
+                context_text(min(p.max_context for p in option.plans)),
+                rate_text(option.speed) if plan.speed else "?",
+                f"{option.watts:.0f} W" if option.watts else "?",
+                option.noise,
+            ]
+        )
+    return rows, ["Buy", currency or "Price", "Quant", "Context", "Tokens/s", "Power", "Noise"]
+
+
+def _short(name: str) -> str:
+    return name.replace("NVIDIA ", "").replace("GeForce ", "").replace("Generation", "Gen")
+
+
+def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
+    asked = ", ".join(m.name for m in question.models)
+    print_heading(f"To run {asked}")
+    print_line()
+    if answer.best:
+        print_table(*_table(answer.best, question, currency))
+        print_line()
+        cheapest = answer.best[0]
+        print_wrapped(
+            f"Cheapest: {_short(cheapest.offer.name)}, {money(cheapest.offer.price, currency)} "
+            f"({cheapest.offer.price_note}). With electricity {money(cheapest.cost, currency)} over "
+            f"{question.months:g} months at {question.hours_per_day:g} hours a day."
+        )
+        fastest = max(answer.best, key=lambda o: o.speed)
+        if fastest is not cheapest:
+            print_wrapped(
+                f"Fastest within the budget: {_short(fastest.offer.name)}, "
+                f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
+                f"{rate_text(fastest.speed)} tokens/s."
+            )
+        print_wrapped(f"Check it: planner plan {question.models[0].name} --profile '{cheapest.offer.spec}'")
+    for note in answer.notes:
+        print_wrapped(note)
+    if answer.next_step:
+        step = answer.next_step
+        print_line()
+        print_wrapped(
+            f"The next step up, {_short(step.offer.name)} for {money(step.offer.price, currency)} "
+            f"({step.offer.price_note}), runs {step.plans[0].quant} at {rate_text(step.speed)} tokens/s."
+        )
+    if answer.rented:
+        print_line()
+        print_heading("Or rent by the hour")
+        for option in answer.rented:
+            print_wrapped(
+                f"{option.offer.name}: {money(option.offer.hourly, currency)} an hour "
+                f"({option.offer.price_note}), {rate_text(option.speed)} tokens/s; "
+                f"{money(option.cost, currency)} over {question.months:g} months",
+                "  ",
+                "- ",
+            )
+    if answer.not_to_buy:
+        print_line()
+        print_heading("Not for this")
+        for option in answer.not_to_buy:
+            print_wrapped(
+                f"{_short(option.offer.name)} ({money(option.offer.price, currency)}): {option.problem}",
+                "  ",
+                "- ",
+            )
+    if answer.unpriced:
+        print_line()
+        names = ", ".join(f"{_short(o.offer.name)} ({rate_text(o.speed)} tokens/s)" for o in answer.unpriced)
+        print_wrapped(f"Would do it too, but no price is known: {names}.")
+    print_line()
+    print_wrapped("Prices are facts of their date and change; replace them with --price NAME=PRICE.")
