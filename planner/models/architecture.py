@@ -52,6 +52,7 @@ class LayerGroup:
     feed_forward: FeedForward
     tensors: tuple[TensorInfo, ...]  # of one layer, names without "blk.N."
     mtp: bool = False  # multi-token-prediction layers: after the last, not loaded by default in llama.cpp
+    in_gguf: bool = True  # False: llama.cpp's converter leaves these layers out (DeepSeek V3's prediction layer)
 
     @property
     def count(self) -> int:
@@ -67,6 +68,14 @@ class Rope:
     max_position: int  # positions in the table: original × factor for yarn
     kinds: int = 1  # distinct rope configurations (Gemma 3: local and global)
     float32: bool = False
+    others: tuple[tuple[int, int], ...] = ()  # (rotary_dim, max_position) of the further kinds, where known
+
+    @property
+    def table_elements(self) -> int:
+        """Elements of all cos/sin tables together; those of a kind not listed are as large as the first's."""
+        listed = sum(dim * positions for dim, positions in self.others)
+        alike = max(self.kinds - len(self.others), 1)
+        return alike * self.rotary_dim * self.max_position + listed
 
 
 @dataclass(frozen=True, slots=True)

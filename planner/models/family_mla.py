@@ -1,0 +1,144 @@
+"""Multi-head latent attention: DeepSeek V2, V3, R1, V3.2, Kimi K2, GLM-4.7-Flash, GLM-5, Mistral 4.
+
+llama.cpp b11434: src/models/deepseek2.cpp, deepseek32.cpp, glm-dsa.cpp, mistral4.cpp; kv_b is stored as its
+halves k_b and v_b (conversion/deepseek.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.models.architecture import FeedForward
+from planner.models.cache import Indexer, LatentAttention
+from planner.models.family_blocks import (
+    Dims,
+    Draft,
+    Layer,
+    Tensors,
+    dense,
+    experts,
+    grouped,
+    nextn,
+    norm,
+    outside,
+    read_dense,
+    read_dims,
+    read_experts,
+    sparse_layers,
+    tensor,
+)
+from planner.models.hf_reader import Reader
+from planner.models.hf_rope import read_rope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlaStyle:
+    """How one family's layers differ from DeepSeek V3's."""
+
+    arch: str | None
+    mtp: Literal["none", "not in gguf", "yes"] = "none"
+    indexer: bool = False
+    router_bias: bool | None = None  # None: where the file's topk_method is noaux_tc
+    tied: bool = False
+    exact: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def read_latent(c: Reader, heads: int, *, indexer: bool = False) -> LatentAttention:
+    """Read the dimensions of multi-head latent attention."""
+    return LatentAttention(
+        n_head=heads,
+        kv_lora_rank=c.integer("kv_lora_rank"),
+        qk_rope_head_dim=c.integer("qk_rope_head_dim"),
+        qk_nope_head_dim=c.integer("qk_nope_head_dim"),
+        v_head_dim=c.integer("v_head_dim"),
+        q_lora_rank=c.integer("q_lora_rank", default=0, low=0) or None,
+        indexer=Indexer(
+            n_head=c.integer("index_n_heads"),
+            head_dim=c.integer("index_head_dim"),
+            top_k=c.integer("index_topk"),
+        )
+        if indexer
+        else None,
+    )
+
+
+def latent_tensors(hidden: int, a: LatentAttention) -> Tensors:
+    """Return the tensors of multi-head latent attention, norms included."""
+    n_head, rank, rope, nope, v = (
+        a.n_head,
+        a.kv_lora_rank,
+        a.qk_rope_head_dim,
+        a.qk_nope_head_dim,
+        a.v_head_dim,
+    )
+    tensors = norm("attn_norm", hidden)
+    if a.q_lora_rank:
+        tensors += norm("attn_q_a_norm", a.q_lora_rank)
+    tensors += norm("attn_kv_a_norm", rank)
+    if a.q_lora_rank:
+        tensors.append(tensor("attn_q_a.weight", hidden, a.q_lora_rank))
+        tensors.append(tensor("attn_q_b.weight", a.q_lora_rank, n_head * (nope + rope)))
+    else:
+        tensors.append(tensor("attn_q.weight", hidden, n_head * (nope + rope)))
+    tensors.append(tensor("attn_kv_a_mqa.weight", hidden, rank + rope))
+    tensors.append(tensor("attn_k_b.weight", nope, rank, n_head))
+    tensors.append(tensor("attn_v_b.weight", rank, v, n_head))
+    tensors.append(tensor("attn_output.weight", n_head * v, hidden))
+    return tensors
+
+
+def indexer_tensors(hidden: int, a: LatentAttention) -> Tensors:
+    """Return the sparse-attention indexer's tensors (src/models/deepseek32.cpp)."""
+    if a.indexer is None or a.q_lora_rank is None:
+        return []
+    heads, size = a.indexer.n_head, a.indexer.head_dim
+    return [
+        *norm("indexer.k_norm", size, bias=True),
+        tensor("indexer.proj.weight", hidden, heads),
+        tensor("indexer.attn_k.weight", hidden, size),
+        tensor("indexer.attn_q_b.weight", a.q_lora_rank, heads * size),
+    ]
+
+
+def feed_forward(c: Reader, d: Dims, sparse: bool, router_bias: bool) -> tuple[FeedForward, Tensors]:
+    """Return a layer's feed-forward and its tensors, the norm before it included."""
+    tensors = norm("ffn_norm", d.hidden)
+    if not sparse:
+        block = read_dense(c)
+        return block, tensors + dense(d.hidden, block.intermediate)
+    moe = read_experts(c)
+    return moe, tensors + experts(d.hidden, moe, router_bias=router_bias)
+
+
+def build_mla(c: Reader, s: MlaStyle) -> Draft:
+    """Build the layers of a model with multi-head latent attention."""
+    d = read_dims(c, head_dim=c.integer("qk_rope_head_dim"))
+    attention = read_latent(c, d.heads, indexer=s.indexer)
+    bias = s.router_bias if s.router_bias is not None else c.text("topk_method") == "noaux_tc"
+
+    def layer(sparse: bool) -> Layer:
+        block, tensors = feed_forward(c, d, sparse, bias)
+        own = latent_tensors(d.hidden, attention) + indexer_tensors(d.hidden, attention)
+        return Layer((attention,), block, own + tensors)
+
+    def prediction(sparse: bool) -> Layer:
+        base = layer(sparse)
+        return Layer(base.caches, base.feed_forward, base.tensors + nextn(d, embed=True, head=True))
+
+    groups = grouped(sparse_layers(c, d.layers), layer)
+    n_mtp = c.integer("num_nextn_predict_layers", default=0, low=0, high=16) if s.mtp != "none" else 0
+    if n_mtp:
+        groups += grouped([True] * n_mtp, prediction, first=d.layers, mtp=True, in_gguf=s.mtp == "yes")
+    tied = c.flag("tie_word_embeddings", default=s.tied)
+    return Draft(
+        gguf_arch=s.arch,
+        dims=d,
+        groups=groups,
+        outside=outside(d, tied),
+        tied=tied,
+        rope=read_rope(c, d, head_dim=attention.qk_rope_head_dim),
+        exact=s.exact,
+        notes=s.notes,
+    )
