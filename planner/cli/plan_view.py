@@ -48,10 +48,7 @@ def memory_text(plan: Plan) -> str:
     host = sum(d.total for d in plan.memory.devices if d.kind == "cpu")
     if not gpus:
         return f"{gib(host)} RAM"
-    if len(gpus) == 1:
-        text = gib(gpus[0])
-    else:
-        text = f"{len(gpus)} x {gib(max(gpus))}"
+    text = gib(gpus[0]) if len(gpus) == 1 else f"{len(gpus)} x {gib(max(gpus))}"
     if plan.placement is Placement.HYBRID:
         text += f" + {gib(host)} RAM"
     return text
