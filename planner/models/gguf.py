@@ -27,6 +27,8 @@ _QUANT: Final = re.compile(
     re.IGNORECASE,
 )
 
+_ARCHITECTURE: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
+
 T = TypeVar("T", int, float, bool, str)
 
 
@@ -51,12 +53,17 @@ class GgufHeader:
     @property
     def architecture(self) -> str:
         """llama.cpp's general.architecture, for example "qwen3moe"."""
-        return self.get("general.architecture", str)
+        name = self.get("general.architecture", str)
+        if not _ARCHITECTURE.match(name):
+            raise InputError(f"{self.source}: general.architecture is {_brief(name)}: no architecture's name")
+        return name
 
     @property
     def name(self) -> str:
-        """The model's own name, or the file's."""
-        return self.find("general.name", str) or Path(self.source).name
+        """The model's own name, fit to be printed, or the file's."""
+        said = self.find("general.name", str) or ""
+        clean = "".join(c if c.isprintable() else " " for c in said[:120]).strip()
+        return clean or Path(self.source).name
 
     @property
     def weight_bytes(self) -> int:

@@ -358,3 +358,15 @@ def test_wrong_types_of_metadata_are_named(write: Any) -> None:
     header = read_gguf(write(w.header([])))
     with pytest.raises(InputError, match=r"general\.architecture is missing"):
         _ = header.architecture
+
+
+def test_names_from_a_file_are_printable(write: Any) -> None:
+    pairs = [
+        w.pair("general.architecture", w.STRING, "a\nb"),
+        w.pair("general.name", w.STRING, "x\x1b[2J\ny"),
+    ]
+    header = read_gguf(write(w.header(pairs)))
+    assert header.name == "x [2J y"
+    with pytest.raises(InputError, match="no architecture's name") as caught:
+        _ = header.architecture
+    assert str(caught.value).isprintable()
