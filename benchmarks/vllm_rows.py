@@ -1,0 +1,200 @@
+"""Read a measured case of vLLM: its settings from the row or its command, its devices, its release."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from planner.engines.vllm_gpu import GpuTraits
+from planner.engines.vllm_settings import VllmSettings, settings_from
+from planner.engines.vllm_version import Release, parse_release
+from planner.errors import InputError
+from planner.units import GIB
+
+# Kinds of GPU as the engine-planning rows call them: compute capability × 10, memory as the driver reports it.
+_KINDS: Final[Mapping[str, tuple[str, int, float]]] = {
+    "t4": ("Tesla T4", 75, 14.56),
+    "v100": ("Tesla V100-SXM2-32GB", 70, 31.73),
+    "a10": ("NVIDIA A10", 86, 22.07),
+    "a10g": ("NVIDIA A10G", 86, 22.07),
+    "l4": ("NVIDIA L4", 89, 22.03),
+    "l40s": ("NVIDIA L40S", 89, 44.39),
+    "a6000": ("NVIDIA RTX A6000", 86, 47.43),
+    "3090": ("NVIDIA GeForce RTX 3090", 86, 23.57),
+    "4090": ("NVIDIA GeForce RTX 4090", 89, 23.52),
+    "5090": ("NVIDIA GeForce RTX 5090", 120, 31.36),
+    "a100-40": ("NVIDIA A100-SXM4-40GB", 80, 39.39),
+    "a100": ("NVIDIA A100-SXM4-80GB", 80, 79.25),
+    "h100": ("NVIDIA H100 80GB HBM3", 90, 79.18),
+    "h20": ("NVIDIA H20", 90, 95.08),
+    "h200": ("NVIDIA H200", 90, 139.81),
+    "gh200": ("NVIDIA GH200 480GB", 90, 94.5),
+    "b200": ("NVIDIA B200", 100, 178.35),
+    "b300": ("NVIDIA B300", 103, 267.7),
+    "gb10": ("NVIDIA GB10", 121, 119.7),
+    "rtxpro6000": ("NVIDIA RTX PRO 6000 Blackwell", 120, 94.97),
+}
+_VALUES: Final[Mapping[str, str]] = {
+    "-tp": "tensor_parallel_size",
+    "-pp": "pipeline_parallel_size",
+    "-dp": "data_parallel_size",
+    "-dcp": "decode_context_parallel_size",
+    "-q": "quantization",
+}
+_FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
+    "-ep": ("enable_expert_parallel", True),
+    "--enable-expert-parallel": ("enable_expert_parallel", True),
+    "--enforce-eager": ("enforce_eager", True),
+    "--language-model-only": ("language_model_only", True),
+    "--disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", True),
+    "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
+    "--async-scheduling": ("async_scheduling", True),
+    "--no-async-scheduling": ("async_scheduling", False),
+    "--enable-prefix-caching": ("enable_prefix_caching", True),
+    "--no-enable-prefix-caching": ("enable_prefix_caching", False),
+    "--disable-prefix-caching": ("enable_prefix_caching", False),
+    "--enable-chunked-prefill": ("enable_chunked_prefill", True),
+    "--no-enable-chunked-prefill": ("enable_chunked_prefill", False),
+}
+_FACTORS: Final = {"k": 1000, "K": 1024, "m": 10**6, "M": 1 << 20, "g": 10**9, "G": 1 << 30, "": 1}
+
+
+def number(text: str) -> int:
+    """Read a number as vLLM's parser does: 32k is 32,000 and 32K is 32,768."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)", text)
+    if match is None:
+        raise InputError(f"'{text}' is not a number")
+    return int(float(match[1]) * _FACTORS[match[2]])
+
+
+def command_settings(command: str) -> dict[str, Any]:
+    """Return the settings of a `vllm serve` command line; flags that don't touch memory are left out."""
+    found: dict[str, Any] = {}
+    words = shlex.split(command)[3:]
+    at = 0
+    while at < len(words):
+        word, equals, inline = words[at].partition("=")
+        word = word if word in _VALUES or word in _FLAGS else word.replace("_", "-")
+        at += 1
+        if word in _FLAGS:
+            name, value = _FLAGS[word]
+            found[name] = value
+            continue
+        if not word.startswith("-"):
+            continue
+        takes_value = at < len(words) and (not words[at].startswith("-") or words[at][1:2].isdigit())
+        text = inline if equals else words[at] if takes_value else ""
+        at += 0 if equals or not text else 1
+        _take(_VALUES.get(word, word.lstrip("-").replace("-", "_")), text, found)
+    return found
+
+
+_KNOWN: Final = frozenset(VllmSettings.__dataclass_fields__)
+
+
+def _take(name: str, text: str, found: dict[str, Any]) -> None:
+    if name == "speculative_config":
+        spec = json.loads(text)
+        found["speculative_method"] = str(spec.get("method"))
+        found["num_speculative_tokens"] = int(spec.get("num_speculative_tokens", 0))
+    elif name == "limit_mm_per_prompt":
+        limits = json.loads(text)
+        if isinstance(limits, dict) and all(v == 0 for v in limits.values()):
+            found["language_model_only"] = True
+    elif name not in _KNOWN:
+        return
+    elif name == "max_model_len":
+        found[name] = "auto" if text in ("auto", "-1") else number(text)
+    elif name in ("gpu_memory_utilization", "cpu_offload_gb"):
+        found[name] = float(text)
+    elif isinstance(getattr(VllmSettings(), name), str) or name in _TEXTS:
+        found[name] = text
+    else:
+        found[name] = number(text)
+
+
+_TEXTS: Final = frozenset(
+    {"quantization", "attention_backend", "speculative_method", "distributed_executor_backend"}
+)
+_ROW_SETTINGS: Final = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "decode_context_parallel_size",
+    "max_model_len",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "gpu_memory_utilization",
+    "kv_cache_dtype",
+    "block_size",
+    "enforce_eager",
+    "enable_prefix_caching",
+)
+
+
+def row_settings(row: Mapping[str, Any]) -> VllmSettings:
+    """Return a row's settings: of its command where it has one, else those that its log names."""
+    if row.get("command"):
+        return settings_from(command_settings(str(row["command"])))
+    said = row.get("settings") or {}
+    found = {k: said[k] for k in _ROW_SETTINGS if said.get(k) is not None}
+    logged = said.get("max_num_batched_tokens_logged")
+    if "max_num_batched_tokens" not in found and logged:
+        found["max_num_batched_tokens"] = logged
+    if said.get("cudagraph_mode") == "NONE":
+        found["enforce_eager"] = True
+    dtype = str(said.get("dtype") or "").removeprefix("torch.")
+    if dtype:
+        found["dtype"] = dtype
+    speculative = said.get("speculative_config")
+    if speculative:
+        found["speculative_method"] = "mtp" if "mtp" in str(speculative) else "draft"
+        found["num_speculative_tokens"] = 1
+    return settings_from(found)
+
+
+def row_release(row: Mapping[str, Any]) -> Release:
+    """Return the release that a row was measured with; its note where the row's own field is empty."""
+    return parse_release(row.get("engine_version") or str(row.get("note") or ""))
+
+
+def row_gpu(row: Mapping[str, Any]) -> GpuTraits | None:
+    """Return the kind of GPU; None where the row doesn't say or nobody knows its memory."""
+    gpus: Sequence[Mapping[str, Any]] = (row.get("machine") or {}).get("gpus") or ()
+    if not gpus:
+        return None
+    name = str(gpus[0].get("name") or "")
+    total = gpus[0].get("total_mib")
+    kind = _KINDS.get(name.lower()) or _by_text(name)
+    if kind is None:
+        return _from_profile(name, total)
+    memory = int(total) * (1 << 20) if total else int(_vram(row) or kind[2] * GIB)
+    return GpuTraits(name=kind[0], total=memory, sm=kind[1])
+
+
+def _by_text(name: str) -> tuple[str, int, float] | None:
+    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    if "pro" in words and "6000" in words:
+        return _KINDS["rtxpro6000"]
+    for key in sorted(_KINDS, key=len, reverse=True):
+        if key in words:
+            return _KINDS[key]
+    return None
+
+
+def _vram(row: Mapping[str, Any]) -> int | None:
+    """Memory as the log prints it ("79.18 GiB"); a vendor's round "80 GB" says less than the driver."""
+    match = re.fullmatch(r"([\d.]+) GiB", str((row.get("machine") or {}).get("vram") or ""))
+    return int(float(match[1]) * GIB) if match else None
+
+
+def _from_profile(name: str, total: Any) -> GpuTraits | None:
+    from planner.engines.vllm_gpu import traits_of
+    from planner.hardware.assemble import accelerator
+    from planner.hardware.profile_store import find_by_driver_name
+
+    profile = find_by_driver_name(name, int(total) * (1 << 20) if total else None)
+    return None if profile is None else traits_of(accelerator(profile, 0))

@@ -1,0 +1,174 @@
+"""The KV cache: layers grouped as vLLM groups them, blocks, tokens, concurrency, longest context.
+
+vLLM 0.33.0: vllm/v1/core/kv_cache_planning.py (_get_kv_cache_groups_uniform_page_size,
+_project_kv_cache_groups_to_worker, get_kv_cache_configs, _auto_fit_max_model_len) and
+vllm/v1/core/kv_cache_utils.py (get_max_concurrency_for_kv_cache_config).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.engines.vllm_gpu import GpuTraits
+from planner.engines.vllm_pages import (
+    ChunkPage,
+    FullPage,
+    Lengths,
+    Page,
+    PagedLayers,
+    StatePage,
+    WindowPage,
+    paged_layers,
+    resized,
+)
+from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm_version import CURRENT, Release
+from planner.engines.vllm_weights import stage_layers
+from planner.models.architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class KvGroup:
+    """Layers that share one block table."""
+
+    parts: tuple[PagedLayers, ...]  # several only where pages differ in size alone
+
+    def blocks(self, at: Lengths) -> int:
+        """Blocks that one request takes from the pool for this group."""
+        return max(part.page.blocks(at) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class KvLayout:
+    """How a model's cache lies in memory on each pipeline stage, and what a request takes of it."""
+
+    groups: tuple[KvGroup, ...]
+    bytes_per_block: tuple[int, ...]  # of each pipeline stage's rank
+    in_flight: int
+    dcp: int
+    release: Release
+    override: int | None = None  # --num-gpu-blocks-override
+
+    def blocks_per_request(self, length: int) -> int:
+        """Blocks that one request of `length` tokens takes."""
+        at = Lengths(length, self.in_flight, self.dcp)
+        return sum(group.blocks(at) for group in self.groups)
+
+    def num_blocks(self, available: Sequence[int]) -> int:
+        """Blocks of the smallest stage, from the bytes that each stage has for its cache."""
+        if not self.groups:
+            return 1
+        if self.override is not None:
+            return self.override
+        pairs = zip(available, self.bytes_per_block, strict=True)
+        return min(max(0, have) // block for have, block in pairs if block)
+
+    def fits(self, available: Sequence[int], length: int) -> bool:
+        """True where one request of `length` tokens fits, with the block that vLLM holds back."""
+        return not self.groups or self.blocks_per_request(length) <= self.num_blocks(available) - 1
+
+    def concurrency(self, blocks: int, length: int) -> float:
+        """Requests of `length` tokens that the blocks hold."""
+        return blocks / self.blocks_per_request(length) if self.groups else float("inf")
+
+    def tokens(self, blocks: int, length: int) -> int:
+        """The figure that the log calls "GPU KV cache size"."""
+        if not self.groups:
+            return 0
+        if self.release.tokens_from_concurrency:
+            return int(self.concurrency(blocks, length) * length)
+        block = max(part.page.block for group in self.groups for part in group.parts)
+        return blocks // len(self.groups) * block * self.dcp
+
+    def longest(self, available: Sequence[int], limit: int, users: int = 1) -> int:
+        """Longest request, at most `limit` tokens, of which `users` fit at once; 0 where none does."""
+        blocks = self.num_blocks(available) - 1
+        if not self.groups:
+            return limit
+        low, high = 0, limit
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.blocks_per_request(middle) * users <= blocks:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def request_bytes(self, length: int) -> int:
+        """Bytes that one request of `length` tokens takes on the fullest rank."""
+        return self.blocks_per_request(length) * max(self.bytes_per_block, default=0)
+
+
+def kv_layout(
+    arch: Architecture, settings: VllmSettings, gpu: GpuTraits, release: Release = CURRENT
+) -> KvLayout:
+    """Group the model's caches; `settings` must be resolved. Raises UnsupportedError without a rule."""
+    paged = paged_layers(arch, settings, gpu, release)
+    if settings.disable_hybrid_kv_cache_manager:
+        paged = tuple(PagedLayers(_promoted(p.page), p.layers) for p in paged)
+    groups = _grouped(paged)
+    stages = stage_layers(arch.n_layer, settings.pipeline_parallel_size)
+    last = len(stages) - 1
+    per_block = tuple(
+        max((_stage_bytes(group, held, stage == last, arch.n_layer) for group in groups), default=0)
+        for stage, held in enumerate(stages)
+    )
+    batches = settings.in_flight_batches if release.in_flight_margin else 1
+    return KvLayout(
+        groups=groups,
+        bytes_per_block=per_block,
+        in_flight=batches * (settings.max_num_batched_tokens or 0),
+        dcp=settings.decode_context_parallel_size,
+        release=release,
+        override=settings.num_gpu_blocks_override,
+    )
+
+
+def _stage_bytes(group: KvGroup, held: range, last: bool, n_layer: int) -> int:
+    if len(held) == n_layer:
+        return sum(part.page.page * len(part.layers) for part in group.parts)
+    return sum(
+        part.page.page * sum(1 for i in part.layers if i in held or (last and i >= n_layer))
+        for part in group.parts
+    )
+
+
+def _promoted(page: Page) -> Page:
+    """Without the hybrid manager local attention is kept like full attention."""
+    if isinstance(page, (WindowPage, ChunkPage)):
+        return FullPage(page.block, page.page)
+    return page
+
+
+def _kind(page: Page) -> object:
+    """Layers of one kind may share a group even where their pages differ (UniformTypeKVCacheSpecs)."""
+    match page:
+        case FullPage():
+            return ("full", page.block)
+        case WindowPage():
+            return ("window", page.block, page.window)
+        case ChunkPage():
+            return ("chunk", page.block, page.chunk)
+        case StatePage():
+            return ("state", page.block, page.page, page.per_request)
+
+
+def _grouped(paged: tuple[PagedLayers, ...]) -> tuple[KvGroup, ...]:
+    if not paged:
+        return ()
+    if len({_kind(p.page) for p in paged}) == 1:
+        return (KvGroup(paged),)
+    largest = max(p.page.page for p in paged)
+    buckets: dict[Page, list[int]] = defaultdict(list)
+    for entry in paged:
+        buckets[resized(entry.page, largest)].extend(entry.layers)
+    counts = [len(b) for b in buckets.values()]
+    size = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
+    groups: list[KvGroup] = []
+    for page, layers in buckets.items():
+        layers.sort()
+        parts = -(-len(layers) // size)
+        groups.extend(KvGroup((PagedLayers(page, tuple(layers[i::parts])),)) for i in range(parts))
+    return tuple(groups)
