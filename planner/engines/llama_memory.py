@@ -1,0 +1,68 @@
+"""What llama.cpp allocates for one model with one set of settings on given devices.
+
+Weights, caches, state and compute buffers together, as its own memory breakdown counts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from planner.engines.llama_compute_rules import ComputeBuffers, compute_buffers
+from planner.engines.llama_kv import CacheBytes, output_bytes, place_caches
+from planner.engines.llama_placement import LayerPlacement, place
+from planner.engines.llama_settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
+from planner.errors import RefusedError
+from planner.hardware.machine import Backend, Cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices as the engine sees them: free bytes each, one backend, and the host's processor."""
+
+    free: tuple[int, ...]
+    backend: Backend = Backend.CUDA
+    cpu: Cpu = field(default_factory=Cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaMemory:
+    """Everything that is allocated; host figures are pinned or plain host memory."""
+
+    context: Context
+    placement: LayerPlacement
+    weights: PlacedWeights
+    caches: CacheBytes
+    compute: ComputeBuffers
+    output: int
+
+    def device_total(self, index: int) -> int:
+        """Bytes on one device, without contexts and libraries."""
+        caches = self.caches.kv[index] + self.caches.state[index]
+        return self.weights.devices[index] + caches + self.compute.devices[index]
+
+    @property
+    def host_total(self) -> int:
+        """Bytes on the host."""
+        weights = self.weights.host + self.weights.repacked
+        return weights + self.caches.kv_host + self.caches.state_host + self.compute.host + self.output
+
+
+def allocate(table: WeightTable, settings: LlamaCppSettings, devices: Devices) -> LlamaMemory:
+    """Return what the engine allocates; raises RefusedError where it would refuse the settings."""
+    arch = table.arch
+    backend = devices.backend
+    if settings.split_mode == "row" and len(devices.free) > 1:
+        # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
+        raise RefusedError("device CUDA0 does not support split buffers")
+    context = resolve(arch, settings, backend if devices.free else Backend.CPU)
+    placement = place(arch, settings, devices.free)
+    cpu = devices.cpu if settings.repack_weights and not devices.free else None
+    return LlamaMemory(
+        context=context,
+        placement=placement,
+        weights=place_weights(table, placement, backend, load_mtp=settings.load_mtp, repack=cpu),
+        caches=place_caches(arch, settings, context, placement, backend),
+        compute=compute_buffers(arch, table, placement, settings, context, backend),
+        output=output_bytes(arch, settings, context),
+    )
