@@ -15,6 +15,7 @@ from planner.models.architecture import Architecture, LayerGroup, Rope, Vision
 from planner.models.gguf import GgufHeader
 from planner.models.gguf_layers import Hparams
 from planner.models.gguf_roles import role_of
+from planner.models.gguf_types import ARCHITECTURES
 from planner.models.tensors import TensorInfo
 
 _BLOCK: Final = re.compile(r"^blk\.(\d+)\.(.+)$")
@@ -108,6 +109,8 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         raise InputError(f"{header.source}: token_embd.weight is missing or not of {hparams.n_embd} columns")
     model_type, hf_class = _HF.get(arch, (arch.replace("-", "_"), None))
     notes = [_INEXACT[arch]] if arch in _INEXACT else []
+    if arch not in ARCHITECTURES:
+        notes.append(f"llama.cpp b11434 doesn't know the architecture {arch}: taken for a plain decoder")
     if header.header_only:
         notes.append("the file holds a header only: it can be planned with, not run")
     n_ctx = hparams.integer("context_length", low=1)
@@ -122,7 +125,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         groups=_groups(hparams, layers),
         tensors=tuple(outside),
         rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot else None,
-        exact=arch not in _INEXACT,
+        exact=arch in ARCHITECTURES and arch not in _INEXACT,
         notes=tuple(notes),
     )
 
