@@ -57,6 +57,7 @@ class Dims:
     kv_heads: int
     head_dim: int
     context: int
+    v_dim: int = 0  # of one V head, where it is not head_dim
 
     @property
     def q(self) -> int:
@@ -65,8 +66,18 @@ class Dims:
 
     @property
     def kv(self) -> int:
-        """Elements of a token's K (or V) row."""
+        """Elements of a token's K row."""
         return self.kv_heads * self.head_dim
+
+    @property
+    def v(self) -> int:
+        """Elements of a token's V row."""
+        return self.kv_heads * (self.v_dim or self.head_dim)
+
+    @property
+    def out(self) -> int:
+        """Elements of the attention's output before its projection."""
+        return self.heads * (self.v_dim or self.head_dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +176,14 @@ def qkv(d: Dims, *, bias: bool = False, fused: bool = False, q: int | None = Non
     """Return the projections of Q, K and V (`q`: a wider Q row, as where it holds an output gate)."""
     q = q or d.q
     if fused:
-        return linear("attn_qkv", d.hidden, q + 2 * d.kv, bias)
+        return linear("attn_qkv", d.hidden, q + d.kv + d.v, bias)
     weights = [
         tensor("attn_q.weight", d.hidden, q),
         tensor("attn_k.weight", d.hidden, d.kv),
-        tensor("attn_v.weight", d.hidden, d.kv),
+        tensor("attn_v.weight", d.hidden, d.v),
     ]
     if bias:
-        weights += [tensor("attn_q.bias", q), tensor("attn_k.bias", d.kv), tensor("attn_v.bias", d.kv)]
+        weights += [tensor("attn_q.bias", q), tensor("attn_k.bias", d.kv), tensor("attn_v.bias", d.v)]
     return weights
 
 
@@ -247,6 +258,7 @@ def read_experts(c: Reader, *sizes: str, gated: bool = True) -> MixtureOfExperts
         "shared_expert_intermediate_size",
         "moe_shared_expert_intermediate_size",
         "shared_intermediate_size",
+        "share_expert_dim",
         default=n_shared * size,
         low=0,
     )

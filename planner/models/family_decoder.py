@@ -6,11 +6,11 @@ llama.cpp b11434, src/models/*.cpp (the file is named after gguf_arch) and conve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from planner.models.architecture import FeedForward
+from planner.models.architecture import FeedForward, LayerGroup
 from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
 from planner.models.family_blocks import (
     Dims,
@@ -31,11 +31,25 @@ from planner.models.family_blocks import (
     sparse_layers,
     tensor,
 )
+from planner.models.family_patterns import Windows
 from planner.models.hf_reader import Reader
 from planner.models.hf_rope import read_rope
 
-Kind = tuple[bool, bool]  # slides, has experts
-Windows = Callable[[Reader, int], tuple[int, list[bool]]]
+Kind = tuple[bool, bool, Dims]  # slides, has experts, dimensions of its attention
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mtp:
+    """What a family's multi-token-prediction layers are like; how many, the file says under `key`."""
+
+    key: str = "num_nextn_predict_layers"
+    default: int = 0
+    embed: bool = False  # with copies of embedding and head of its own
+    head_norm: bool = True
+    sparse: bool | None = None  # has experts; None: where the model has
+    slides: bool = False
+    in_gguf: bool = True
+    out_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +57,19 @@ class Style:
     """How one family's layers differ from Llama's."""
 
     arch: str | None
+    prepare: Callable[[Reader], Mapping[str, Any]] | None = None  # gives odd keys their usual names
     tied: bool = False  # the family's default of tie_word_embeddings
     norm_bias: bool = False  # LayerNorm
     pre_norm: bool = True  # False: norms only after attention and feed-forward (OLMo 2)
-    post_norms: bool = False  # norms after attention and feed-forward, beside those before (Gemma 2)
+    post_norms: bool = False  # norms after attention and feed-forward (Gemma 2)
     ffn_norm: str | None = "ffn_norm"  # the norm's name before the feed-forward; None: parallel blocks
     qkv_bias: bool | None = None  # None: the file's attention_bias
     out_bias: bool | None = None
     fused_qkv: bool = False
     qk_norm: Literal["", "head", "row"] = ""
-    attn_gate: int = 0  # 1: one gate a head; 2: one an element of the attention's output
-    sinks: bool = False
+    qk_norm_bias: bool = False
+    attn_gate: Literal["", "head", "element"] = ""  # a gate on the attention's output
+    sinks: Literal["", "all", "sliding"] = ""
     gated: bool = True
     fused_ffn: bool = False
     ffn_bias: bool | None = None  # None: the file's mlp_bias
@@ -63,39 +79,33 @@ class Style:
     shared_router: bool = False  # a scalar gate of the shared expert (Qwen 2 MoE)
     windows: Windows | None = None
     chunked: bool = False
-    rope_freqs: bool = False  # a tensor where the file has llama3 scaling
+    shapes: Callable[[Reader, Dims, list[bool]], list[Dims]] | None = None  # attention that differs by layer
+    rope_freqs: bool = False  # the converter writes the factors of llama3 scaling or long rope
     rope_float32: bool = False
-    mtp_embed: bool = False  # the prediction layer has its own copies of embedding and head
+    mtp: Mtp | None = None
     exact: bool = True
     notes: tuple[str, ...] = ()
 
 
 def build(c: Reader, s: Style) -> Draft:
     """Build the layers that a configuration and a family's Style describe."""
+    if s.prepare:
+        c = Reader({**c.data, **s.prepare(c)}, c.where)
     d = read_dims(c)
     window, slides = s.windows(c, d.layers) if s.windows else (0, [False] * d.layers)
     sparse = sparse_layers(c, d.layers) if s.moe else [False] * d.layers
+    shapes = s.shapes(c, d, slides) if s.shapes else [d] * d.layers
     tied = c.flag("tie_word_embeddings", default=s.tied)
-
-    def layer(kind: Kind) -> Layer:
-        return build_layer(c, d, s, kind, window)
-
-    groups = grouped(list(zip(slides, sparse, strict=True)), layer)
-    n_mtp = c.integer("num_nextn_predict_layers", default=0, low=0, high=16) if s.mtp_embed else 0
-    if n_mtp:
-
-        def prediction(kind: Kind) -> Layer:
-            base = layer(kind)
-            extra = nextn(d, embed=s.mtp_embed, head=s.mtp_embed)
-            return Layer(base.caches, base.feed_forward, base.tensors + extra)
-
-        groups += grouped([(False, s.moe)] * n_mtp, prediction, first=d.layers, mtp=True)
-    extra = rope_factors(c, d) if s.rope_freqs else []
+    groups = grouped(
+        list(zip(slides, sparse, shapes, strict=True)), lambda kind: build_layer(c, d, s, kind, window)
+    )
+    if s.mtp:
+        groups += _predictions(c, d, s, s.mtp, window, shapes, slides)
     return Draft(
         gguf_arch=s.arch,
         dims=d,
         groups=groups,
-        outside=outside(d, tied, norm_bias=s.norm_bias, extra=extra),
+        outside=outside(d, tied, norm_bias=s.norm_bias, extra=rope_factors(c, d) if s.rope_freqs else []),
         tied=tied,
         rope=read_rope(c, d, float32=s.rope_float32),
         exact=s.exact,
@@ -103,33 +113,53 @@ def build(c: Reader, s: Style) -> Draft:
     )
 
 
+def _predictions(
+    c: Reader, d: Dims, s: Style, m: Mtp, window: int, shapes: list[Dims], slides: list[bool]
+) -> tuple[LayerGroup, ...]:
+    """Return the multi-token-prediction layers' groups."""
+    count = c.integer(m.key, default=m.default, low=0, high=16)
+    shape = next((d for d, slide in zip(shapes, slides, strict=True) if slide == m.slides), d)
+    kind = (m.slides and window > 0, s.moe if m.sparse is None else m.sparse, shape)
+
+    def layer(kind: Kind) -> Layer:
+        base = build_layer(c, d, s, kind, window)
+        extra = nextn(d, embed=m.embed, head=m.embed, head_norm=m.head_norm)
+        if m.out_norm:
+            extra += norm("layer_output_norm", d.hidden)
+        return Layer(base.caches, base.feed_forward, base.tensors + extra)
+
+    return grouped([kind] * count, layer, first=d.layers, mtp=True, in_gguf=m.in_gguf)
+
+
 def build_layer(c: Reader, d: Dims, s: Style, kind: Kind, window: int) -> Layer:
     """Build one layer of a kind."""
-    slides, sparse = kind
+    slides, sparse, shape = kind
     cache: CacheSpec
+    v_dim = shape.v_dim or shape.head_dim
     if slides:
-        cache = SlidingWindow(d.heads, d.kv_heads, d.head_dim, d.head_dim, window, chunked=s.chunked)
+        cache = SlidingWindow(shape.heads, shape.kv_heads, shape.head_dim, v_dim, window, chunked=s.chunked)
     else:
-        cache = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
+        cache = FullAttention(shape.heads, shape.kv_heads, shape.head_dim, v_dim)
     feed_forward, tensors = build_ffn(c, d, s, sparse)
-    return Layer((cache,), feed_forward, build_attention(c, d, s) + tensors)
+    return Layer((cache,), feed_forward, build_attention(c, shape, s, slides) + tensors)
 
 
-def build_attention(c: Reader, d: Dims, s: Style) -> Tensors:
+def build_attention(c: Reader, d: Dims, s: Style, slides: bool = False) -> Tensors:
     """Return an attention block's tensors, its norms included."""
     stated = c.flag("attention_bias", "use_bias", default=False)
     bias = s.qkv_bias if s.qkv_bias is not None else stated
     out_bias = s.out_bias if s.out_bias is not None else stated
     tensors = norm("attn_norm", d.hidden, s.norm_bias) if s.pre_norm else []
     tensors += qkv(d, bias=bias, fused=s.fused_qkv)
-    tensors.append(tensor("attn_output.weight", d.q, d.hidden))
+    tensors.append(tensor("attn_output.weight", d.out, d.hidden))
     if out_bias:
         tensors.append(tensor("attn_output.bias", d.hidden))
     if s.qk_norm:
-        tensors += qk_norms(d.head_dim, d.head_dim) if s.qk_norm == "head" else qk_norms(d.q, d.kv)
+        q, k = (d.head_dim, d.head_dim) if s.qk_norm == "head" else (d.q, d.kv)
+        tensors += qk_norms(q, k, s.qk_norm_bias)
     if s.attn_gate:
-        tensors.append(tensor("attn_gate.weight", d.hidden, d.heads if s.attn_gate == 1 else d.q))
-    if s.sinks:
+        tensors.append(tensor("attn_gate.weight", d.hidden, d.heads if s.attn_gate == "head" else d.q))
+    if s.sinks == "all" or (s.sinks == "sliding" and slides):
         tensors.append(tensor("attn_sinks.weight", d.heads))
     if s.post_norms:
         tensors += norm("post_attention_norm", d.hidden, s.norm_bias)
@@ -149,7 +179,7 @@ def build_ffn(c: Reader, d: Dims, s: Style, sparse: bool) -> tuple[FeedForward, 
     else:
         block = read_dense(c, gated=s.gated)
         feed_forward = block
-        bias = s.ffn_bias if s.ffn_bias is not None else c.flag("mlp_bias", default=False)
+        bias = s.ffn_bias if s.ffn_bias is not None else c.flag("mlp_bias", "use_mlp_bias", default=False)
         tensors += dense(d.hidden, block.intermediate, gated=s.gated, fused=s.fused_ffn, bias=bias)
     if s.post_norms:
         tensors += norm("post_ffw_norm", d.hidden, s.norm_bias)
@@ -162,38 +192,15 @@ def rope_factors(c: Reader, d: Dims) -> Tensors:
     scaling = c.section("rope_parameters", "rope_scaling")
     if scaling is None:
         return []
+    scaling = scaling.section("full_attention") or scaling
     kind = scaling.text("rope_type", "type").lower()
-    partial = c.number("partial_rotary_factor", default=1.0, high=1.0)
-    rotary = int(scaling.number("partial_rotary_factor", default=partial, high=1.0) * d.head_dim)
     if kind == "llama3":
         return [tensor("rope_freqs.weight", d.head_dim // 2)]
     if kind in ("longrope", "su"):
+        partial = c.number("partial_rotary_factor", default=1.0, high=1.0)
+        rotary = int(scaling.number("partial_rotary_factor", default=partial, high=1.0) * d.head_dim)
         return [
             tensor("rope_factors_long.weight", rotary // 2),
             tensor("rope_factors_short.weight", rotary // 2),
         ]
     return []
-
-
-def windows_listed(
-    c: Reader, n_layer: int, *, period: int = 1, full_first: bool = False
-) -> tuple[int, list[bool]]:
-    """Return the window and which layers slide: as layer_types lists them, else one full layer of every
-    `period` (sliding_window_pattern)."""
-    window = c.integer("sliding_window", "sliding_window_size", default=0, low=0, high=1 << 31)
-    if kinds := c.texts("layer_types"):
-        c.per_layer("layer_types", n_layer, kinds)
-        return window, [window > 0 and ("sliding" in k or "local" in k) for k in kinds[:n_layer]]
-    pattern = c.data.get("sliding_window_pattern")
-    if isinstance(pattern, str):  # EXAONE 4: "LLLG"
-        period = max(len(pattern), 1)
-    elif isinstance(pattern, int) and not isinstance(pattern, bool):
-        period = c.integer("sliding_window_pattern", low=1, high=1024)
-    if window <= 0:
-        return 0, [False] * n_layer
-    return window, [(il % period != 0) if full_first else (il % period < period - 1) for il in range(n_layer)]
-
-
-def windows(period: int, *, full_first: bool = False) -> Windows:
-    """Return a rule of one full layer in every `period` where the file lists none."""
-    return lambda c, n: windows_listed(c, n, period=period, full_first=full_first)

@@ -22,7 +22,8 @@ from planner.models.family_blocks import (
     read_dims,
     tensor,
 )
-from planner.models.family_decoder import rope_factors, windows_listed
+from planner.models.family_decoder import rope_factors
+from planner.models.family_patterns import windows_listed
 from planner.models.hf_reader import Reader
 from planner.models.hf_rope import read_rope
 
