@@ -68,7 +68,7 @@ def _card(
         # An APU uses its carve-out and, through the GTT, RAM of the system, up to the ttm limit.
         gtt = size_or_none(system.read_int(f"{folder}/mem_info_gtt_total")) or 0
         gtt_used = _used(system, f"{folder}/mem_info_gtt_used", gtt)
-        total += gtt
+        total += min(gtt, ram_total) if ram_total else gtt
         free += min(gtt - gtt_used, ram_available)
     elif used > vram // 50:
         display = " A display is attached." if card.display else ""

@@ -79,7 +79,7 @@ def detect_mac_host(system: System) -> HostFacts:
 
 
 def _available(system: System, table: dict[str, str], total: int, notes: list[str]) -> int:
-    """Bytes that macOS can hand out: free, inactive, speculative and purgeable pages."""
+    """Bytes that macOS can hand out: free, inactive and speculative pages (purgeable ones are among these)."""
     text = system.run(["vm_stat"]) or ""
     size = re.search(r"page size of (\d+) bytes", text)
     page = int(size.group(1)) if size else _number(table, "hw.pagesize") or 16384
@@ -87,7 +87,7 @@ def _available(system: System, table: dict[str, str], total: int, notes: list[st
     if not pages:
         notes.append("how much RAM is free cannot be read (vm_stat): three quarters are taken to be free")
         return total * 3 // 4
-    free = sum(int(pages.get(k, 0)) for k in ("free", "inactive", "speculative", "purgeable"))
+    free = sum(int(pages.get(k, 0)) for k in ("free", "inactive", "speculative"))
     return min(free * page, total)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from planner.errors import InputError
 from planner.hardware.cgroup import Limits, read_limits, whole_cpus
 from planner.hardware.machine import Cpu
-from planner.hardware.profile_store import find_cpu_family
+from planner.hardware.profile_store import find_by_cpu_name, find_by_device_tree, find_cpu_family
 from planner.hardware.system import System
 
 _X86_FEATURES: Final = frozenset(
@@ -68,7 +69,7 @@ def _linux(system: System) -> HostFacts:
         sources["ram"] = limits.reasons[0]
     elif limits.memory is not None:
         reasons = [r for r in reasons if "memory" not in r]
-    cpu = _linux_cpu(system, limits, reasons, notes, sources)
+    cpu = _linux_cpu(system, limits, total, reasons, notes, sources)
     version = (system.read("/proc/version") or "").lower()
     name = "wsl2" if "microsoft" in version else "linux"
     if name == "wsl2":
@@ -107,7 +108,12 @@ def _meminfo(system: System, notes: list[str], sources: dict[str, str]) -> tuple
 
 
 def _linux_cpu(
-    system: System, limits: Limits, reasons: list[str], notes: list[str], sources: dict[str, str]
+    system: System,
+    limits: Limits,
+    ram: int,
+    reasons: list[str],
+    notes: list[str],
+    sources: dict[str, str],
 ) -> Cpu:
     text = system.read("/proc/cpuinfo") or ""
     if not text:
@@ -135,7 +141,7 @@ def _linux_cpu(
     if usable is not None and physical is not None:
         usable = min(usable, physical)
     sockets = len({v for k, v in fields if k == "physical id"}) or 1
-    bandwidth, profile = _bandwidth(name, sockets, "hypervisor" in raw, notes, sources)
+    bandwidth, profile = _bandwidth(name, sockets, ram, "hypervisor" in raw, notes, sources)
     sources["cpu"] = "/proc/cpuinfo"
     architecture = "arm64" if arm else "x86_64" if raw else None
     return Cpu(name, physical, usable, features, bandwidth, architecture, profile)
@@ -157,15 +163,12 @@ def _board(system: System) -> str | None:
 
 
 def _bandwidth(
-    name: str, sockets: int, virtual: bool, notes: list[str], sources: dict[str, str]
+    name: str, sockets: int, ram: int, virtual: bool, notes: list[str], sources: dict[str, str]
 ) -> tuple[float | None, str | None]:
     """Peak memory bandwidth from the processor's family; a desktop's is assumed and said."""
-    from planner.errors import InputError
-    from planner.hardware.profile_store import find_by_cpu_name
-
     try:
-        profile = find_by_cpu_name(name)
-    except InputError:  # one chip, several memory sizes: all with the same bandwidth within a chip
+        profile = find_by_cpu_name(name, ram or None) or find_by_device_tree(name, ram or None)
+    except InputError:  # sold with several amounts of RAM, and this machine's is not known
         profile = None
     profile = profile or find_cpu_family(name)
     if profile is not None and profile.bandwidth is not None:

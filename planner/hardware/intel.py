@@ -29,7 +29,7 @@ def is_discrete(device: int) -> bool:
 def shared_limit(ram: int) -> int:
     """What Mesa's Vulkan driver lets an integrated GPU use: three quarters of the RAM, half up to 4 GiB.
 
-    src/intel/vulkan/anv_device.c, anv_compute_sys_heap_size, Mesa 25.
+    anv_compute_sys_heap_size in Mesa's src/intel/vulkan (read 2026-11-24).
     """
     return ram * 3 // 4 if ram > 4 * GIB else ram // 2
 
@@ -73,6 +73,9 @@ def _discrete(system: System, card: DrmCard, found: Found) -> Accelerator | None
         found.notes.append(
             f"Intel GPU {ident} does not show its memory: that of profile {profile.id} is taken"
         )
+    elif profile is not None and profile.memory_verified and profile.memory_total is not None:
+        # xe writes the chips' size; what compute runtimes report is less by the firmware's part.
+        total = min(total, profile.memory_total)
     name = profile.driver_names[0] if profile else f"Intel GPU {ident}"
     free = size_or_none(system.read_int(f"/sys/class/drm/{card.name}/lmem_avail_bytes"))
     if free is None:
