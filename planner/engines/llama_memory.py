@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from planner.engines.llama_compute_rules import ComputeBuffers, compute_buffers
 from planner.engines.llama_kv import CacheBytes, output_bytes, place_caches
 from planner.engines.llama_placement import LayerPlacement, place
-from planner.engines.llama_settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSettings, resolve
 from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
@@ -48,15 +48,17 @@ class LlamaMemory:
         return weights + self.caches.kv_host + self.caches.state_host + self.compute.host + self.output
 
 
-def allocate(table: WeightTable, settings: LlamaCppSettings, devices: Devices) -> LlamaMemory:
+def allocate(
+    table: WeightTable, settings: LlamaCppSettings, devices: Devices, build: Build = CURRENT
+) -> LlamaMemory:
     """Return what the engine allocates; raises RefusedError where it would refuse the settings."""
     arch = table.arch
     backend = devices.backend
     if settings.split_mode == "row" and len(devices.free) > 1:
         # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
         raise RefusedError("device CUDA0 does not support split buffers")
-    context = resolve(arch, settings, backend if devices.free else Backend.CPU)
-    placement = place(arch, settings, devices.free)
+    context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
+    placement = place(arch, settings, devices.free, build)
     cpu = devices.cpu if settings.repack_weights and not devices.free else None
     return LlamaMemory(
         context=context,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.engines.llama_settings import LlamaCppSettings
+from planner.engines.llama_settings import CURRENT, Build, LlamaCppSettings
 from planner.errors import InputError
 from planner.models.architecture import Architecture, LayerGroup
 
@@ -61,7 +61,9 @@ def _float32(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-def place(arch: Architecture, settings: LlamaCppSettings, free: tuple[int, ...]) -> LayerPlacement:
+def place(
+    arch: Architecture, settings: LlamaCppSettings, free: tuple[int, ...], build: Build = CURRENT
+) -> LayerPlacement:
     """Place the layers on devices with this much free memory (bytes, in the engine's order).
 
     Raises InputError for a main_gpu or tensor_split that the machine doesn't have, or a bad pattern.
@@ -70,17 +72,16 @@ def place(arch: Architecture, settings: LlamaCppSettings, free: tuple[int, ...])
     n_devices = len(free)
     ngl = min(max(settings.n_gpu_layers, 0), n_layer + 1) if n_devices else 0
     splits = _splits(settings, free)
-    start = n_layer + 1 - ngl
+    start = max(n_layer - ngl, 0) if build.output_last else n_layer + 1 - ngl
 
     def device_of(i: int) -> int:
-        if i < start:
+        if not 0 <= i - start < ngl:
             return HOST
+        if n_devices == 1:
+            return 0
         return min(bisect_right(splits, _float32((i - start) / ngl)), n_devices - 1)
 
-    if n_devices == 1:
-        devices = tuple(HOST if i < start else 0 for i in range(n_layer + 1))
-    else:
-        devices = tuple(device_of(i) for i in range(n_layer + 1))
+    devices = tuple(device_of(i) for i in range(n_layer + 1))
     return LayerPlacement(
         n_devices=n_devices,
         layers=devices[:-1],

@@ -5,6 +5,7 @@ Names and defaults are those of llama-server in llama.cpp b11434 (common/common.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -23,7 +24,33 @@ from planner.models.cache import (
 from planner.quant.formats import ggml_format
 from planner.units import round_up
 
-BUILD: Final = "b11434"
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What differs between builds; the rules are b11434's unless a field says otherwise."""
+
+    name: str = "b11434"
+    all_outputs: bool = False  # logits reserved for a whole ubatch, whatever n_outputs_max says
+    output_last: bool = False  # -ngl counts from the last repeating layer, the output layer comes on top
+
+
+CURRENT: Final = Build()
+# The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
+# for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
+_OUTPUT_FIRST, _FEW_OUTPUTS = 7410, 9500
+
+
+def build_of(version: str | None) -> Build:
+    """Return the rules of a build such as "b9849" or "7896 (ec6c7421e)"; an unknown one counts as old."""
+    match = re.match(r"\s*b?(\d{4,6})\b", version or "")
+    number = int(match.group(1)) if match else 0
+    return Build(
+        name=f"b{number}" if number else "unknown",
+        all_outputs=number < _FEW_OUTPUTS,
+        output_last=number < _OUTPUT_FIRST,
+    )
+
+
 ALL_LAYERS: Final = 999
 MAX_SEQUENCES: Final = 256  # LLAMA_MAX_SEQ
 CACHE_TYPES: Final = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
@@ -130,7 +157,12 @@ _ROLLBACK: Final = frozenset(
 )
 
 
-def resolve(arch: Architecture, settings: LlamaCppSettings, backend: Backend = Backend.CUDA) -> Context:
+def resolve(
+    arch: Architecture,
+    settings: LlamaCppSettings,
+    backend: Backend = Backend.CUDA,
+    build: Build = CURRENT,
+) -> Context:
     """Return what the engine makes of the settings for this architecture.
 
     Raises RefusedError with the engine's own words where it would refuse (llama_init_from_model).
@@ -152,7 +184,7 @@ def resolve(arch: Architecture, settings: LlamaCppSettings, backend: Backend = B
         n_seq_max=n_seq,
         n_batch=n_batch,
         n_ubatch=n_ubatch,
-        n_outputs_max=settings.n_outputs_max or n_batch,
+        n_outputs_max=n_batch if build.all_outputs else settings.n_outputs_max or n_batch,
         flash_attn=_flash_attention(arch, settings, backend),
         n_rs_seq=settings.n_rs_seq if arch.gguf_arch in _ROLLBACK else 0,
         unified=settings.kv_unified,

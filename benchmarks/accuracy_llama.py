@@ -1,0 +1,218 @@
+"""Adapter: what the planner says about llama.cpp's and Ollama's measured cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from benchmarks.memory_case import Pairs, Unsupported
+from planner.engines.base import Stored
+from planner.engines.llama_memory import Devices, LlamaMemory, allocate
+from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings, build_of
+from planner.engines.llama_weights import WeightTable, weight_table
+from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture
+
+_UNLIMITED = 1 << 46
+_ALLOCATOR_KEYS = (
+    *("n_ctx", "n_parallel", "kv_unified", "n_batch", "n_ubatch", "flash_attn", "cache_type_k"),
+    *("cache_type_v", "n_gpu_layers", "n_cpu_moe", "cpu_moe", "op_offload", "kv_offload", "swa_full"),
+    *("split_mode", "load_mtp", "repack_weights", "embeddings"),
+)
+_BACKENDS = {"CUDA": Backend.CUDA, "ROCm": Backend.ROCM, "Vulkan": Backend.VULKAN, "Metal": Backend.METAL}
+_DEVICE = re.compile(r"^(CUDA|ROCm|Vulkan|SYCL|Metal|MTL)(\d*)$")
+
+
+def predict(row: Mapping[str, Any]) -> Pairs:
+    """Return predicted and measured figures of one case."""
+    if row["source"]["kind"] == "allocator":
+        return _allocator(row)
+    return _log(row)
+
+
+@lru_cache(maxsize=256)
+def _architecture(model: str) -> Architecture:
+    from planner.models.catalogue import find_card
+
+    return find_card(model).architecture()
+
+
+@lru_cache(maxsize=256)
+def _without_prediction(arch_of: str) -> Architecture:
+    arch = _architecture(arch_of)
+    return replace(arch, groups=tuple(g for g in arch.groups if not g.mtp))
+
+
+def _shape(row: Mapping[str, Any]) -> Architecture:
+    """The architecture of the file: a case states n_params, and so whether prediction layers are in it."""
+    arch = _architecture(row["model"])
+    if not arch.n_layer_mtp:
+        return arch
+    plain = _without_prediction(row["model"])
+    n_params = (row.get("measured") or {}).get("n_params")
+    return plain if n_params == plain.parameters() else arch
+
+
+def _allocator(row: Mapping[str, Any]) -> Pairs:
+    given = row["settings"]
+    settings = LlamaCppSettings.of(
+        {k: given[k] for k in _ALLOCATOR_KEYS if given.get(k) is not None}
+        | {"n_outputs_max": given.get("n_outputs_max") or 0}
+    )
+    table = weight_table(_shape(row), row["quant"], imatrix=False)
+    gpus = row["machine"]["gpus"]
+    free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
+    if given.get("fit"):
+        from benchmarks.accuracy_fit import predict_fit
+
+        return predict_fit(row, table, settings, free)
+    memory = allocate(table, settings, Devices(free))
+    return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
+
+
+def compare_allocation(
+    measured: Mapping[str, Mapping[str, int]], gpus: list[dict[str, Any]], memory: LlamaMemory
+) -> Pairs:
+    """Pair an allocation with the engine's own breakdown: every GPU, and the host as one more device."""
+    pairs: Pairs = {p: [] for p in ("weights", "kv_cache", "state", "compute", "total")}
+
+    def add(predicted: tuple[int, int, int, int], figures: Mapping[str, int]) -> None:
+        keys = ("weights", "kv_cache", "state", "compute")
+        actual = tuple(figures.get(k, 0) for k in keys)
+        for key, ours, theirs in zip(keys, predicted, actual, strict=True):
+            pairs[key].append((ours, theirs))
+        pairs["total"].append((sum(predicted), sum(actual)))
+
+    for i, gpu in enumerate(gpus):
+        caches = memory.caches
+        ours = (memory.weights.devices[i], caches.kv[i], caches.state[i], memory.compute.devices[i])
+        add(ours, measured.get(gpu["device"], {}))
+    host: dict[str, int] = {}
+    for name in ("CUDA_Host", "CPU", "CPU_REPACK"):
+        for key, value in measured.get(name, {}).items():
+            host[key] = host.get(key, 0) + value
+    weights = memory.weights.host + memory.weights.repacked
+    add((weights, memory.caches.kv_host, memory.caches.state_host, memory.compute.host), host)
+    return pairs
+
+
+def _log(row: Mapping[str, Any]) -> Pairs:
+    measured, given = row["measured"], row["settings"]
+    if "(ik)" in str(row["quant"]) or "mla_attn" in given:
+        raise Unsupported("a fork of llama.cpp (ik_llama.cpp) with rules of its own")
+    if "tensor_override" in given:
+        raise Unsupported("which tensors were overridden is not stated")
+    devices = {k: v for k, v in (measured.get("devices") or {}).items() if _DEVICE.match(k)}
+    breakdown = [
+        b
+        for b in measured.get("memory_breakdown_mib") or []
+        if b["device"] != "Host" and b.get("stage") != "projected_before_load"
+    ] or [b for b in measured.get("memory_breakdown_mib") or [] if b["device"] != "Host"]
+    names = sorted(devices) or [b["device"] for b in breakdown]
+    if not names and "kv_total_mib" not in measured:
+        raise Unsupported("no figure of the engine's own accounting")
+    table = _log_table(row)
+    memory = allocate(
+        table,
+        _log_settings(row, table.arch),
+        Devices(_log_free(row, len(names) or len(row["machine"]["gpus"])), _backend(names)),
+        build_of(str(row.get("engine_version") or "")),
+    )
+    return _log_pairs(measured, devices, breakdown, names, memory)
+
+
+def _backend(names: list[str]) -> Backend:
+    return next((b for key, b in _BACKENDS.items() if names and names[0].startswith(key)), Backend.CUDA)
+
+
+def _log_table(row: Mapping[str, Any]) -> WeightTable:
+    quant = str(row["quant"]).split(" ")[0]
+    found = re.match(r"([\d.]+) (GiB|MiB)", str(row.get("file_size") or ""))
+    size = None
+    if found:
+        size = int(float(found.group(1)) * (1 << (30 if found.group(2) == "GiB" else 20)))
+    arch = _architecture(row["model"])
+    if arch.n_layer_mtp and not row["settings"].get("speculative"):
+        total = str(row["settings"].get("n_gpu_layers", "")).partition("/")[2]
+        if total and int(total) == arch.n_layer + 1:  # the file has no prediction layers
+            arch = _without_prediction(row["model"])
+    return weight_table(arch, quant, _stored(size))
+
+
+@lru_cache(maxsize=256)
+def _stored(size: int | None) -> Stored:
+    return Stored(file_bytes=size)
+
+
+def _log_settings(row: Mapping[str, Any], arch: Architecture) -> LlamaCppSettings:
+    given = row["settings"]
+    layers = str(given.get("n_gpu_layers", ALL_LAYERS)).partition("/")[0]
+    split = given.get("tensor_split")
+    mtp = re.search(r"n_max=(\d+)", str(given.get("speculative") or ""))
+    settings = {
+        "n_ctx": int(given.get("n_ctx") or 0),
+        "n_parallel": int(given.get("n_seq_max") or given.get("n_parallel") or 1),
+        "kv_unified": bool(given.get("kv_unified", False)),
+        "flash_attn": str(given.get("flash_attn") or "auto").split(" ")[0],
+        "n_gpu_layers": int(layers),
+        "n_batch": int(given.get("n_batch") or 2048),
+        "n_ubatch": int(given.get("n_ubatch") or 512),
+        "cache_type_k": given.get("cache_type_k") or "f16",
+        "cache_type_v": given.get("cache_type_v") or "f16",
+        "swa_full": bool(given.get("swa_full", False)),
+        "n_cpu_moe": int(given.get("n_cpu_moe") or 0),
+        "n_outputs_max": int(given.get("n_seq_max") or given.get("n_parallel") or 1),
+        "n_rs_seq": int(mtp.group(1)) if mtp else 0,
+        "load_mtp": bool(mtp),
+    }
+    if isinstance(split, str):
+        settings["tensor_split"] = tuple(float(x) for x in split.split(","))
+    return LlamaCppSettings.of(settings)
+
+
+def _log_free(row: Mapping[str, Any], n: int) -> tuple[int, ...]:
+    free = row["machine"].get("free_before_load_mib")
+    if isinstance(free, list) and len(free) >= n:
+        return tuple(int(f) << 20 for f in free[:n])
+    return (_UNLIMITED,) * n
+
+
+def _log_pairs(
+    measured: Mapping[str, Any],
+    devices: Mapping[str, Mapping[str, int]],
+    breakdown: list[dict[str, Any]],
+    names: list[str],
+    memory: LlamaMemory,
+) -> Pairs:
+    pairs: Pairs = {}
+
+    def add(part: str, ours: float, theirs: float) -> None:
+        pairs.setdefault(part, []).append((ours, theirs))
+
+    caches = memory.caches
+    for i, name in enumerate(names):
+        if name in devices:
+            figures = devices[name]
+            parts = {
+                "weights": memory.weights.devices[i],
+                "kv_cache": caches.kv[i],
+                "state": caches.state[i],
+                "compute": memory.compute.devices[i],
+            }
+            stated = {k: v for k, v in parts.items() if k in figures}
+            for key, ours in stated.items():
+                add(key, ours, figures[key])
+            if "weights" in stated and "compute" in stated and "kv_cache" in stated:
+                add("total", sum(stated.values()), sum(figures[k] for k in stated))
+        elif i < len(breakdown):
+            b = breakdown[i]
+            add("weights", memory.weights.devices[i], b["model"] << 20)
+            add("context", caches.kv[i] + caches.state[i], b["context"] << 20)
+            add("compute", memory.compute.devices[i], b["compute"] << 20)
+            add("total", memory.device_total(i), b["self"] << 20)
+    if "kv_total_mib" in measured and "kv_cache" not in pairs:
+        add("kv_cache", sum(caches.kv) + caches.kv_host, measured["kv_total_mib"] * (1 << 20))
+    return pairs
