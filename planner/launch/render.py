@@ -1,0 +1,65 @@
+"""Rendering one Plan as what starts it: a command, or the files that a supervisor reads.
+
+A new format is one new module with `render(plan, model, shell) -> Launch` and one line in FORMATS; a new
+engine's command is one new module with `shell(plan, model) -> Launch` and one line in SHELLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Final
+
+from planner.engines.plan import Plan
+from planner.errors import InputError
+from planner.models.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What starts a plan. Words of the command are quoted for a POSIX shell."""
+
+    command: str  # one line, ready to paste
+    files: tuple[tuple[str, str], ...] = ()  # (name, content) of every file that has to be written
+    env: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None  # what is fetched: repository, Ollama tag or path
+
+
+# engine -> "module:function" of its command line
+SHELLS: Final[Mapping[str, str]] = {
+    "llama.cpp": "planner.launch.shell:llama_server",
+    "ollama": "planner.launch.shell:ollama",
+    "vllm": "planner.launch.vllm_command:vllm_serve",
+}
+# format -> module with render(plan, model, shell)
+FORMATS: Final[Mapping[str, str]] = {
+    "compose": "planner.launch.compose",
+    "systemd": "planner.launch.systemd",
+    "kubernetes": "planner.launch.kubernetes",
+    "ray": "planner.launch.ray",
+    "sglang": "planner.launch.sglang",
+}
+
+
+def command_line(plan: Plan, model: Model) -> Launch:
+    """Return the command of the plan's engine, with the environment and files that it needs."""
+    target = SHELLS.get(plan.engine)
+    if target is None:
+        raise InputError(f"engine '{plan.engine}' has no command line")
+    module, _, function = target.partition(":")
+    shell: Callable[[Plan, Model], Launch] = getattr(import_module(module), function)
+    return shell(plan, model)
+
+
+def render(plan: Plan, model: Model, format: str = "shell") -> Launch:
+    """Render a plan in one of the formats; InputError for one that is unknown or does not suit the plan."""
+    shell = command_line(plan, model)
+    name = format.strip().lower()
+    if name == "shell":
+        return shell
+    if name not in FORMATS:
+        raise InputError(f"--format '{format}' is not known; one of: shell, {', '.join(FORMATS)}")
+    module: Any = import_module(FORMATS[name])
+    rendered: Launch = module.render(plan, model, shell)
+    return rendered
