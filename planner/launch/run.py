@@ -1,10 +1,11 @@
-"""Starting a launch on this machine: files are written beside, then the command takes over the process."""
+"""Starting a launch on this machine: its files are written beside, then its command runs until it ends."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 from planner.errors import InputError
@@ -12,7 +13,9 @@ from planner.launch.render import Launch
 
 
 def run_launch(launch: Launch) -> int:
-    """Write the launch's files into the current folder and replace this process by its command.
+    """Write the launch's files into the current folder and run its command.
+
+    Returns the command's exit code.
 
     Raises InputError where the engine is not installed, or a file is already there with another content.
     """
@@ -29,10 +32,8 @@ def run_launch(launch: Launch) -> int:
     for name, content in launch.files:
         Path(name).write_text(content, encoding="utf-8")
     environment = {**os.environ, **launch.env}
-    for step in steps[:-1]:
-        import subprocess
-
+    for step in steps:
         code = subprocess.run(step, env=environment, check=False).returncode
         if code:
             return code
-    os.execvpe(steps[-1][0], steps[-1], environment)
+    return 0
