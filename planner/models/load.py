@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from planner.errors import InputError
 from planner.models.model import Model
 
 if TYPE_CHECKING:
+    from planner.models.catalogue import Entry
     from planner.models.gguf import GgufHeader
     from planner.models.hub import HubRef
     from planner.models.hub_files import GgufFile
@@ -41,13 +42,12 @@ def load_model(ref: str) -> Model:
     reference = _hub_ref(text)
     if reference is not None:
         return _from_hub(reference)
-    from planner.models.catalogue import find_card
+    from planner.models.catalogue import find_entry
 
-    find_card(text)  # raises InputError with the names that are near
-    raise AssertionError("find_card found what lookup did not")
+    return from_entry(find_entry(text))  # raises InputError with the names that are near
 
 
-def from_entry(entry: Any) -> Model:
+def from_entry(entry: Entry) -> Model:
     """Return the Model of a catalogue entry."""
     return Model(id=entry.id, name=entry.short_name, architecture=entry.architecture(), entry=entry)
 
