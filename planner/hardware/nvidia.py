@@ -77,7 +77,7 @@ def _pci_present(system: System) -> bool:
 def _reason(error: Exception) -> str:
     text = str(error) or type(error).__name__
     hints = {
-        "Driver/library version mismatch": "; the driver was updated under a running system: reboot",
+        "version mismatch": "; the driver was updated under a running system: reboot",
         "Insufficient Permissions": "; the user may not open /dev/nvidia*",
         "Driver Not Loaded": "; load it with: modprobe nvidia",
     }

@@ -61,7 +61,8 @@ def load_profile(spec: str | None, *, ram: int | None = None, vram: int | None =
     if spec is None or not spec.strip():
         return _from_sizes(ram, vram)
     text = spec.strip()
-    if text.endswith(".toml") or candidates(text):
+    # A name may hold a plus ("Ryzen AI Max+ 395"), but not at its end, where a part is missing.
+    if text.endswith(".toml") or (candidates(text) and text.strip("+ ") == text):
         return _build([(1, *resolve(text, ram))], None, text, ram, vram)
     memory, devices = _parts(text, ram)
     return _build(devices, memory, text, ram, vram)
@@ -141,7 +142,9 @@ def _build(
                 f"the memory of {profile.name} is not verified: {profile.sources.get('memory', 'no source')}"
             )
     notes += _same_name(devices, spec)
-    sources = {f"{p.id}: {k}": v for _, p, _ in devices for k, v in p.sources.items()}
+    described = [p for _, p, _ in devices]
+    described += [get_profile(p.gpu) for p in described if p.gpu]
+    sources = {f"{p.id}: {k}": v for p in described for k, v in p.sources.items()}
     machine = Machine(
         hosts=hosts,
         name=spec.strip() if len(devices) > 1 or devices[0][0] > 1 or memory else devices[0][1].name,

@@ -75,7 +75,9 @@ class ReplayNvml:
         return device.get("cc") or self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
     def nvmlDeviceGetEnforcedPowerLimit(self, device: dict[str, Any]) -> int:
-        return device["power_w"] * 1000 if "power_w" in device else self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return (
+            device["power_w"] * 1000 if "power_w" in device else self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        )
 
     def nvmlDeviceGetMaxPcieLinkGeneration(self, device: dict[str, Any]) -> int:
         return device["pcie"][0] if "pcie" in device else self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)

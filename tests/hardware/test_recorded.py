@@ -39,7 +39,9 @@ def check_gpu(gpu: Accelerator, want: dict[str, Any]) -> None:
     }
     for key, value in checks.items():
         if key in want:
-            assert value == pytest.approx(want[key]) if isinstance(want[key], float) else value == want[key], key
+            assert (
+                value == pytest.approx(want[key]) if isinstance(want[key], float) else value == want[key]
+            ), key
 
 
 @pytest.mark.parametrize("name", recorded_names())
@@ -57,7 +59,9 @@ def test_recorded_machine(name: str, tmp_path: Path) -> None:
         assert any(text in note for note in machine.notes), (text, machine.notes)
     if "limits" in want:
         assert len(host.limits) == len(want["limits"])
-        assert all(limit.startswith(w) for limit, w in zip(host.limits, want["limits"], strict=True)), host.limits
+        assert all(limit.startswith(w) for limit, w in zip(host.limits, want["limits"], strict=True)), (
+            host.limits
+        )
     if "cpu_bandwidth_gb_s" in want:
         assert host.cpu.memory_bandwidth == pytest.approx(want["cpu_bandwidth_gb_s"] * 1e9)
     facts = {
