@@ -27,6 +27,7 @@ _QUANT: Final = re.compile(
     re.IGNORECASE,
 )
 
+_HUB_URL: Final = re.compile(r"^https://huggingface\.co/([A-Za-z0-9][\w.-]*/[\w.-]+)/?$")
 _ARCHITECTURE: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
 
 T = TypeVar("T", int, float, bool, str)
@@ -64,6 +65,16 @@ class GgufHeader:
         said = self.find("general.name", str) or ""
         clean = "".join(c if c.isprintable() else " " for c in said[:120]).strip()
         return clean or Path(self.source).name
+
+    @property
+    def hub_id(self) -> str | None:
+        """The Hugging Face id of the model that the file was made from, where the file tells."""
+        for key in ("general.base_model.0.repo_url", "general.repo_url", "general.source.repo_url"):
+            said = self.metadata.get(key)
+            match = _HUB_URL.match(said) if isinstance(said, str) else None
+            if match:
+                return match[1]
+        return None
 
     @property
     def weight_bytes(self) -> int:

@@ -1,0 +1,258 @@
+"""`planner verify FILE.gguf | --server URL`: what was predicted beside what the engine says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
+from planner.cli.options import FormatOption, JsonOption
+from planner.cli.output import PLAIN, diagnostic, print_heading, print_json, print_table, print_wrapped
+from planner.errors import InputError
+from planner.units import context_text, mib, parse_context
+
+if TYPE_CHECKING:
+    from planner.engines.plan import Workload
+    from planner.engines.verify import Part, Verification
+    from planner.engines.verify_server import Running
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
+
+__all__ = ["CONTEXT_SETTINGS", "verify"]
+
+DEFAULT_CONTEXT = 8192  # where neither the person nor a short training context says otherwise
+
+
+def verify(
+    ctx: typer.Context,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.gguf]", help="A local GGUF file.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="A running Ollama, llama-server or vLLM."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="Which model the server runs, where its name is not known."
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", "-c", metavar="TOKENS", help="Context to verify a file at.")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key", metavar="KEY", envvar="PLANNER_API_KEY", help="Sent to the server as a bearer."
+        ),
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Remember the result on this machine.")
+    ] = True,
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """Predicted memory beside what the real engine allocates for a file, or a running server uses.
+
+    FILE.gguf needs the extra "verify"; only the file's header is read. Any other option is passed to the
+    engine under its own name, for example -ctk q8_0. Exit code 1 where prediction and engine disagree.
+    """
+    settings = parse_settings(ctx.args)
+    if (file is None) == (server is None):
+        raise InputError(
+            "verify needs either a .gguf file or --server URL, for example --server localhost:11434"
+        )
+    if file is not None:
+        results = [_verify_file(file, context, settings)]
+    else:
+        assert server is not None
+        results = _verify_server(server, api_key, model, settings)
+    if store:
+        _store(results)
+    if json:
+        print_json({"verifications": [_document(result) for result in results]})
+    else:
+        for result in results:
+            _print(result, format)
+    return 0 if all(result.agrees for result in results) else 1
+
+
+def _verify_file(file: Path, context: str | None, settings: dict[str, Any]) -> Verification:
+    from planner.engines.base import Stored, get_engine
+    from planner.engines.plan import Workload
+    from planner.engines.verify import Verification
+    from planner.engines.verify_compare import compare_log
+    from planner.engines.verify_engine import allocated
+    from planner.models.gguf import read_gguf
+    from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf
+
+    header = read_gguf(file)
+    arch = architecture_from_gguf(header)
+    tokens = parse_context(context, "--context") if context else min(arch.n_ctx_train, DEFAULT_CONTEXT)
+    settings = {"n_parallel": 1, "kv_unified": False, **settings}
+    settings.setdefault("n_ctx", tokens * settings["n_parallel"])
+    report = allocated(header, settings)
+    machine, notes = _machine_of(report.log.rows)
+    estimate = get_engine("llama.cpp").estimate(
+        arch,
+        header.quant,
+        machine,
+        Workload(context=tokens, users=settings["n_parallel"]),
+        {**settings, "n_outputs_max": settings["n_parallel"]},
+        stored=Stored(file_bytes=header.file_size, tensors=tensors_from_gguf(header)),
+    )
+    return Verification(
+        engine="llama.cpp",
+        build=report.build,
+        model=header.hub_id or header.name,
+        quant=header.quant,
+        source=str(file),
+        parts=compare_log(estimate, report.log),
+        settings=settings,
+        notes=tuple(notes),
+    )
+
+
+def _machine_of(rows: Any) -> tuple[Machine, list[str]]:
+    """Return this machine with as many GPUs as the engine used: a CPU build sees none."""
+    from planner.api import detect
+    from planner.engines.verify_compare import is_device
+
+    machine = detect()
+    used = sum(is_device(row.device) for row in rows)
+    host = machine.hosts[0]
+    notes = []
+    if used < len(host.accelerators):
+        notes.append(f"the installed engine used {used} of {len(host.accelerators)} GPUs")
+    return replace(machine, hosts=(replace(host, accelerators=host.accelerators[:used]),)), notes
+
+
+def _verify_server(
+    url: str, api_key: str | None, name: str | None, settings: dict[str, Any]
+) -> list[Verification]:
+    from planner.api import detect
+    from planner.engines.verify_server import probe
+
+    running = probe(url, api_key)
+    machine = detect()
+    return [_verify_running(one, url, name, machine, settings) for one in running]
+
+
+def _verify_running(
+    running: Running, url: str, name: str | None, machine: Machine, settings: dict[str, Any]
+) -> Verification:
+    from planner.advice.planning import plan_model
+    from planner.engines.verify import Verification
+    from planner.engines.verify_compare import compare_server
+
+    model = _model_of(running, name)
+    workload, known = _asked(running, settings)
+    plan = plan_model(
+        model, machine, workload, engine=running.engine, quant=_quant_of(running, model), overrides=known
+    )
+    notes = [] if running.engine != "llama.cpp" or running.process_vram else [NO_MEMORY]
+    return Verification(
+        engine=running.engine,
+        build=running.build,
+        model=model.id,
+        quant=plan.quant,
+        source=url,
+        parts=compare_server(plan, running),
+        settings=dict(plan.settings),
+        notes=tuple(notes),
+    )
+
+
+NO_MEMORY = "llama-server doesn't tell what memory it uses; its log does (start it with -lv 5)"
+
+
+def _model_of(running: Running, name: str | None) -> Model:
+    """Return the model that a server runs: as told, by its file where that lies here, or by its name."""
+    from planner.models.load import load_model
+
+    if name is not None:
+        return load_model(name)
+    if running.path and running.path.lower().endswith(".gguf") and Path(running.path).is_file():
+        return load_model(str(Path(running.path).resolve()))
+    try:
+        return load_model(running.model)
+    except InputError as error:
+        raise InputError(f"the server runs '{running.model}': {error}; name it with --model") from None
+
+
+def _quant_of(running: Running, model: Model) -> str | None:
+    if model.quant is not None or running.quant in (None, "unknown"):
+        return model.quant
+    return running.quant
+
+
+def _asked(running: Running, settings: dict[str, Any]) -> tuple[Workload, dict[str, Any]]:
+    """Return the workload and settings that the server tells of; what the person says goes first."""
+    from planner.engines.plan import Workload
+
+    known = dict(settings)
+    if running.engine == "vllm":
+        if running.memory_utilization:
+            known.setdefault("gpu_memory_utilization", running.memory_utilization)
+        if running.cache_dtype not in (None, "auto"):
+            known.setdefault("kv_cache_dtype", running.cache_dtype)
+    return Workload(context=running.context, users=running.sequences or 1), known
+
+
+def _store(results: list[Verification]) -> None:
+    from planner.engines.verify import measurements_file, record
+
+    for result in results:
+        if result.parts and record(result) is None:
+            diagnostic(f"planner: the result could not be stored in {measurements_file()}")
+
+
+def _document(result: Verification) -> dict[str, Any]:
+    return {
+        "engine": result.engine,
+        "build": result.build,
+        "model": result.model,
+        "quant": result.quant,
+        "source": result.source,
+        "agrees": result.agrees,
+        "settings": dict(result.settings),
+        "parts": [
+            {
+                "device": part.device,
+                "what": part.what,
+                "unit": part.unit,
+                "predicted": int(part.predicted),
+                "measured": int(part.measured),
+                "error": round(part.error, 5),
+                "agrees": part.agrees,
+            }
+            for part in result.parts
+        ],
+        "notes": list(result.notes),
+    }
+
+
+def _print(result: Verification, fmt: str) -> None:
+    rows = [
+        (p.device, p.what, _figure(p, p.predicted), _figure(p, p.measured), f"{p.error:+.1%}", _verdict(p))
+        for p in result.parts
+    ]
+    headers = ("device", "what", "predicted", "measured", "error", "")
+    if fmt == PLAIN:
+        print_heading(f"{result.model} {result.quant} on {result.engine} ({result.build})")
+    print_table(rows, headers, fmt, ("left", "left", "right", "right", "right", "left"))
+    if fmt == PLAIN:
+        for note in result.notes:
+            print_wrapped(note, indent="  ", bullet="- ")
+
+
+def _figure(part: Part, value: float) -> str:
+    if part.unit == "bytes":
+        return mib(int(value))
+    return context_text(int(value))
+
+
+def _verdict(part: Part) -> str:
+    return "" if part.agrees else "differs"

@@ -1,0 +1,74 @@
+"""Put a plan's figures beside what an engine or a server said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.engines.plan import DeviceMemory, MemoryEstimate, Plan
+from planner.engines.verify import Part
+from planner.engines.verify_log import EngineLog
+from planner.engines.verify_server import Running
+
+
+def compare_log(estimate: MemoryEstimate, log: EngineLog) -> tuple[Part, ...]:
+    """Compare per device: weights, caches with state, compute buffers.
+
+    Devices are taken in the engine's order; all that lies in host memory (also repacked weights and the
+    output buffer, which the engine's breakdown leaves out) is one device.
+    """
+    gpu_rows = [row for row in log.rows if is_device(row.device)]
+    host_rows = [row for row in log.rows if not is_device(row.device)]
+    gpus = [d for d in estimate.devices if d.kind == "gpu"]
+    host = [d for d in estimate.devices if d.kind != "gpu"]
+    parts: list[Part] = []
+    for device, row in zip(gpus, gpu_rows, strict=False):
+        exact = log.buffers.get((row.device, "compute"), row.compute)
+        parts += _parts(row.device, [device], row.model, row.context, exact)
+    if host:
+        names = {name for name, what in log.buffers if what == "compute" and not is_device(name)}
+        exact = sum(log.buffers[name, "compute"] for name in names)
+        compute = exact or sum(r.compute for r in host_rows)
+        compute += sum(size for (_, what), size in log.buffers.items() if what == "output")
+        # Where everything lies in host memory the caches' own lines are more precise than the breakdown.
+        context = log.cache if log.cache and not gpu_rows else sum(r.context for r in host_rows)
+        parts += _parts("host", host, sum(r.model for r in host_rows), context, compute)
+    return tuple(parts)
+
+
+def compare_server(plan: Plan, running: Running) -> tuple[Part, ...]:
+    """Compare what a server tells with a plan made for the same settings; what it doesn't tell is left out."""
+    parts: list[Part] = []
+    gpu = sum(d.total - d.overhead for d in plan.memory.devices if d.kind == "gpu")
+    everything = sum(d.total - d.overhead for d in plan.memory.devices)
+    settings: Mapping[str, Any] = plan.settings
+    if running.total is not None:
+        parts.append(Part("all", "total", "bytes", everything, running.total))
+        parts.append(Part("gpu", "of it on GPUs", "bytes", gpu, running.vram or 0))
+    if running.process_vram:
+        with_overhead = sum(d.total for d in plan.memory.devices if d.kind == "gpu")
+        parts.append(Part("gpu", "total", "bytes", with_overhead, running.process_vram))
+    planned = settings.get("max_model_len") or settings.get("num_ctx") or settings.get("n_ctx")
+    if running.context and isinstance(planned, int) and planned:
+        slots = running.sequences or 1
+        unified = bool(settings.get("kv_unified"))
+        each = planned if unified or running.engine != "llama.cpp" else planned // slots
+        parts.append(Part("all", "context of a sequence", "tokens", each, running.context))
+    if running.kv_tokens and running.context and plan.max_concurrency:
+        tokens = plan.max_concurrency * running.context
+        parts.append(Part("gpu", "KV cache", "tokens", round(tokens), running.kv_tokens))
+    return tuple(parts)
+
+
+def _parts(name: str, devices: list[DeviceMemory], weights: int, caches: int, compute: int) -> list[Part]:
+    predicted = (
+        ("weights", sum(d.weights for d in devices), weights),
+        ("caches and state", sum(d.kv_cache + d.state for d in devices), caches),
+        ("compute buffers", sum(d.compute for d in devices), compute),
+    )
+    return [Part(name, what, "bytes", ours, theirs) for what, ours, theirs in predicted]
+
+
+def is_device(name: str) -> bool:
+    """True for memory of its own ("CUDA0", "ROCm1", "Vulkan0", "Metal"), not pinned or plain host memory."""
+    return name != "Host" and not name.startswith("CPU") and not name.endswith("_Host")
