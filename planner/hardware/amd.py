@@ -7,8 +7,8 @@ from typing import Final
 
 from planner.errors import InputError
 from planner.hardware.facts import from_facts, size_or_none
+from planner.hardware.found import Found
 from planner.hardware.machine import Accelerator, Backend
-from planner.hardware.nvidia import Found
 from planner.hardware.pci import DrmCard, drm_cards, link_bandwidth
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import find_by_pci_id

@@ -8,9 +8,8 @@ from typing import Final
 
 from planner.errors import InputError
 from planner.hardware.facts import from_facts
-from planner.hardware.host import HostFacts
+from planner.hardware.found import Found, HostFacts
 from planner.hardware.machine import Accelerator, Backend, Cpu
-from planner.hardware.nvidia import Found
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import find_by_driver_name
 from planner.hardware.system import System
@@ -97,30 +96,6 @@ def _profile(name: str, ram: int, notes: list[str]) -> Profile | None:
     except InputError as error:
         notes.append(str(error))
         return None
-
-
-def metal_working_set() -> int | None:
-    """recommendedMaxWorkingSetSize of the default Metal device in bytes, asked of Metal itself.
-
-    The figure that llama.cpp counts as the GPU's total (ggml-metal-device.m, b11434). None without Metal.
-    """
-    import ctypes
-    import ctypes.util
-
-    try:
-        metal = ctypes.CDLL("/System/Library/Frameworks/Metal.framework/Metal")
-        objc = ctypes.CDLL(ctypes.util.find_library("objc") or "/usr/lib/libobjc.A.dylib")
-        metal.MTLCreateSystemDefaultDevice.restype = ctypes.c_void_p
-        device = metal.MTLCreateSystemDefaultDevice()
-        objc.sel_registerName.restype = ctypes.c_void_p
-        objc.sel_registerName.argtypes = [ctypes.c_char_p]
-        send = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)(("objc_msgSend", objc))
-        if not device:
-            return None
-        value = send(device, objc.sel_registerName(b"recommendedMaxWorkingSetSize"))
-    except (OSError, AttributeError, ValueError):
-        return None
-    return int(value) or None
 
 
 # Seen in llama.cpp's logs of recent macOS: RAM in GiB -> MiB (read 2026-11-22). Older macOS: 2/3 of the RAM

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from planner.hardware.found import Found
 from planner.hardware.host import detect_host
 from planner.hardware.machine import Accelerator, Backend, Host, Machine
-from planner.hardware.nvidia import Found, detect_nvidia
+from planner.hardware.nvidia import detect_nvidia
 from planner.hardware.system import System
 
 

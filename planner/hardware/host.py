@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import InputError
 from planner.hardware.cgroup import Limits, read_limits, whole_cpus
+from planner.hardware.found import HostFacts
 from planner.hardware.machine import Cpu
 from planner.hardware.profile_store import find_by_cpu_name, find_by_device_tree, find_cpu_family
 from planner.hardware.system import System
@@ -29,19 +29,6 @@ _ARM_FEATURES: Final = {
 # A desktop or laptop whose memory modules cannot be seen without administrator rights.
 _ASSUMED_BANDWIDTH: Final = 51.2e9
 _ASSUMED_TEXT: Final = "two channels of DDR4-3200, 51.2 GB/s"
-
-
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """What was found about the host, with notes on what was not and the source of each figure."""
-
-    ram_total: int
-    ram_available: int
-    cpu: Cpu
-    os: str
-    limits: tuple[str, ...]
-    notes: tuple[str, ...]
-    sources: dict[str, str]
 
 
 def detect_host(system: System) -> HostFacts:

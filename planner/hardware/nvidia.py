@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from planner.hardware.facts import from_facts, size_or_none
+from planner.hardware.found import Found
 from planner.hardware.machine import Accelerator, Backend, TensorRates
 from planner.hardware.profile_model import pcie_bandwidth
 from planner.hardware.system import System
@@ -23,15 +24,6 @@ _DRIVER_SIGNS: Final = (
     "/dev/nvmap",
 )
 _MAX_NVLINKS: Final = 18
-
-
-@dataclass(slots=True)
-class Found:
-    """Devices of one vendor, with notes and sources."""
-
-    accelerators: list[Accelerator] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    sources: dict[str, str] = field(default_factory=dict)
 
 
 def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:

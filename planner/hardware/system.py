@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from planner.hardware.probes import metal_working_set, read_registry
+
 _MAX_TEXT: Final = 1 << 22
 COMMAND_TIMEOUT_S: Final = 3.0
 
@@ -40,22 +42,11 @@ def _import_nvml() -> Any:
 
 
 def _affinity() -> int | None:
+    ask = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     try:
-        return len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
+        return os.cpu_count() if ask is None else len(ask(0))
+    except OSError:
         return os.cpu_count()
-
-
-def _metal_limit() -> int | None:
-    from planner.hardware.apple import metal_working_set
-
-    return metal_working_set()
-
-
-def _registry() -> list[dict[str, Any]]:
-    from planner.hardware.windows import read_registry
-
-    return read_registry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +59,8 @@ class System:
     run: Callable[[Sequence[str]], str | None] = run_command
     nvml: Callable[[], Any] = _import_nvml  # returns the pynvml module
     affinity: Callable[[], int | None] = _affinity
-    metal_limit: Callable[[], int | None] = _metal_limit
-    registry: Callable[[], list[dict[str, Any]]] = _registry  # Windows display adapters
+    metal_limit: Callable[[], int | None] = metal_working_set
+    registry: Callable[[], list[dict[str, Any]]] = read_registry  # Windows display adapters
 
     @property
     def real(self) -> bool:

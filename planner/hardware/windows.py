@@ -6,51 +6,16 @@ The registry's qwMemorySize is 64 bits wide; Win32_VideoController.AdapterRAM st
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any, Final
 
 from planner.hardware.facts import from_facts, size_or_none
-from planner.hardware.host import HostFacts
+from planner.hardware.found import Found, HostFacts
 from planner.hardware.machine import Accelerator, Backend, Cpu
-from planner.hardware.nvidia import Found
 from planner.hardware.profile_store import find_cpu_family
 from planner.hardware.system import System
 
-_CLASS: Final = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
-_CPU_KEY: Final = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-_VALUES: Final = ("DriverDesc", "MatchingDeviceId", "HardwareInformation.qwMemorySize")
 _VENDORS: Final = {"1002": "amd", "8086": "intel"}
 _INTEGRATED_MAX: Final = 4 << 30  # carve-outs that firmware gives integrated graphics
-
-
-def read_registry() -> list[dict[str, Any]]:
-    """The display adapters of the registry; empty off Windows or without permission."""
-    if sys.platform != "win32":
-        return []
-    import winreg
-
-    rows: list[dict[str, Any]] = []
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _CLASS) as base:
-            for number in range(winreg.QueryInfoKey(base)[0]):
-                rows.append(_row(winreg, base, winreg.EnumKey(base, number)))
-    except OSError:
-        pass
-    return [row for row in rows if row]
-
-
-def _row(winreg: Any, base: Any, name: str) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    try:
-        with winreg.OpenKey(base, name) as key:
-            for value in _VALUES:
-                try:
-                    row[value] = winreg.QueryValueEx(key, value)[0]
-                except OSError:
-                    continue
-    except OSError:
-        pass
-    return row
 
 
 def detect_windows_host(system: System) -> HostFacts:
