@@ -35,6 +35,7 @@ class Build:
 
 
 CURRENT: Final = Build()
+BUILD: Final = CURRENT.name
 # The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
 # for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
 _OUTPUT_FIRST, _FEW_OUTPUTS = 7410, 9500

@@ -108,7 +108,7 @@ class PlacedWeights:
     repacked: int = 0
 
 
-_tables: dict[tuple[int, str, int, bool | None], tuple[Architecture, Stored | None, WeightTable]] = {}
+_tables: dict[tuple[int, str, int | None, int, bool | None], tuple[object, object, WeightTable]] = {}
 
 
 def weight_table(
@@ -119,14 +119,15 @@ def weight_table(
     Raises UnsupportedError for a quantisation that isn't llama.cpp's, InputError for a file that doesn't
     belong to the architecture.
     """
-    key = (id(arch), quant, id(stored), imatrix)
+    tensors = stored.tensors if stored else None
+    key = (id(arch), quant, stored.file_bytes if stored else None, id(tensors), imatrix)
     hit = _tables.get(key)
     if hit is not None:
         return hit[2]
     if len(_tables) > 4096:
         _tables.clear()
     table = _build(arch, quant, stored, imatrix)
-    _tables[key] = (arch, stored, table)  # holding both keeps their ids from being used again
+    _tables[key] = (arch, tensors, table)  # holding both keeps their ids from being used again
     return table
 
 

@@ -1,0 +1,252 @@
+"""The search for the best placement of one model with llama.cpp: everything on the GPU, else experts on the
+CPU with as many as fit kept on the GPU, else whole layers, else the CPU alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from planner.engines.llama_memory import Devices, LlamaMemory, allocate
+from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.llama_weights import WeightTable
+from planner.engines.plan import DeviceMemory, MemoryEstimate
+from planner.engines.unaccounted import HOST as HOST_OVERHEAD
+from planner.engines.unaccounted import Overhead, unaccounted
+from planner.hardware.machine import Accelerator, Backend, Host
+from planner.units import round_up
+
+STEP: Final = 256  # contexts are multiples of this
+DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
+SMALLEST_CONTEXT: Final = 4096  # as --fit-ctx
+_DRIVEN: Final = (Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One host as llama.cpp sees it: devices, what is free, what stays unaccounted."""
+
+    host: Host
+    gpus: tuple[Accelerator, ...]
+    overheads: tuple[Overhead, ...]
+    devices: Devices
+
+    @property
+    def unified(self) -> bool:
+        """True where the GPU's memory is the host's."""
+        return bool(self.gpus) and all(g.unified for g in self.gpus)
+
+
+def room_of(host: Host, *, experts: bool) -> Room:
+    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
+    gpus = tuple(a for a in host.accelerators if a.backend in _DRIVEN)
+    discrete = tuple(a for a in gpus if not a.integrated)
+    gpus = discrete or gpus
+    backend = gpus[0].backend if gpus else Backend.CPU
+    gpus = tuple(g for g in gpus if g.backend is backend)
+    free = tuple(_free(g, host) for g in gpus)
+    return Room(
+        host=host,
+        gpus=gpus,
+        overheads=tuple(unaccounted(g, experts=experts) for g in gpus),
+        devices=Devices(free, backend, host.cpu),
+    )
+
+
+def _free(gpu: Accelerator, host: Host) -> int:
+    return min(gpu.memory_free, host.ram_available) if gpu.unified else gpu.memory_free
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One placement: settings, what they allocate, the estimate built from it."""
+
+    settings: LlamaCppSettings
+    memory: LlamaMemory
+    estimate: MemoryEstimate
+
+    @property
+    def fits(self) -> bool:
+        """True where every device has room with the overhead at its upper end."""
+        return self.estimate.fits
+
+
+class Search:
+    """Evaluates settings on one host; keeps nothing between models."""
+
+    def __init__(self, table: WeightTable, room: Room, base: LlamaCppSettings) -> None:
+        self.table = table
+        self.room = room
+        self.base = base
+        self.arch = table.arch
+        self.n_layer = sum(g.count for g in table.arch.groups)
+
+    def evaluate(self, settings: LlamaCppSettings) -> Found:
+        """Allocate with these settings."""
+        devices = self.room.devices
+        if self.room.gpus and settings.n_gpu_layers == 0 and not settings.op_offload:
+            devices = Devices((), Backend.CPU, devices.cpu)
+        memory = allocate(self.table, settings, devices)
+        return Found(settings, memory, estimate_of(memory, self.room))
+
+    def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
+        """Set the context so that every sequence gets this many tokens."""
+        times = 1 if settings.kv_unified else settings.n_parallel
+        return replace(settings, n_ctx=round_up(n_ctx_seq, STEP) * times)
+
+    def longest(self, settings: LlamaCppSettings, ceiling: int) -> int:
+        """Longest context a sequence, up to `ceiling`, that fits with this placement; 0 where none does.
+
+        Memory grows with the context in steps of 256, linearly but for the sliding windows: false position,
+        then a walk to the exact step.
+        """
+        high = round_up(ceiling, STEP) // STEP
+        spares: dict[int, int] = {}
+
+        def spare(steps: int) -> int:
+            if steps not in spares:
+                spares[steps] = spare_of(self.evaluate(self.with_context(settings, steps * STEP)).estimate)
+            return spares[steps]
+
+        if spare(high) >= 0:
+            return ceiling
+        low = 1
+        if spare(low) < 0:
+            return 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            if high - low >= 8:
+                share = spare(low) / max(spare(low) - spare(high), 1)
+                edge = max((high - low) // 64, 1)  # keep off the ends, or the search degenerates
+                middle = min(max(low + int((high - low) * share), low + edge), high - edge)
+            if spare(middle) >= 0:
+                low = middle
+            else:
+                high = middle
+        return low * STEP
+
+    def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements from best to worst for one context; the caller takes the first that fits."""
+        base = self.with_context(self.base, n_ctx_seq)
+        if not self.room.gpus:
+            yield self.evaluate(replace(base, n_gpu_layers=0))
+            return
+        everything = replace(base, n_gpu_layers=ALL_LAYERS)
+        if len(self.room.gpus) > 1:
+            yield from self._single(everything)
+        yield self.evaluate(everything)
+        if len(self.room.gpus) > 1:
+            yield from self._rebalanced(everything)
+        if self.room.unified:
+            return
+        if self.arch.is_moe:
+            found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
+            if found is not None:
+                yield found
+        found = self._fewest(
+            lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n, n_cpu_moe=0), self.n_layer
+        )
+        if found is not None:
+            yield found
+        yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+
+    def _single(self, settings: LlamaCppSettings) -> Iterator[Found]:
+        """Everything on the roomiest GPU alone: no split, no hop between cards."""
+        best = max(range(len(self.room.gpus)), key=lambda i: self.room.devices.free[i])
+        need = self.table.file_bytes
+        if need < self.room.devices.free[best]:
+            yield self.evaluate(replace(settings, split_mode="none", main_gpu=best))
+
+    def _rebalanced(self, settings: LlamaCppSettings) -> Iterator[Found]:
+        """Shift layers to where room is left: shares by what each card can take beside its buffers."""
+        split = tuple(float(f) for f in self.room.devices.free)
+        for _ in range(6):
+            found = self.evaluate(replace(settings, tensor_split=split))
+            if found.fits:
+                yield found
+                return
+            spare = [_spare(d) for d in found.estimate.devices[: len(split)]]
+            held = [max(d.weights + d.kv_cache, 1) for d in found.estimate.devices[: len(split)]]
+            if sum(spare) < 0:
+                return
+            per_share = sum(held) / sum(split)
+            split = tuple(max(s + gap / per_share / 2, 0.01) for s, gap in zip(split, spare, strict=True))
+
+    def _fewest(self, settings: Callable[[int], LlamaCppSettings], most: int) -> Found | None:
+        """Fewest layers (or layers' experts) on the CPU with which everything fits; None where none does."""
+        worst = self.evaluate(settings(most))
+        if not worst.fits:
+            return None
+        low, high, best = 0, most, worst
+        while high - low > 1:
+            middle = (low + high) // 2
+            found = self.evaluate(settings(middle))
+            if found.fits:
+                high, best = middle, found
+            else:
+                low = middle
+        return best
+
+
+def _spare(device: DeviceMemory) -> int:
+    worst = device.total - device.overhead + max(device.overhead, device.overhead_high)
+    return device.available - worst
+
+
+def spare_of(estimate: MemoryEstimate) -> int:
+    """Bytes left on the tightest device with the overhead at its upper end; negative where it doesn't fit."""
+    return min(_spare(d) for d in estimate.devices)
+
+
+def estimate_of(memory: LlamaMemory, room: Room) -> MemoryEstimate:
+    """Build the estimate: devices in the engine's order, the host last."""
+    devices: list[DeviceMemory] = []
+    shared = 0
+    used = len(memory.weights.devices)
+    for i, gpu in enumerate(room.gpus):
+        if i >= used:
+            devices.append(DeviceMemory(gpu.name, "gpu", available=room.devices.free[i]))
+            continue
+        overhead = room.overheads[i]
+        idle = memory.device_total(i) == 0
+        device = DeviceMemory(
+            name=gpu.name,
+            kind="gpu",
+            weights=memory.weights.devices[i],
+            kv_cache=memory.caches.kv[i],
+            state=memory.caches.state[i],
+            compute=memory.compute.devices[i],
+            overhead=overhead.low if idle else overhead.expected,
+            overhead_high=overhead.expected if idle else overhead.high,
+            available=room.devices.free[i],
+        )
+        devices.append(device)
+        if gpu.unified:
+            shared += device.total
+    devices.append(
+        DeviceMemory(
+            name=room.host.cpu.name,
+            kind="cpu",
+            weights=memory.weights.host + memory.weights.repacked,
+            kv_cache=memory.caches.kv_host,
+            state=memory.caches.state_host,
+            compute=memory.compute.host + memory.output,
+            overhead=HOST_OVERHEAD.expected,
+            overhead_high=HOST_OVERHEAD.high,
+            available=max(room.host.ram_available - shared, 0),
+        )
+    )
+    return MemoryEstimate(tuple(devices))
+
+
+def nice_context(tokens: int, trained: int) -> int:
+    """Largest round context not above `tokens`: the trained one, or a power of two (or 1.5 times one)."""
+    if tokens >= trained:
+        return trained
+    best = 0
+    for exponent in range(10, 24):
+        for value in (1 << exponent, 3 << (exponent - 1)):
+            if value <= tokens:
+                best = max(best, value)
+    return best
