@@ -7,10 +7,11 @@ _get_backend_priorities, vllm/model_executor/layers/fused_moe/oracle/mxfp4.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from planner.engines.vllm_version import CURRENT, Release
 from planner.hardware.machine import Accelerator, Backend
-from planner.units import GIB
+from planner.units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,21 @@ class GpuTraits:
         return self.family == 9 or (self.family in (10, 12) and head_k_dim == 128)
 
 
-def traits_of(accelerator: Accelerator) -> GpuTraits:
-    """Return what vLLM sees of an accelerator."""
-    return GpuTraits(
-        name=accelerator.name,
-        total=accelerator.memory_total,
-        sm=accelerator.sm,
-        backend=accelerator.backend,
-    )
+# What the driver keeps of a GPU's memory: NVML's total less cudaMemGetInfo's, as logs show both
+# (RTX 4090 24,564 MiB and 23.52 GiB, H100 81,559 MiB and 79.18 GiB, RTX 5090 32,607 MiB and 31.36 GiB).
+_DRIVER_RESERVE: Final = 480 * MIB
+
+
+def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
+    """Return what vLLM sees of an accelerator: the memory that CUDA reports, not the driver's total.
+
+    A profile's free memory is its total less the driver's reserve; on a detected machine free memory says
+    nothing about the total, as other processes may hold some.
+    """
+    total = accelerator.memory_total
+    if accelerator.backend is Backend.CUDA and not accelerator.unified:
+        total = total - _DRIVER_RESERVE if detected else min(total, accelerator.memory_free)
+    return GpuTraits(name=accelerator.name, total=total, sm=accelerator.sm, backend=accelerator.backend)
 
 
 def cpu_traits(ram: int) -> GpuTraits:

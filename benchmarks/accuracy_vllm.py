@@ -1,0 +1,143 @@
+"""Adapter: what the planner says about vLLM's measured cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from benchmarks.memory_case import Pairs, Unsupported
+from benchmarks.vllm_rows import row_gpu, row_release, row_settings
+from planner.engines.vllm_gpu import GpuTraits
+from planner.engines.vllm_kv import kv_layout
+from planner.engines.vllm_outcome import Outcome, evaluate
+from planner.engines.vllm_quant import QuantScheme, scheme_for
+from planner.engines.vllm_settings import AUTO, VllmSettings
+from planner.engines.vllm_support import check
+from planner.engines.vllm_version import Release
+from planner.engines.vllm_weights import weights_per_rank
+from planner.errors import RefusedError
+from planner.models.architecture import Architecture
+from planner.units import GIB
+
+# A GPU for weights and cache geometry where a log names none: nothing of these depends on its memory.
+_ANY_GPU: Final = GpuTraits("NVIDIA A100-SXM4-80GB", int(79.25 * GIB), 80)
+_SUFFIX: Final = re.compile(
+    r"[-_.](awq|gptq|fp8|nvfp4|mxfp4|w4a16|w8a8|int4|int8|4bit|8bit|dynamic|block|bf16|quantized)([-_.].*)?$",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=256)
+def architecture(model: str) -> Architecture:
+    """Return the shape of a model: its own card, else that of the model it was quantised from.
+
+    Raises Unsupported where the catalogue knows neither.
+    """
+    from planner.models.catalogue import lookup
+
+    name = re.sub(r"\s*\(.*\)$", "", model)
+    tried = [name, name.rsplit("/", 1)[-1]]
+    while (shorter := _SUFFIX.sub("", tried[-1])) != tried[-1]:
+        tried.append(shorter)
+    for candidate in tried:
+        entry = lookup(candidate)
+        if entry is not None:
+            return entry.architecture()
+    raise Unsupported(f"no card for {model}")
+
+
+def predict(row: Mapping[str, Any]) -> Pairs:
+    """Return predicted and measured figures of one case; raises RefusedError where vLLM would not start."""
+    arch = architecture(str(row["model"]))
+    settings, release = row_settings(row), row_release(row)
+    gpu = row_gpu(row)
+    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"))
+    if row["source"]["kind"] == "engine-planning":
+        return _planning(row, arch, scheme, settings, gpu or _ANY_GPU, release)
+    return _log(row, arch, scheme, settings, gpu, release)
+
+
+def _planning(
+    row: Mapping[str, Any],
+    arch: Architecture,
+    scheme: QuantScheme,
+    settings: VllmSettings,
+    gpu: GpuTraits,
+    release: Release,
+) -> Pairs:
+    resolved = settings.resolved(gpu, arch.n_ctx_train, release)
+    check(arch, scheme, resolved, gpu, 0)
+    measured = row.get("measured") or {}
+    weights = weights_per_rank(arch, scheme, resolved, gpu)
+    listed = measured.get("weights_per_rank") or []
+    ours = weights if len(weights) == len(listed) else (max(weights),) * len(listed)
+    pairs: Pairs = {"weights": list(zip(ours, listed, strict=True))}
+    given = (row.get("given") or {}).get("kv_cache_bytes_per_gpu")
+    if given is None:
+        return pairs
+    layout = kv_layout(arch, resolved, gpu, release)
+    available = (int(given),) * len(layout.bytes_per_block)
+    length = resolved.max_model_len or 0
+    if length == AUTO:
+        length = layout.longest(available, arch.n_ctx_train)
+    starts = layout.fits(available, length)
+    said = measured.get("kv_cache_tokens")
+    if said is None:  # the engine raised: the given cache is too small for one request
+        pairs["refused"] = [(0.0 if starts else 1.0, 1.0)]
+        return pairs
+    if not starts:
+        raise RefusedError(f"max_model_len {length} doesn't fit the given cache, yet vLLM started")
+    blocks = layout.num_blocks(available)
+    pairs["kv_cache_tokens"] = [(layout.tokens(blocks, length), said)]
+    pairs["max_concurrency"] = [(layout.concurrency(blocks, length), measured["max_concurrency"])]
+    return pairs
+
+
+def _log(
+    row: Mapping[str, Any],
+    arch: Architecture,
+    scheme: QuantScheme,
+    settings: VllmSettings,
+    gpu: GpuTraits | None,
+    release: Release,
+) -> Pairs:
+    measured = row["measured"]
+    outcome = evaluate(arch, scheme, settings, gpu or _ANY_GPU, release=release)
+    pairs: Pairs = {}
+    listed = _numbers(measured.get("weights_per_gpu"))
+    if listed:
+        pairs["weights"] = [(max(outcome.weights), max(listed))]
+    cache = _numbers(measured.get("kv_cache_available"))
+    if cache and gpu is not None:
+        pairs["kv_cache_available"] = [(min(outcome.available), min(cache))]
+    pairs |= _capacity(measured, outcome, cache)
+    if gpu is not None and "oom" in measured:
+        # 1 = it ran; predicted with the expected overheads
+        ran = 0.0 if measured["oom"] else 1.0
+        pairs["ran"] = [(1.0 if outcome.reason is None else 0.0, ran)]
+    return pairs
+
+
+def _capacity(measured: Mapping[str, Any], outcome: Outcome, cache: Sequence[float]) -> Pairs:
+    """Tokens and concurrency from the cache that the log itself states: the geometry alone."""
+    if not cache:
+        return {}
+    layout = outcome.layout
+    available = (int(min(cache)),) * len(outcome.weights)
+    blocks = layout.num_blocks(available)
+    pairs: Pairs = {}
+    concurrency = measured.get("max_concurrency") or []
+    tokens = _numbers(measured.get("kv_cache_tokens"))
+    length = outcome.length
+    if concurrency and isinstance(concurrency[0], Mapping):
+        length = int(concurrency[0]["tokens_per_request"])
+        pairs["max_concurrency"] = [(layout.concurrency(blocks, length), float(concurrency[0]["x"]))]
+    if tokens:
+        pairs["kv_cache_tokens"] = [(layout.tokens(blocks, length), min(tokens))]
+    return pairs
+
+
+def _numbers(value: Any) -> list[float]:
+    return [float(v) for v in value if isinstance(v, (int, float))] if isinstance(value, list) else []

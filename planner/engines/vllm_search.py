@@ -1,0 +1,281 @@
+"""The settings search: which parallelism and which knobs serve a context and a number of users.
+
+Candidates are the engine's legal combinations, fewest GPUs first; for each the engine's defaults are tried
+and then, one after the other, what an operator would change, each step with its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from planner.engines.plan import Workload
+from planner.engines.vllm_gpu import GpuTraits, cpu_traits, traits_of
+from planner.engines.vllm_outcome import Outcome, evaluate
+from planner.engines.vllm_quant import QuantScheme
+from planner.engines.vllm_settings import AUTO, VllmSettings, settings_from
+from planner.engines.vllm_support import refusal, usable
+from planner.engines.vllm_version import CURRENT
+from planner.hardware.machine import Accelerator, Machine
+from planner.models.architecture import Architecture
+
+COMFORT: Final = 32768  # tokens: a context that no one calls short
+SHORTEST: Final = 2048  # below this a plan isn't one
+_BIG_SHARE: Final = 0.2  # of a GPU's memory: weights worth reading from two GPUs at once
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What vLLM would run on: GPUs of one kind over hosts, or the CPUs."""
+
+    gpu: GpuTraits
+    gpus: tuple[Accelerator, ...]
+    per_host: int  # GPUs in each host; the fewest where hosts differ
+    hosts: int
+    free: int  # bytes free on the fullest
+    nvlink: bool
+    ram: int  # bytes that the first host has available
+
+    @property
+    def count(self) -> int:
+        """Devices that ranks can be placed on."""
+        return max(1, len(self.gpus))
+
+
+def devices_of(machine: Machine) -> Devices:
+    """Return the devices that vLLM would use on this machine."""
+    gpus = usable(machine.accelerators)
+    if not gpus:
+        ram = machine.host.ram_available
+        return Devices(cpu_traits(ram), (), 0, len(machine.hosts), ram, False, ram)
+    kind = (gpus[0].name, gpus[0].memory_total)
+    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) == kind) for h in machine.hosts]
+    held = [c for c in counts if c]
+    return Devices(
+        gpu=traits_of(gpus[0], detected=machine.detected),
+        gpus=gpus,
+        per_host=min(held),
+        hosts=len(held),
+        free=min(g.memory_free for g in gpus),
+        nvlink=all(g.nvlink_bandwidth for g in gpus),
+        ram=machine.host.ram_available,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The chosen settings and how they were found."""
+
+    chosen: VllmSettings  # what goes on the command line: only what was set
+    outcome: Outcome
+    changes: tuple[str, ...]  # what differs from the defaults, with the reason
+    fits: bool
+    defaults: Outcome | None  # the engine's defaults on the same GPUs, at the model's full length
+    users: int
+
+
+_PARALLEL: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+
+
+def parallel_choices(
+    arch: Architecture, scheme: QuantScheme, devices: Devices, given: Mapping[str, Any]
+) -> list[VllmSettings]:
+    """Return the legal ways to split a model over the devices, fewest GPUs first.
+
+    Tensor parallel inside a host, pipeline parallel across hosts and where no tensor split is legal. What
+    `given` names is kept as it is.
+    """
+    base = settings_from(given)
+    if not base.quantization and scheme.online:
+        base = replace(base, quantization=scheme.method)
+    if base.dtype == "auto" and not devices.gpu.has_bf16 and arch.dtype != "float16":
+        base = replace(base, dtype="half")
+    if any(name in given for name in _PARALLEL):
+        return [_executor(base, devices)]
+    found = []
+    for world in range(1, devices.count + 1):
+        for tp in range(min(world, max(1, devices.per_host)), 0, -1):
+            if world % tp:
+                continue
+            pp = world // tp
+            if pp > 1 and not _worthwhile(tp, pp, devices):
+                continue
+            candidate = replace(base, tensor_parallel_size=tp, pipeline_parallel_size=pp)
+            if refusal(arch, scheme, candidate, devices.gpu, devices.count) is None:
+                found.append(_executor(candidate, devices))
+                break
+    return found
+
+
+def _worthwhile(tp: int, pp: int, devices: Devices) -> bool:
+    """Whole hosts in a pipeline, or a pipeline inside one host where tensors can't be split."""
+    if tp * pp <= devices.per_host:
+        return tp == 1 or tp * pp == devices.per_host
+    return tp == devices.per_host or (tp * pp) % devices.per_host == 0
+
+
+def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
+    if devices.hosts > 1 and settings.world_size > devices.per_host:
+        return replace(settings, distributed_executor_backend="ray")
+    return settings
+
+
+def rungs(
+    start: VllmSettings, arch: Architecture, devices: Devices, workload: Workload, given: Mapping[str, Any]
+) -> Iterator[tuple[VllmSettings, tuple[str, ...]]]:
+    """Yield settings from the engine's defaults to the tightest, each with what was changed and why."""
+    settings = start
+    said: tuple[str, ...] = ()
+    budget = _utilization(devices, start)
+    if budget is not None and "gpu_memory_utilization" not in given:
+        settings = replace(settings, gpu_memory_utilization=budget)
+        said = (f"--gpu-memory-utilization {budget:g}: as much as other processes leave free",)
+    yield settings, said
+    seqs = max(16, 1 << max(0, workload.users - 1).bit_length())
+    full = settings.resolved(devices.gpu, arch.n_ctx_train)
+    for name, value, reason in _steps(full, seqs, arch, devices, workload):
+        if name in given:
+            continue
+        settings = replace(settings, **{name: value})
+        flag = f"--{name.replace('_', '-')}"
+        said = tuple(line for line in said if not line.startswith(f"{flag} "))
+        said = (*said, f"{flag}{'' if value is True else f' {value}'}: {reason}")
+        yield settings, said
+
+
+def _steps(
+    full: VllmSettings, seqs: int, arch: Architecture, devices: Devices, workload: Workload
+) -> Iterator[tuple[str, Any, str]]:
+    if (full.max_num_seqs or 0) > max(256, seqs):
+        yield "max_num_seqs", max(256, seqs), "the sampler's warm-up takes memory for every sequence allowed"
+    if (full.max_num_seqs or 0) > max(64, seqs):
+        yield "max_num_seqs", max(64, seqs), "the sampler's warm-up takes memory for every sequence allowed"
+    if (full.max_num_batched_tokens or 0) > 2048:
+        yield (
+            "max_num_batched_tokens",
+            2048,
+            "a smaller batch needs less activation memory, prefill is slower",
+        )
+    if arch.vision is not None and workload.use_case.value != "vision":
+        yield "language_model_only", True, "text only: the vision tower isn't loaded"
+    roomy = devices.free - int(0.95 * devices.gpu.total)
+    if devices.gpus and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
+        yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
+    if (full.max_num_seqs or 0) > seqs:
+        yield "max_num_seqs", seqs, "no more than the users asked for"
+    if devices.gpu.sm is not None and devices.gpu.sm >= 89:
+        yield "kv_cache_dtype", "fp8", "half the cache, at a small loss of accuracy on long contexts"
+    if devices.gpus:
+        yield "enforce_eager", True, "no CUDA graphs: less memory, slower decode"
+
+
+def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
+    """A lower utilisation where other processes hold memory; None where the default is free."""
+    if not devices.gpus:
+        return None
+    default = settings.gpu_memory_utilization or CURRENT.default_utilization
+    usable_share = (devices.free - 0.6 * (1 << 30)) / devices.gpu.total
+    if usable_share >= default:
+        return None
+    return max(0.01, int(usable_share * 100) / 100)
+
+
+def search(
+    arch: Architecture,
+    scheme: QuantScheme,
+    devices: Devices,
+    workload: Workload,
+    given: Mapping[str, Any],
+) -> Found | None:
+    """Return the best settings; None where no legal split exists.
+
+    Where nothing fits, the split with the most room is returned with fits=False.
+    """
+    choices = parallel_choices(arch, scheme, devices, given)
+    best: Found | None = None
+    fitting: list[Found] = []
+    for choice in choices:
+        found = _fit(choice, arch, scheme, devices, workload, given)
+        if found.fits:
+            fitting.append(found)
+            if not _faster_on_more(found, devices):
+                break
+        elif best is None or _missing(found.outcome) < _missing(best.outcome):
+            best = found
+    if fitting:
+        return _preferred(fitting, devices)
+    return best
+
+
+def _missing(outcome: Outcome) -> int:
+    return max(outcome.weights) - min(outcome.available, default=0)
+
+
+def _faster_on_more(found: Found, devices: Devices) -> bool:
+    """True where weights are large enough that reading them from more GPUs at once is felt."""
+    return devices.count > 1 and max(found.outcome.weights) > _BIG_SHARE * devices.gpu.total
+
+
+def _preferred(fitting: list[Found], devices: Devices) -> Found:
+    """The fewest GPUs that serve the workload comfortably; more of one host where that is felt.
+
+    Tensor parallelism over PCIe pays up to four GPUs; a pipeline never makes one stream faster.
+    """
+    first = fitting[0]
+    chosen = first
+    limit = devices.per_host if devices.nvlink else min(4, devices.per_host)
+    for found in fitting[1:]:
+        settings = found.outcome.settings
+        wider = settings.pipeline_parallel_size <= chosen.outcome.settings.pipeline_parallel_size
+        longer = found.outcome.length > chosen.outcome.length
+        if wider and (longer or settings.tensor_parallel_size <= limit):
+            chosen = found
+    return chosen
+
+
+def _fit(
+    choice: VllmSettings,
+    arch: Architecture,
+    scheme: QuantScheme,
+    devices: Devices,
+    workload: Workload,
+    given: Mapping[str, Any],
+) -> Found:
+    wanted = given.get("max_model_len", workload.context)
+    users, free = workload.users, devices.free
+    asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
+    defaults: Outcome | None = None
+    best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
+    comfort = min(arch.n_ctx_train, COMFORT)
+    for settings, said in rungs(choice, arch, devices, workload, given):
+        length = asked or arch.n_ctx_train
+        outcome = evaluate(arch, scheme, replace(settings, max_model_len=length), devices.gpu, free)
+        if defaults is None:
+            defaults = outcome
+        if outcome.holds(users):
+            final = replace(settings, max_model_len=length)
+            return Found(final, outcome, said, True, defaults, users)
+        if asked is None:
+            longest = outcome.longest(arch.n_ctx_train, users, safe=True)
+            if _starts(outcome) and longest >= comfort and (best is None or best[0] < comfort):
+                best = (longest, settings, outcome, said)
+                break
+            if best is None or longest > best[0]:
+                best = (longest, settings, outcome, said)
+    assert defaults is not None
+    if best is not None and best[0] >= SHORTEST:
+        length = best[0] // 1024 * 1024
+        settings = replace(best[1], max_model_len=length)
+        outcome = evaluate(arch, scheme, settings, devices.gpu, free)
+        if outcome.holds(users):
+            said = (*best[3], f"--max-model-len {length}: the longest for which the cache has room")
+            return Found(settings, outcome, said, True, defaults, users)
+    final = replace(settings, max_model_len=asked or arch.n_ctx_train)
+    outcome = evaluate(arch, scheme, final, devices.gpu, free)
+    return Found(final, outcome, said, False, defaults, users)
+
+
+def _starts(outcome: Outcome) -> bool:
+    """True where only the length keeps the engine from starting."""
+    return outcome.reason is None or outcome.reason.startswith("max_model_len")
