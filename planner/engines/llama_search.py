@@ -71,6 +71,11 @@ class Found:
         """True where every device has room with the overhead at its upper end."""
         return self.estimate.fits
 
+    @property
+    def gpus_fit(self) -> bool:
+        """True where every GPU has room, whatever the host lacks."""
+        return all(d.fits for d in self.estimate.devices if d.kind == "gpu")
+
 
 class Search:
     """Evaluates settings on one host; keeps nothing between models."""
@@ -135,18 +140,14 @@ class Search:
         everything = replace(base, n_gpu_layers=ALL_LAYERS)
         if len(self.room.gpus) > 1:
             yield from self._single(everything)
-        yield self.evaluate(everything)
-        if len(self.room.gpus) > 1:
-            yield from self._rebalanced(everything)
+        yield self._balanced(everything)
         if self.room.unified:
             return
         if self.arch.is_moe:
             found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
             if found is not None:
                 yield found
-        found = self._fewest(
-            lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n, n_cpu_moe=0), self.n_layer
-        )
+        found = self._fewest(lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n), self.n_layer)
         if found is not None:
             yield found
         yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
@@ -158,35 +159,48 @@ class Search:
         if need < self.room.devices.free[best]:
             yield self.evaluate(replace(settings, split_mode="none", main_gpu=best))
 
-    def _rebalanced(self, settings: LlamaCppSettings) -> Iterator[Found]:
+    def _balanced(self, settings: LlamaCppSettings) -> Found:
         """Shift layers to where room is left: shares by what each card can take beside its buffers."""
+        best = self.evaluate(settings)
+        n = len(self.room.gpus)
+        if n < 2 or best.gpus_fit or settings.split_mode != "layer" or settings.tensor_split:
+            return best
         split = tuple(float(f) for f in self.room.devices.free)
         for _ in range(6):
-            found = self.evaluate(replace(settings, tensor_split=split))
-            if found.fits:
-                yield found
-                return
-            spare = [_spare(d) for d in found.estimate.devices[: len(split)]]
-            held = [max(d.weights + d.kv_cache, 1) for d in found.estimate.devices[: len(split)]]
+            devices = best.estimate.devices[:n]
+            spare = [_spare(d) for d in devices]
             if sum(spare) < 0:
-                return
-            per_share = sum(held) / sum(split)
+                return best
+            per_share = sum(max(d.weights + d.kv_cache, 1) for d in devices) / sum(split)
             split = tuple(max(s + gap / per_share / 2, 0.01) for s, gap in zip(split, spare, strict=True))
+            found = self.evaluate(replace(settings, tensor_split=_rounded(split)))
+            if found.gpus_fit:
+                return found
+            best = max(best, found, key=lambda f: min(_spare(d) for d in f.estimate.devices[:n]))
+        return best
 
     def _fewest(self, settings: Callable[[int], LlamaCppSettings], most: int) -> Found | None:
-        """Fewest layers (or layers' experts) on the CPU with which everything fits; None where none does."""
-        worst = self.evaluate(settings(most))
-        if not worst.fits:
+        """Fewest layers (or layers' experts) on the CPU with which the GPUs have room; None where none has.
+
+        More on the CPU only helps the GPUs, and only hurts the RAM: the fewest is also what RAM likes best.
+        """
+        best = self._balanced(settings(most))
+        if not best.gpus_fit:
             return None
-        low, high, best = 0, most, worst
+        low, high = 0, most
         while high - low > 1:
             middle = (low + high) // 2
-            found = self.evaluate(settings(middle))
-            if found.fits:
+            found = self._balanced(settings(middle))
+            if found.gpus_fit:
                 high, best = middle, found
             else:
                 low = middle
         return best
+
+
+def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
+    """Shares a person can read: of a hundred."""
+    return tuple(max(round(100 * s / sum(split), 1), 0.1) for s in split)
 
 
 def _spare(device: DeviceMemory) -> int:
