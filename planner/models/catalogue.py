@@ -269,7 +269,11 @@ def find_entry(ref: str) -> Entry:
     if entry is not None:
         return entry
     near = catalogue.near(ref)
-    hint = f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if len(near) > 1 else near)}?" if near else ""
+    hint = (
+        f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if len(near) > 1 else near)}?"
+        if near
+        else ""
+    )
     raise InputError(f"no model is called '{ref.strip()[:80]}'{hint or '; planner models lists them all'}")
 
 

@@ -63,7 +63,11 @@ def _llama(version: str, *, built_with: str, train: bool, name_rule: bool, eu: b
         must.append('begin the name of a model that you make from it with "Llama"')
     must_not = () if train else ("use what it writes to improve other large language models",)
     return Licence(
-        f"{version} Community License", "commercial", (_OWN,), tuple(must), (*must_not, *((_EU,) if eu else ()))
+        f"{version} Community License",
+        "commercial",
+        (_OWN,),
+        tuple(must),
+        (*must_not, *((_EU,) if eu else ())),
     )
 
 
@@ -112,7 +116,10 @@ _ALL: Final = (
         "MiniMax Modified MIT",
         "commercial",
         (_OWN,),
-        (_KEEP, 'show the model\'s name (such as "MiniMax M2") in the user interface of a commercial product'),
+        (
+            _KEEP,
+            'show the model\'s name (such as "MiniMax M2") in the user interface of a commercial product',
+        ),
     ),
     Licence(
         "MiniMax Non-Commercial License",
