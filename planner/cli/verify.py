@@ -15,7 +15,7 @@ from planner.errors import InputError
 from planner.units import context_text, mib, parse_context
 
 if TYPE_CHECKING:
-    from planner.engines.plan import Workload
+    from planner.engines.plan import Plan, Workload
     from planner.engines.verify import Part, Verification
     from planner.engines.verify_server import Running
     from planner.hardware.machine import Machine
@@ -57,7 +57,7 @@ def verify(
     """Predicted memory beside what the real engine allocates for a file, or a running server uses.
 
     FILE.gguf needs the extra "verify"; only the file's header is read. Any other option is passed to the
-    engine under its own name, for example -ctk q8_0. Exit code 1 where prediction and engine disagree.
+    engine under its own name, for example --cache-type-k q8_0. Exit code 1 where prediction and engine disagree.
     """
     settings = parse_settings(ctx.args)
     if (file is None) == (server is None):
@@ -143,16 +143,14 @@ def _verify_server(
 def _verify_running(
     running: Running, url: str, name: str | None, machine: Machine, settings: dict[str, Any]
 ) -> Verification:
-    from planner.advice.planning import plan_model
+    from planner.advice.planning import bare_plan, quants_for
     from planner.engines.verify import Verification
     from planner.engines.verify_compare import compare_server
 
     model = _model_of(running, name)
     workload, known = _asked(running, settings)
-    plan = plan_model(
-        model, machine, workload, engine=running.engine, quant=_quant_of(running, model), overrides=known
-    )
-    notes = [] if running.engine != "llama.cpp" or running.process_vram else [NO_MEMORY]
+    quant = _quant_of(running, model) or quants_for(model, running.engine)[-1]
+    plan = bare_plan(model, running.engine, quant, machine, workload, known)
     return Verification(
         engine=running.engine,
         build=running.build,
@@ -161,11 +159,26 @@ def _verify_running(
         source=url,
         parts=compare_server(plan, running),
         settings=dict(plan.settings),
-        notes=tuple(notes),
+        notes=tuple(_server_notes(running, plan)),
     )
 
 
-NO_MEMORY = "llama-server doesn't tell what memory it uses; its log does (start it with -lv 5)"
+def _server_notes(running: Running, plan: Plan) -> list[str]:
+    """Say what the server told beside memory, and what it doesn't tell."""
+    notes = []
+    if running.context:
+        slots = f", {running.sequences} at a time" if running.sequences else ""
+        notes.append(
+            f"the server gives each sequence {context_text(running.context)} tokens of context{slots}"
+        )
+    if running.process_ram:
+        planned = sum(d.total for d in plan.memory.devices if d.kind != "gpu")
+        notes.append(
+            f"its process holds {mib(running.process_ram)} of RAM; the plan's host part is {mib(planned)}"
+        )
+    if running.engine == "llama.cpp" and not running.process_vram:
+        notes.append("llama-server doesn't tell what memory it uses; its log does (start it with -lv 5)")
+    return notes
 
 
 def _model_of(running: Running, name: str | None) -> Model:
@@ -242,7 +255,8 @@ def _print(result: Verification, fmt: str) -> None:
     headers = ("device", "what", "predicted", "measured", "error", "")
     if fmt == PLAIN:
         print_heading(f"{result.model} {result.quant} on {result.engine} ({result.build})")
-    print_table(rows, headers, fmt, ("left", "left", "right", "right", "right", "left"))
+    if rows or fmt != PLAIN:
+        print_table(rows, headers, fmt, ("left", "left", "right", "right", "right", "left"))
     if fmt == PLAIN:
         for note in result.notes:
             print_wrapped(note, indent="  ", bullet="- ")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from planner.engines.plan import DeviceMemory, MemoryEstimate, Plan
 from planner.engines.verify import Part
 from planner.engines.verify_log import EngineLog
@@ -37,26 +34,25 @@ def compare_log(estimate: MemoryEstimate, log: EngineLog) -> tuple[Part, ...]:
 
 
 def compare_server(plan: Plan, running: Running) -> tuple[Part, ...]:
-    """Compare what a server tells with a plan made for the same settings; what it doesn't tell is left out."""
+    """Compare what a server tells with a plan made for the same settings; what it doesn't tell is left out.
+
+    Ollama's sizes are those of buffers; a process's GPU memory holds contexts and libraries too, for which
+    the plan states an interval.
+    """
+    gpus = [d for d in plan.memory.devices if d.kind == "gpu"]
+    buffers = sum(d.total - d.overhead for d in gpus)
     parts: list[Part] = []
-    gpu = sum(d.total - d.overhead for d in plan.memory.devices if d.kind == "gpu")
-    everything = sum(d.total - d.overhead for d in plan.memory.devices)
-    settings: Mapping[str, Any] = plan.settings
     if running.total is not None:
+        everything = sum(d.total - d.overhead for d in plan.memory.devices)
         parts.append(Part("all", "total", "bytes", everything, running.total))
-        parts.append(Part("gpu", "of it on GPUs", "bytes", gpu, running.vram or 0))
+        parts.append(Part("gpu", "of it on GPUs", "bytes", buffers, running.vram or 0))
     if running.process_vram:
-        with_overhead = sum(d.total for d in plan.memory.devices if d.kind == "gpu")
-        parts.append(Part("gpu", "total", "bytes", with_overhead, running.process_vram))
-    planned = settings.get("max_model_len") or settings.get("num_ctx") or settings.get("n_ctx")
-    if running.context and isinstance(planned, int) and planned:
-        slots = running.sequences or 1
-        unified = bool(settings.get("kv_unified"))
-        each = planned if unified or running.engine != "llama.cpp" else planned // slots
-        parts.append(Part("all", "context of a sequence", "tokens", each, running.context))
-    if running.kv_tokens and running.context and plan.max_concurrency:
-        tokens = plan.max_concurrency * running.context
-        parts.append(Part("gpu", "KV cache", "tokens", round(tokens), running.kv_tokens))
+        margin = sum(max(d.overhead_high - d.overhead, 0) for d in gpus)
+        total = sum(d.total for d in gpus)
+        parts.append(Part("gpu", "total", "bytes", total, running.process_vram, margin))
+    if running.kv_tokens and running.context:
+        tokens = round(plan.max_concurrency * running.context)
+        parts.append(Part("gpu", "KV cache", "tokens", tokens, running.kv_tokens))
     return tuple(parts)
 
 
