@@ -310,3 +310,12 @@ def sparse_layers(c: Reader, n_layer: int) -> list[bool]:
         and il not in dense_only
         for il in range(n_layer)
     ]
+
+
+def linear_layers(c: Reader, n_layer: int) -> list[bool]:
+    """Return which layers keep a state: as layer_types lists them, else all but one in an interval."""
+    if kinds := c.texts("layer_types", "layers_block_type"):
+        c.per_layer("layer_types", n_layer, kinds)
+        return [k in ("linear_attention", "mamba", "mamba2", "recurrent") for k in kinds[:n_layer]]
+    interval = c.integer("full_attention_interval", default=4, high=1024)
+    return [(il + 1) % interval != 0 for il in range(n_layer)]

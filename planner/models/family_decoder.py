@@ -44,7 +44,8 @@ class Mtp:
 
     key: str = "num_nextn_predict_layers"
     default: int = 0
-    embed: bool = False  # with copies of embedding and head of its own
+    embed: bool = False  # has a copy of the embedding
+    head: bool = False  # has a head of its own
     head_norm: bool = True
     sparse: bool | None = None  # has experts; None: where the model has
     slides: bool = False
@@ -123,7 +124,7 @@ def _predictions(
 
     def layer(kind: Kind) -> Layer:
         base = build_layer(c, d, s, kind, window)
-        extra = nextn(d, embed=m.embed, head=m.embed, head_norm=m.head_norm)
+        extra = nextn(d, embed=m.embed, head=m.head, head_norm=m.head_norm)
         if m.out_norm:
             extra += norm("layer_output_norm", d.hidden)
         return Layer(base.caches, base.feed_forward, base.tensors + extra)

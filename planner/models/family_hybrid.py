@@ -1,13 +1,14 @@
-"""Layers that keep a state beside layers that attend: gated delta nets (Qwen3-Next, Qwen3.5) and Mamba-2
-(Granite 4).
+"""Mamba-2 beside attention: Granite 4, Nemotron-H and Nemotron 3, Falcon-H1.
 
-llama.cpp b11434: src/models/qwen3next.cpp, qwen35.cpp, qwen35moe.cpp, granite-hybrid.cpp.
+llama.cpp b11434: src/models/granite-hybrid.cpp, nemotron-h.cpp, falcon-h1.cpp.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.errors import InputError
-from planner.models.architecture import FeedForward
+from planner.models.architecture import FeedForward, NoFeedForward
 from planner.models.cache import CacheSpec, FullAttention, RecurrentState
 from planner.models.family_blocks import (
     Dims,
@@ -18,61 +19,27 @@ from planner.models.family_blocks import (
     experts,
     grouped,
     linear,
+    linear_layers,
     nextn,
     norm,
     outside,
-    qk_norms,
     qkv,
     read_dense,
     read_dims,
     read_experts,
-    sparse_layers,
     tensor,
 )
 from planner.models.hf_reader import Reader
 from planner.models.hf_rope import read_rope
 
 
-def read_delta_net(c: Reader) -> RecurrentState:
-    """Read a gated delta net's state."""
-    k_heads, v_heads = c.integer("linear_num_key_heads"), c.integer("linear_num_value_heads")
-    k_dim, v_dim = c.integer("linear_key_head_dim"), c.integer("linear_value_head_dim")
-    return RecurrentState(
-        kind="gated_delta_net",
-        conv_kernel=c.integer("linear_conv_kernel_dim", high=64),
-        conv_channels=2 * k_heads * k_dim + v_heads * v_dim,
-        state_elements=v_heads * k_dim * v_dim,
-        n_head=v_heads,
-        head_dim=v_dim,
-        d_state=k_dim,
-        n_group=k_heads,
-        d_inner=v_heads * v_dim,
-    )
-
-
-def delta_net_tensors(hidden: int, s: RecurrentState, *, joint: bool) -> Tensors:
-    """Return a gated delta net's tensors. `joint`: beta and alpha are one matrix (Qwen3-Next)."""
-    gates = (
-        [tensor("ssm_ba.weight", hidden, 2 * s.n_head)]
-        if joint
-        else [tensor("ssm_beta.weight", hidden, s.n_head), tensor("ssm_alpha.weight", hidden, s.n_head)]
-    )
-    return [
-        tensor("attn_qkv.weight", hidden, s.conv_channels),
-        tensor("attn_gate.weight", hidden, s.d_inner),
-        tensor("ssm_conv1d.weight", s.conv_kernel, s.conv_channels),
-        tensor("ssm_dt.bias", s.n_head),
-        tensor("ssm_a", s.n_head),
-        *gates,
-        tensor("ssm_norm.weight", s.head_dim),
-        tensor("ssm_out.weight", s.d_inner, hidden),
-    ]
-
-
-def read_mamba2(c: Reader, d: Dims, *, inner: int | None = None) -> RecurrentState:
+def read_mamba2(c: Reader, *, inner: int | None = None) -> RecurrentState:
     """Read a Mamba-2 layer's state under the names that model families use for it."""
     heads = c.integer("mamba_n_heads", "mamba_num_heads", high=1 << 16)
-    head_dim = c.integer("mamba_d_head", "mamba_head_dim", default=0, low=0) or (inner or 0) // heads
+    stated = (
+        0 if c.data.get("mamba_d_head") == "auto" else c.integer("mamba_d_head", "mamba_head_dim", default=0)
+    )
+    head_dim = stated or (inner or 0) // heads
     d_inner = inner or heads * head_dim
     groups = c.integer("mamba_n_groups", "n_groups", default=1, high=1 << 12)
     d_state = c.integer("mamba_d_state", "ssm_state_size", "state_size")
@@ -105,55 +72,6 @@ def mamba2_tensors(hidden: int, s: RecurrentState, *, conv_bias: bool, gate_norm
     ]
 
 
-def linear_layers(c: Reader, n_layer: int) -> list[bool]:
-    """Return which layers keep a state: as layer_types lists them, else all but one in an interval."""
-    if kinds := c.texts("layer_types", "layers_block_type"):
-        c.per_layer("layer_types", n_layer, kinds)
-        return [k in ("linear_attention", "mamba", "mamba2", "recurrent") for k in kinds[:n_layer]]
-    interval = c.integer("full_attention_interval", default=4, high=1024)
-    return [(il + 1) % interval != 0 for il in range(n_layer)]
-
-
-def build_qwen_next(c: Reader, arch: str, *, moe: bool, joint: bool) -> Draft:
-    """Build Qwen3-Next, Qwen3.5 and Qwen3.5 MoE: three delta nets, then one gated attention."""
-    d = read_dims(c)
-    state = read_delta_net(c)
-    attention = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
-    sparse = sparse_layers(c, d.layers) if moe else [False] * d.layers
-
-    def layer(kind: tuple[bool, bool]) -> Layer:
-        recurrent, has_experts = kind
-        cache: CacheSpec = state if recurrent else attention
-        tensors = [*norm("attn_norm", d.hidden), *norm("post_attention_norm", d.hidden)]
-        if recurrent:
-            tensors += delta_net_tensors(d.hidden, state, joint=joint)
-        else:
-            tensors += qkv(d, q=2 * d.q)  # the other half is the output's gate
-            tensors.append(tensor("attn_output.weight", d.q, d.hidden))
-            tensors += qk_norms(d.head_dim, d.head_dim)
-        block: FeedForward
-        if has_experts:
-            block = mix = read_experts(c)
-            tensors += experts(d.hidden, mix)
-            if mix.shared_intermediate:
-                tensors.append(tensor("ffn_gate_inp_shexp.weight", d.hidden))
-        else:
-            block = plain = read_dense(c)
-            tensors += dense(d.hidden, plain.intermediate)
-        return Layer((cache,), block, tensors)
-
-    def prediction(kind: tuple[bool, bool]) -> Layer:
-        base = layer(kind)
-        return Layer(base.caches, base.feed_forward, base.tensors + nextn(d, embed=False, head=False))
-
-    groups = grouped(list(zip(linear_layers(c, d.layers), sparse, strict=True)), layer)
-    # Qwen3-Next's prediction layer is in the checkpoint but not in config.json (conversion/qwen.py).
-    n_mtp = c.integer("mtp_num_hidden_layers", default=1 if joint else 0, low=0, high=16)
-    groups += grouped([(False, moe)] * n_mtp, prediction, first=d.layers, mtp=True)
-    tied = c.flag("tie_word_embeddings", default=False)
-    return Draft(arch, d, groups, outside(d, tied), tied, read_rope(c, d))
-
-
 def build_granite_hybrid(c: Reader) -> Draft:
     """Build Granite 4: Mamba-2 layers with a few attention layers, dense or with experts."""
     d = read_dims(c)
@@ -161,7 +79,7 @@ def build_granite_hybrid(c: Reader) -> Draft:
     d = Dims(d.hidden, d.layers, d.vocab, d.heads, d.kv_heads, head_dim, d.context)
     recurrent = linear_layers(c, d.layers)
     state = (
-        read_mamba2(c, d, inner=c.integer("mamba_expand", default=2, high=16) * d.hidden)
+        read_mamba2(c, inner=c.integer("mamba_expand", default=2, high=16) * d.hidden)
         if any(recurrent)
         else None
     )
@@ -197,3 +115,96 @@ def build_granite_hybrid(c: Reader) -> Draft:
         tied,
         read_rope(c, d),
     )
+
+
+_PATTERN = {"M": "mamba", "*": "attention", "E": "moe", "-": "mlp"}
+
+
+def nemotron_layers(c: Reader, n_layer: int) -> list[str]:
+    """Return what each layer of Nemotron-H is: mamba, attention, moe or mlp."""
+    if pattern := c.text("hybrid_override_pattern"):
+        kinds = [_PATTERN.get(letter, "") for letter in pattern]
+    else:
+        kinds = c.texts("layers_block_type") or []
+    if len(kinds) != n_layer or not set(kinds) <= set(_PATTERN.values()):
+        raise c.wrong("hybrid_override_pattern", f"{n_layer} of the letters M * E - (or layers_block_type)")
+    return kinds
+
+
+def build_nemotron_h(c: Reader) -> Draft:
+    """Build Nemotron-H and Nemotron 3: each layer is one block, of Mamba-2, attention or feed-forward."""
+    if kinds := c.texts("layers_block_type"):
+        c = Reader({**c.data, "num_hidden_layers": len(kinds)}, c.where)
+    d = read_dims(c)
+    state = read_mamba2(c)
+    bias = c.flag("attention_bias", "use_bias", default=False)
+    has_experts = c.has("n_routed_experts") and c.has("num_experts_per_tok")
+    latent = c.integer("moe_latent_size", default=0, low=0)
+
+    def attention() -> tuple[CacheSpec, Tensors]:
+        tensors = qkv(d, bias=bias) + linear("attn_output", d.q, d.hidden, bias)
+        return FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim), tensors
+
+    def mixture() -> tuple[FeedForward, Tensors]:
+        moe = replace(read_experts(c, gated=False), latent=latent)
+        extra = linear("ffn_latent_down", d.hidden, latent) if latent else []
+        extra += linear("ffn_latent_up", latent, d.hidden) if latent else []
+        return moe, extra + experts(d.hidden, moe, router_bias=True)
+
+    def layer(kind: str) -> Layer:
+        tensors = norm("attn_norm", d.hidden)
+        if kind == "mamba":
+            conv_bias = c.flag("use_conv_bias", "mamba_conv_bias", default=True)
+            return Layer(
+                (state,), NoFeedForward(), tensors + mamba2_tensors(d.hidden, state, conv_bias=conv_bias)
+            )
+        if kind == "attention":
+            cache, own = attention()
+            return Layer((cache,), NoFeedForward(), tensors + own)
+        if kind == "moe":
+            block, own = mixture()
+            return Layer((), block, tensors + own)
+        plain = read_dense(c, gated=False)
+        bias = c.flag("mlp_bias", default=False)
+        return Layer((), plain, tensors + dense(d.hidden, plain.intermediate, gated=False, bias=bias))
+
+    def prediction(kind: str) -> Layer:
+        cache, own = attention()
+        block, more = mixture()
+        extra = nextn(d, embed=False, head=False) + norm("attn_norm", d.hidden) + own
+        return Layer((cache,), block, extra + norm("post_attention_norm", d.hidden) + more)
+
+    groups = grouped(nemotron_layers(c, d.layers), layer)
+    if has_experts:
+        n_mtp = c.integer("num_nextn_predict_layers", default=0, low=0, high=16)
+        groups += grouped(["mtp"] * n_mtp, prediction, first=d.layers, mtp=True)
+    tied = c.flag("tie_word_embeddings", default=False)
+    arch = "nemotron_h_moe" if has_experts else "nemotron_h"
+    return Draft(arch, d, groups, outside(d, tied), tied, None)
+
+
+def build_falcon_h1(c: Reader) -> Draft:
+    """Build Falcon-H1: attention and Mamba-2 side by side in every layer."""
+    d = read_dims(c)
+    state = read_mamba2(
+        c, inner=c.integer("mamba_d_ssm", default=c.integer("mamba_expand", default=2) * d.hidden)
+    )
+    attention = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
+    bias = c.flag("attention_bias", default=False)
+    block = read_dense(c)
+    tensors = [
+        *mamba2_tensors(
+            d.hidden,
+            state,
+            conv_bias=c.flag("mamba_conv_bias", default=True),
+            gate_norm=c.flag("mamba_rms_norm", default=False),
+        ),
+        *qkv(d, bias=bias),
+        *linear("attn_output", d.q, d.hidden, bias),
+        *norm("attn_norm", d.hidden),
+        tensor("ffn_norm", d.hidden),  # without ".weight": src/models/falcon-h1.cpp
+        *dense(d.hidden, block.intermediate, bias=c.flag("mlp_bias", default=False)),
+    ]
+    tied = c.flag("tie_word_embeddings", default=False)
+    groups = grouped([0] * d.layers, lambda _: Layer((attention, state), block, tensors))
+    return Draft("falcon-h1", d, groups, outside(d, tied), tied, read_rope(c, d))

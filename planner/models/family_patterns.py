@@ -190,3 +190,14 @@ def ernie_keys(c: Reader) -> Mapping[str, Any]:
         for key in ("moe_num_experts", "moe_intermediate_size")
         if isinstance(c.data.get(key), list) and (values := c.integers(key))
     }
+
+
+def chatglm_keys(c: Reader) -> Mapping[str, Any]:
+    """ChatGLM and GLM-4-9B-Chat: GPT-style names."""
+    groups = c.integer("multi_query_group_num", default=0, low=0, high=1 << 14)
+    grouped = {"num_key_value_heads": groups} if groups else {}
+    return {
+        **grouped,
+        "intermediate_size": c.integer("ffn_hidden_size", "intermediate_size"),
+        "vocab_size": c.integer("padded_vocab_size", "vocab_size"),
+    }

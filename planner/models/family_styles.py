@@ -15,7 +15,7 @@ _GLM_MOE: Final = Style(
     ffn_norm="post_attention_norm",
     moe=True,
     router_bias=True,
-    mtp=Mtp(embed=True),
+    mtp=Mtp(embed=True, head=True),
 )
 _EXAONE4: Final = Style(
     arch="exaone4",
@@ -47,7 +47,7 @@ _STEP35: Final = Style(
     windows=windows(4, full_first=True),
     shapes=p.step35_shapes,
     rope_freqs=True,
-    mtp=Mtp(sparse=False, slides=True, embed=True),
+    mtp=Mtp(sparse=False, slides=True, head=True),
 )
 _BAILING: Final = Style(
     arch="bailingmoe2", fused_qkv=True, qkv_bias=False, qk_norm="head", moe=True, router_bias=True,
@@ -145,7 +145,14 @@ STYLES: Final[dict[str, Style]] = {
     ),
     "minicpm": Style(arch="minicpm", tied=True, rope_freqs=True),
     "ernie4_5": Style(arch="ernie4_5", tied=True),
-    "ernie4_5_moe": Style(arch="ernie4_5-moe", prepare=p.ernie_keys, tied=True, moe=True, router_bias=True),
+    "ernie4_5_moe": Style(
+        arch="ernie4_5-moe",
+        prepare=p.ernie_keys,
+        tied=True,
+        moe=True,
+        router_bias=True,
+        mtp=Mtp(sparse=False, head_norm=False, in_gguf=False),
+    ),
     "hunyuan_v1_dense": Style(arch="hunyuan-dense", tied=False, qk_norm="head"),
     "hunyuan_v1_moe": Style(arch="hunyuan-moe", prepare=p.hunyuan_keys, qk_norm="head", moe=True, tied=True),
     "hy_v3": Style(
@@ -188,5 +195,10 @@ STYLES: Final[dict[str, Style]] = {
     "step3p7_text": _STEP35,
     "bailing_moe": _BAILING,
     "bailing_moe_v2": _BAILING,
+    "exaone": Style(arch="exaone", rope_freqs=True),
+    "nemotron": Style(arch="nemotron", norm_bias=True, gated=False),
+    "chatglm": Style(
+        arch="chatglm", prepare=p.chatglm_keys, fused_qkv=True, qkv_bias=True, out_bias=False, fused_ffn=True
+    ),
     "olmoe": Style(arch="olmoe", qk_norm="row", moe=True),
 }

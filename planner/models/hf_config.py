@@ -84,7 +84,7 @@ def _text_model(top: Reader) -> Reader:
 
 def _family(text: Reader, top: Reader) -> tuple[str, Any]:
     """Return the model type and the function that builds it."""
-    for reader in (text, top):
+    for reader in (top, text):  # the whole first: a Kimi K3 calls its text model kimi_linear
         kind = reader.text("model_type")
         if kind in FAMILIES:
             return kind, FAMILIES[kind]
