@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 FLOOR = 64 << 20  # errors are relative to the measured figure, or to this where that is smaller
 # Parts that are no bytes: their error is relative to the measured figure alone.
-COUNTS = frozenset({"kv_cache_tokens", "max_concurrency"})
+COUNTS = frozenset({"kv_cache_tokens", "max_concurrency", "fit_choice"})
 
 Pairs = dict[str, list[tuple[float, float]]]  # part -> (predicted, measured) for each device
 

@@ -49,16 +49,24 @@ class LlamaMemory:
 
 
 def allocate(
-    table: WeightTable, settings: LlamaCppSettings, devices: Devices, build: Build = CURRENT
+    table: WeightTable,
+    settings: LlamaCppSettings,
+    devices: Devices,
+    build: Build = CURRENT,
+    placement: LayerPlacement | None = None,
 ) -> LlamaMemory:
-    """Return what the engine allocates; raises RefusedError where it would refuse the settings."""
+    """Return what the engine allocates; raises RefusedError where it would refuse the settings.
+
+    `placement` replaces the one that the settings lead to.
+    """
     arch = table.arch
     backend = devices.backend
     if settings.split_mode == "row" and len(devices.free) > 1:
         # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
         raise RefusedError("device CUDA0 does not support split buffers")
     context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
-    placement = place(arch, settings, devices.free, build)
+    if placement is None:
+        placement = place(arch, settings, devices.free, build)
     cpu = devices.cpu if settings.repack_weights and not devices.free else None
     return LlamaMemory(
         context=context,

@@ -1,0 +1,41 @@
+"""Adapter for --fit cases: what we choose beside what llama.cpp chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.memory_case import Pairs
+from planner.engines.llama_fit import fit
+from planner.engines.llama_memory import Devices
+from planner.engines.llama_settings import LlamaCppSettings
+from planner.engines.llama_weights import WeightTable
+from planner.units import MIB
+
+
+def predict_fit(
+    row: Mapping[str, Any], table: WeightTable, settings: LlamaCppSettings, free: tuple[int, ...]
+) -> Pairs:
+    """Return the allocation's pairs, and `fit_choice`: 1 where context and layers are the engine's."""
+    from benchmarks.accuracy_llama import compare_allocation
+
+    given, measured = row["settings"], row["measured"]
+    choice = fit(
+        table,
+        settings,
+        Devices(free),
+        target=int(given.get("fit_target_mib", 1024)) * MIB,
+        n_ctx_min=int(given.get("fit_ctx", 4096)),
+    )
+    pairs = compare_allocation(measured["devices"], row["machine"]["gpus"], choice.memory)
+    theirs = measured["fit"]
+    steps = 256 * (1 if settings.kv_unified else settings.n_parallel)
+    same = (
+        choice.fits == (theirs["status"] == 0)
+        and abs(choice.n_ctx - theirs["n_ctx"]) <= steps
+        and choice.n_gpu_layers == theirs["ngl"]
+        and list(choice.tensor_split) == list(theirs["ts"])
+        and [f"{pattern}={buffer}" for pattern, buffer in choice.overrides] == list(theirs["ot"])
+    )
+    pairs["fit_choice"] = [(float(same), 1.0)]
+    return pairs
