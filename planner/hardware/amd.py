@@ -13,7 +13,7 @@ from planner.hardware.pci import DrmCard, drm_cards, link_bandwidth
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import find_by_pci_id
 from planner.hardware.system import System
-from planner.hardware.visible import visible_indices
+from planner.hardware.visible import shown, visible_indices
 from planner.units import mib
 
 _KFD: Final = "/sys/class/kfd/kfd/topology/nodes"
@@ -156,8 +156,6 @@ def _visible(system: System, found: Found) -> list[Accelerator]:
             gpus[i] for i in visible_indices(value, [f"GPU-{g.uuid}" if g.uuid else None for g in gpus])
         ]
         if chosen != gpus:
-            found.notes.append(
-                f"{variable}={value.strip()[:60]!r} shows {len(chosen)} of {len(gpus)} AMD devices"
-            )
+            found.notes.append(f"{variable}={shown(value)} shows {len(chosen)} of {len(gpus)} AMD devices")
         gpus = chosen
     return gpus

@@ -13,7 +13,7 @@ from planner.hardware.pci import DrmCard, drm_cards, link_bandwidth
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import find_by_pci_id
 from planner.hardware.system import System
-from planner.hardware.visible import visible_indices
+from planner.hardware.visible import shown, visible_indices
 from planner.units import GIB
 
 # High bytes of the PCI ids of cards with memory of their own (include/drm/intel/pciids.h, Linux 6.18):
@@ -132,6 +132,6 @@ def _visible(system: System, found: Found) -> list[Accelerator]:
     chosen = [gpus[i] for i in visible_indices(value, [None] * len(gpus))]
     if chosen != gpus:
         found.notes.append(
-            f"ZE_AFFINITY_MASK={value.strip()[:60]!r} shows {len(chosen)} of {len(gpus)} Intel devices"
+            f"ZE_AFFINITY_MASK={shown(value)} shows {len(chosen)} of {len(gpus)} Intel devices"
         )
     return chosen

@@ -11,7 +11,7 @@ from planner.hardware.found import Found
 from planner.hardware.machine import Accelerator, Backend, TensorRates
 from planner.hardware.profile_model import pcie_bandwidth
 from planner.hardware.system import System
-from planner.hardware.visible import visible_indices
+from planner.hardware.visible import shown, visible_indices
 from planner.units import gib, mib
 
 # Files that are there when an NVIDIA driver is: without one of them the NVML library isn't even looked for.
@@ -246,9 +246,7 @@ def _visible(gpus: list[Accelerator], system: System, found: Found) -> list[Acce
     kept = visible_indices(value, [g.uuid for g in gpus])
     chosen = [gpus[i] for i in kept]
     if chosen != gpus:
-        found.notes.append(
-            f"{variable}={value.strip()[:60]!r} shows {len(chosen)} of {len(gpus)} NVIDIA devices"
-        )
+        found.notes.append(f"{variable}={shown(value)} shows {len(chosen)} of {len(gpus)} NVIDIA devices")
     mixed = len({g.name for g in gpus}) > 1 and system.env.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
     if mixed and value.strip() and chosen:
         found.notes.append(

@@ -19,13 +19,14 @@ COMMAND_TIMEOUT_S: Final = 3.0
 
 
 def run_command(command: Sequence[str]) -> str | None:
-    """Standard output of a command, or None when it is missing, fails or takes over three seconds."""
+    """What a command prints (on either stream), or None when it is missing, fails or takes over three seconds."""
     import subprocess
 
     try:
         done = subprocess.run(
             list(command),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             timeout=COMMAND_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -82,9 +83,9 @@ class System:
 
     def read_int(self, name: str) -> int | None:
         """A whole number from a file, decimal or 0x hexadecimal; None when there is none."""
-        text = self.read(name)
+        words = (self.read(name) or "").split()
         try:
-            return None if not text else int(text.split()[0], 0)
+            return int(words[0], 0) if words else None
         except ValueError:
             return None
 
@@ -94,6 +95,10 @@ class System:
             return sorted(entry.name for entry in self.path(name).iterdir())
         except OSError:
             return []
+
+    def home(self) -> str | None:
+        """The user's home folder as an absolute path, or None when the environment does not say."""
+        return self.env.get("HOME") or self.env.get("USERPROFILE")
 
     def exists(self, name: str) -> bool:
         """True when the path is there and may be seen."""

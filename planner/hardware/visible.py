@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+
+def shown(value: str) -> str:
+    """The variable's value for a report: short, and without the serial part of a device's uuid."""
+    return repr(re.sub(r"(?i)((?:GPU|MIG)-)[0-9a-f-]+", r"\1…", value.strip())[:60])
 
 
 def visible_indices(value: str, uuids: Sequence[str | None]) -> list[int]:

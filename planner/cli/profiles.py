@@ -1,0 +1,86 @@
+"""`planner profiles`: the devices and machines that --profile knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from planner.cli.options import FormatOption, JsonOption
+from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_table
+from planner.units import GIB
+
+if TYPE_CHECKING:
+    from planner.hardware.profiles import ProfileInfo
+
+
+def profiles(
+    search: Annotated[
+        list[str] | None,
+        typer.Argument(help="Words that name, maker or kind must hold: 'rtx 3090', 'apple m4'."),
+    ] = None,
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """The devices and machines that --profile knows, with memory, bandwidth and a dated price."""
+    from planner.hardware.profiles import list_profiles, user_profiles
+
+    words = " ".join(search or [])
+    found = list_profiles(words)
+    problems = user_profiles()[1]
+    for problem in problems:
+        diagnostic(f"one of your own profiles is left out: {problem}")
+    if json:
+        print_json({"profiles": [_document(i) for i in found]})
+        return 0 if found else 1
+    if not found:
+        diagnostic(f"no profile matches '{words}'; list all with: planner profiles")
+        return 1
+    rows = [_row(i) for i in found]
+    headers = ("profile", "kind", "memory GiB", "GB/s", "US$", "as of")
+    print_table(rows, headers, format, ("left", "left", "right", "right", "right", "left"))
+    if format == PLAIN:
+        print_line(f"{len(found)} profiles. Use one with: planner check --profile {found[0].id}")
+    return 0
+
+
+def _row(info: ProfileInfo) -> tuple[str, ...]:
+    memory = info.memory if info.kind == "gpu" else info.ram
+    count = f"{info.gpu_count} x {info.gpu}" if info.gpu else ""
+    bandwidth = "" if info.bandwidth is None else f"{info.bandwidth / 1e9:,.0f}"
+    return (info.id, info.kind, count or _gib(memory), bandwidth, _price(info), info.price_date or "")
+
+
+def _gib(size: int | None) -> str:
+    return "" if size is None else f"{size / GIB:.1f}".removesuffix(".0")
+
+
+def _price(info: ProfileInfo) -> str:
+    if info.hourly_price is not None and info.price_low is None:
+        return f"{info.hourly_price:.2f}/h"
+    if info.price_low is None or info.price_high is None:
+        return ""
+    low, high = f"{info.price_low:,.0f}", f"{info.price_high:,.0f}"
+    kind = (info.price_kind or "").split(" ")[0].rstrip(",")
+    return f"{low if low == high else f'{low}-{high}'} {kind}"
+
+
+def _document(info: ProfileInfo) -> dict[str, Any]:
+    return {
+        "id": info.id,
+        "name": info.name,
+        "vendor": info.vendor,
+        "kind": info.kind,
+        "class": info.device_class,
+        "memory": info.memory,
+        "ram": info.ram,
+        "memory_bandwidth": None if info.bandwidth is None else int(info.bandwidth),
+        "price_kind": info.price_kind,
+        "price_low": info.price_low,
+        "price_high": info.price_high,
+        "price_date": info.price_date,
+        "hourly_price": info.hourly_price,
+        "gpu": info.gpu,
+        "gpu_count": info.gpu_count,
+        "user": info.user,
+    }
