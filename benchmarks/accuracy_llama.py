@@ -35,9 +35,9 @@ def predict(row: Mapping[str, Any]) -> Pairs:
 
 @lru_cache(maxsize=256)
 def _architecture(model: str) -> Architecture:
-    from planner.models.catalogue import find_card
+    from planner.models.catalogue import find_entry
 
-    return find_card(model).architecture()
+    return find_entry(model).architecture()
 
 
 @lru_cache(maxsize=256)
