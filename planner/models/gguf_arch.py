@@ -124,7 +124,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         tied_embeddings=not any(t.name == "output.weight" for t in outside),
         groups=_groups(hparams, layers),
         tensors=tuple(outside),
-        rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot else None,
+        rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot and hparams.rotates else None,
         exact=arch in ARCHITECTURES and arch not in _INEXACT,
         notes=tuple(notes),
     )

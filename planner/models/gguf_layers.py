@@ -63,7 +63,12 @@ _SWA_LISTED: Final = frozenset(
     {"dots3note", "gemma4", "gemma4-assistant", "granite_swa", "maple", "mimo2", "spark2_5", "step35"}
 )
 _DELTA_NET: Final = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef"})
-_INDEXED: Final = frozenset({"deepseek32", "glm-dsa"})
+# LLAMA_ROPE_TYPE_NONE in llama_model_rope_type, and StarCoder's learned positions.
+_NO_ROPE: Final = frozenset(
+    {"gpt2", "gptj", "mpt", "refact", "bloom", "mamba", "mamba2", "jamba", "jais", "starcoder"}
+    | {"nemotron_h", "nemotron_h_moe"}
+)
+_INDEX_TYPES: Final = frozenset({"glm-dsa", "dots3note", "hy_v4"})
 
 
 class Hparams:
@@ -85,6 +90,8 @@ class Hparams:
         self.head_k_swa = self.integer("attention.key_length_swa", self.head_k)
         self.head_v_swa = self.integer("attention.value_length_swa", self.head_v)
         self.n_rot = self.integer("rope.dimension_count", self.head_k)
+        finetuned = header.find(self.key("rope.scaling.finetuned"), bool)
+        self.rotates = self.arch not in _NO_ROPE and not (self.arch == "granitehybrid" and finetuned is False)
         self.window, self.swa = self._sliding()
         self.owners = self._cache_owners()
 
@@ -225,7 +232,7 @@ class Hparams:
                 qk_nope_head_dim=self.integer("attention.key_length_mla") - rope,
                 v_head_dim=self.integer("attention.value_length_mla"),
                 q_lora_rank=self.integer("attention.q_lora_rank", 0) or None,
-                indexer=self._indexer() if self.arch in _INDEXED else None,
+                indexer=self._indexer() if self._has_indexer(il, shapes) else None,
             )
         if not any(name in shapes for name in ("attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight")):
             return None
@@ -249,6 +256,13 @@ class Hparams:
                 v_from_k=v_from_k,
             )
         return FullAttention(n_head, n_head_kv, self.head_k, self.head_v, owns_cache=owns, v_from_k=v_from_k)
+
+    def _has_indexer(self, il: int, shapes: Shapes) -> bool:
+        """True where a layer keeps indexer keys: others reuse the choice of the last that does (GLM-5.2)."""
+        types = self.header.metadata.get(self.key("attention.indexer.types"))
+        if self.arch in _INDEX_TYPES and isinstance(types, tuple) and il < len(types) and not types[il]:
+            return False
+        return "indexer.attn_k.weight" in shapes
 
     def _indexer(self) -> Indexer:
         return Indexer(

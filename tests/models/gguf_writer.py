@@ -75,6 +75,8 @@ def _metadata(writer: gguf.GGUFWriter, arch: Architecture, layers: dict[int, Lay
         writer.add_uint32(f"{name}.nextn_predict_layers", mtp)
     if arch.rope is not None:
         writer.add_rope_dimension_count(arch.rope.rotary_dim)
+    elif name == "granitehybrid":
+        writer.add_rope_scaling_finetuned(False)
     caches = {il: g.caches for il, g in layers.items()}
     attention = {
         il: next((c for c in cs if not isinstance(c, RecurrentState)), None) for il, cs in caches.items()

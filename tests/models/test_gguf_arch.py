@@ -11,9 +11,10 @@ import gguf_bytes as w
 import pytest
 from gguf_writer import write_header
 
-from planner.errors import InputError, UnsupportedError
+from planner.errors import InputError, PlannerError, UnsupportedError
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
+from planner.models.catalogue import load_catalogue
 from planner.models.gguf import read_gguf
 from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
 from planner.models.hf_config import architecture_from_config
@@ -154,6 +155,25 @@ def test_config_and_header_yield_the_same_architecture(tmp_path: Path, name: str
     assert expected.rope is not None
     assert found.rope.rotary_dim == expected.rope.rotary_dim
     assert found.active_parameters() == expected.active_parameters()
+
+
+def test_every_model_of_the_catalogue_survives_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    different, seen = [], 0
+    for entry in load_catalogue().all_entries():
+        try:
+            expected = entry.architecture()
+        except PlannerError:
+            continue  # a model without rules; the catalogue's own tests count those
+        if expected.gguf_arch is None:
+            continue
+        seen += 1
+        found = _read(path, expected)
+        same = _canonical(found.groups) == _canonical(expected.groups)
+        if not same or set(found.tensors) != set(expected.tensors):
+            different.append((entry.id, expected.gguf_arch))
+    assert different == []
+    assert seen > 200
 
 
 def test_tensors_keep_the_types_of_the_file(tmp_path: Path) -> None:
