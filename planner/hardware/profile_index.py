@@ -24,6 +24,7 @@ _FILLER: Final = re.compile(
     r"\b(nvidia|geforce|amd|intel|apple|corporation|inc|graphics|generation|gpu)\b|\(r\)|\(tm\)|®|™",
     re.IGNORECASE,
 )
+_SERIES: Final = re.compile(r"\b(rtx|gtx|rx|arc|tesla|quadro|radeon|instinct|pro)\b")
 _NOISE: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -35,6 +36,11 @@ def fold(name: str) -> str:
 def fold_short(name: str) -> str:
     """As fold, without vendor names and filler words: ``NVIDIA GeForce RTX 4090`` is ``rtx4090``."""
     return _NOISE.sub("", _FILLER.sub(" ", name.casefold()))
+
+
+def fold_bare(name: str) -> str:
+    """As fold_short, without the series either: ``RTX 4090`` is ``4090``, as people say it."""
+    return _NOISE.sub("", _SERIES.sub(" ", _FILLER.sub(" ", name.casefold())))
 
 
 def driver_key(name: str) -> str:
@@ -60,7 +66,7 @@ def all_names(profile: Profile) -> list[str]:
 
 
 def _keys(profile: Profile) -> list[tuple[int, str, str]]:
-    """(rank, key, id) of every name: an id beats an alias, an alias beats what a driver calls the device."""
+    """(rank, key, id) of every name: ids beat aliases, aliases beat drivers' names, those beat bare numbers."""
     named = [(0, profile.id, profile.id)]
     named += [(1, name, profile.id) for name in profile.aliases]
     named += [(2, name, profile.id) for name in profile_names(profile)]
@@ -68,6 +74,8 @@ def _keys(profile: Profile) -> list[tuple[int, str, str]]:
         ident = f"{profile.id}-{smaller.gpu_cores}c"
         named += [(0, ident, ident), *((1, name, ident) for name in smaller.aliases)]
     keys = [(rank, key, ident) for rank, name, ident in named for key in (fold(name), fold_short(name))]
+    if profile.kind == "gpu":
+        keys += [(3, fold_bare(name), profile.id) for name in (profile.id, *profile.driver_names)]
     return [k for k in dict.fromkeys(keys) if len(k[1]) > 1]
 
 

@@ -19,6 +19,7 @@ from planner.units import MIB, gib
 
 # A driver's total differs from the nominal size by firmware, ECC and rounding; more is another card.
 _SAME_MEMORY: Final = 0.13
+_SIZED: Final = re.compile(r"^(.*[^\s,(-])[\s,(-]+(\d{1,4})\s*(?:gb|gib|g)\)?$", re.IGNORECASE)
 
 
 def user_profiles_dir() -> Path:
@@ -140,6 +141,17 @@ def split_bin(ident: str, index: dict[str, Any]) -> tuple[str, int | None]:
 
 
 def candidates(name: str) -> list[str]:
+    """Ids that a name may mean. ``M4 Max 64GB`` and ``A100 80GB`` name a device and its size."""
+    found = _lookup(name)
+    match = None if found else _SIZED.match(name.strip())
+    if match is None:
+        return found
+    index, mib = load_index(), int(match.group(2)) * 1024
+    sizes = {i: index["profiles"][split_bin(i, index)[0]] for i in _lookup(match.group(1))}
+    return [i for i, e in sizes.items() if abs(e.get("ram_mib", e.get("memory_mib", 0)) - mib) <= mib * 0.07]
+
+
+def _lookup(name: str) -> list[str]:
     keys = load_index()["keys"]
     full, short = fold(name), fold_short(name)
     tries = [full, short]

@@ -175,6 +175,13 @@ def test_other_ways_to_find_a_device() -> None:
         ("gh200", "gh200-96", 1),
         ("epyc-9004", "epyc-9004", 0),
         ("rpi5-16", "rpi5-16", 0),
+        ("4090", "rtx-4090", 1),
+        ("2x 3090 24GB", "2x rtx-3090", 2),
+        ("RTX 5060 Ti (16GB)", "rtx-5060-ti-16", 1),
+        ("A100 40GB", "a100-sxm-40", 1),
+        ("Tesla V100 32GB", "v100-sxm2-32", 1),
+        ("strix halo 64GB", "strix-halo-395-64", 1),
+        ("n1-standard-4 + T4", "gcp-n1-t4", 1),
     ],
 )
 def test_descriptions(spec: str, profile: str, gpus: int) -> None:
@@ -251,6 +258,7 @@ def test_backends() -> None:
     [
         ("rtx-4099", "did you mean"),
         ("xyzzy", "planner profiles"),
+        ("rtx-4090 48GB", "unknown profile"),
         ("0x rtx-4090", "count must be"),
         ("-1x rtx-4090", "count must be"),
         ("rtx-4090 x0", "count must be"),
