@@ -21,7 +21,7 @@ _ANEW: Final = "write it anew: python -m planner.hardware.profile_index"
 
 # Words that people leave out, and vendors put in, without changing which device is meant.
 _FILLER: Final = re.compile(
-    r"\b(nvidia|geforce|amd|intel|apple|corporation|inc|graphics|generation|gpu)\b|\(r\)|\(tm\)|®|™",
+    r"\b(nvidia|geforce|tesla|amd|intel|apple|corporation|inc|graphics|generation|gpu)\b|\(r\)|\(tm\)|®|™",
     re.IGNORECASE,
 )
 _SERIES: Final = re.compile(r"\b(rtx|gtx|rx|arc|tesla|quadro|radeon|instinct|pro)\b")
