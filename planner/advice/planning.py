@@ -10,16 +10,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from planner.advice.utility import Worth, is_usable, worth
+from planner.advice.utility import Worth, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 
-# From the closest to the original down to what still makes sense; an engine offers more, and any of them
-# may be asked for by name.
-GGUF_LADDER: Final = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
+# From the closest to the original down to what still makes sense, with the bits a weight that a whole model
+# takes on average: only to decide which ones to plan exactly. An engine offers more, and any of them may be
+# asked for by name.
+GGUF_LADDER: Final = {
+    "Q8_0": 8.5,
+    "Q6_K": 6.57,
+    "Q5_K_M": 5.69,
+    "Q4_K_M": 4.87,
+    "IQ4_XS": 4.31,
+    "Q3_K_M": 3.91,
+    "Q2_K": 3.0,
+}
+# Beside the CPU, where every bit costs speed, experts take four bits or less.
+HYBRID_LADDER: Final = ("Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
+LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
+# The bits above are averages: a model may lie this much below them.
+BITS_SLACK: Final = 0.94
+FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
 
@@ -109,38 +124,116 @@ def choose(
     engines: Iterable[str],
     quant: str | None = None,
     overrides: Mapping[str, Any] = NO_OVERRIDES,
+    *,
+    last_resort: bool = True,
 ) -> Choice | None:
     """Return the best plan over engines and quantisations; None where no engine runs the model at all.
 
-    Where nothing fits, the plan that is nearest to fitting is returned, with fits=False.
+    `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
+    that is nearest to fitting is returned, with fits=False.
     """
-    best: Choice | None = None
-    nearest: Plan | None = None
+    search = _Search(model, machine, workload, score, overrides)
     for engine in engines:
-        for name in (quant,) if quant else quants_for(model, engine):
-            if get_engine(engine).supports(model.architecture, name, machine) is not None:
-                continue
-            try:
-                plan = bare_plan(model, engine, name, machine, workload, overrides)
-            except (RefusedError, UnsupportedError):
-                continue
-            if not plan.fits:
-                if nearest is None or plan.memory.total < nearest.memory.total:
-                    nearest = plan
-                continue
-            plan = complete(plan, model, machine, workload)
-            value = worth(plan, score, quant_loss(model, name), workload)
-            if best is None or value.total > best.worth.total:
-                best = Choice(plan, value)
-            if plan.placement is Placement.GPU and is_usable(plan, workload):
-                # Smaller files of the same model can only lose quality from here on.
-                break
-        if best is not None and best.plan.placement is Placement.GPU:
+        if quant is not None:
+            search.first_that_fits(engine, (quant,))
+        else:
+            whole, spill = _ladders(model, engine, machine, last_resort)
+            search.first_whole(engine, whole)
+            if spill and not (search.whole and search.best and _bits(search.best.plan.quant) >= FOUR_BITS):
+                search.first_that_fits(engine, spill)
+        if search.whole:
             break
-    if best is None and nearest is not None:
-        plan = complete(nearest, model, machine, workload)
-        return Choice(plan, worth(plan, score, 0.0, workload))
-    return best
+    return search.answer()
+
+
+class _Search:
+    """Plans one after the other, keeping the best and what came nearest to fitting."""
+
+    def __init__(
+        self,
+        model: Model,
+        machine: Machine,
+        workload: Workload,
+        score: float,
+        overrides: Mapping[str, Any],
+    ) -> None:
+        self._model = model
+        self._machine = machine
+        self._workload = workload
+        self._score = score
+        self._overrides = overrides
+        self._nearest: Plan | None = None
+        self.best: Choice | None = None
+
+    @property
+    def whole(self) -> bool:
+        """True where the best plan lies on GPUs alone."""
+        return self.best is not None and self.best.plan.placement is Placement.GPU
+
+    def first_whole(self, engine: str, quants: Iterable[str]) -> None:
+        """Try quantisations, largest first, until one lies on GPUs alone: smaller ones only lose quality."""
+        for quant in quants:
+            plan = self._try(engine, quant)
+            if plan is not None and plan.placement is Placement.GPU:
+                return
+
+    def first_that_fits(self, engine: str, quants: Iterable[str]) -> None:
+        """Try quantisations, largest first, until one fits at all."""
+        for quant in quants:
+            if self._try(engine, quant) is not None:
+                return
+
+    def _try(self, engine: str, quant: str) -> Plan | None:
+        """Plan one quantisation; None where it does not fit or cannot be run."""
+        model, machine, workload = self._model, self._machine, self._workload
+        if get_engine(engine).supports(model.architecture, quant, machine) is not None:
+            return None
+        try:
+            plan = bare_plan(model, engine, quant, machine, workload, self._overrides)
+        except (RefusedError, UnsupportedError):
+            return None
+        if not plan.fits:
+            if self._nearest is None or plan.memory.total < self._nearest.memory.total:
+                self._nearest = plan
+            return None
+        plan = complete(plan, model, machine, workload)
+        value = worth(plan, self._score, quant_loss(model, quant), workload)
+        if self.best is None or value.total > self.best.worth.total:
+            self.best = Choice(plan, value)
+        return plan
+
+    def answer(self) -> Choice | None:
+        """Return the best plan, else the nearest to fitting, else None."""
+        if self.best is not None or self._nearest is None:
+            return self.best
+        plan = complete(self._nearest, self._model, self._machine, self._workload)
+        return Choice(plan, worth(plan, self._score, 0.0, self._workload))
+
+
+def _ladders(
+    model: Model, engine: str, machine: Machine, last_resort: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the quantisations to try on GPUs alone, and those to try with the help of RAM.
+
+    Judged by average bits only, generously: what is left out cannot fit, what is tried may still not.
+    """
+    names = quants_for(model, engine)
+    if not last_resort:
+        names = tuple(q for q in names if q not in LAST_RESORT)
+    if engine == "vllm" or any(q not in GGUF_LADDER for q in names):
+        return names, ()
+    weights = model.architecture.parameters() / 8 * BITS_SLACK
+    gpu = sum(a.memory_free for a in machine.accelerators)
+    ram = sum(h.ram_available for h in machine.hosts)
+    whole = tuple(q for q in names if GGUF_LADDER[q] * weights < gpu)
+    if machine.unified:
+        return (whole or names[-1:]), ()
+    spill = tuple(q for q in HYBRID_LADDER if q in names and GGUF_LADDER[q] * weights < gpu + ram)
+    return whole, (spill or names[-1:])
+
+
+def _bits(quant: str) -> float:
+    return GGUF_LADDER.get(quant, 16.0)
 
 
 def plan_model(

@@ -140,7 +140,9 @@ def _room(machine: Machine, engine: str | None) -> int:
 def _plan_entry(entry: Entry, machine: Machine, workload: Workload, engine: str | None) -> _Candidate | None:
     model = from_entry(entry)
     engines = (engine,) if engine else engines_for(model, machine, workload)
-    choice = choose(model, machine, workload, entry.scores[workload.use_case.value], engines)
+    choice = choose(
+        model, machine, workload, entry.scores[workload.use_case.value] or 0.0, engines, last_resort=False
+    )
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
@@ -256,8 +258,8 @@ def _steps(chosen: Sequence[_Candidate], too_big: Sequence[Entry], workload: Wor
         steps.append(
             f"{rank}. {candidate.entry.short_name} {candidate.choice.plan.quant}: published score "
             f"{w.score:.1f} ({candidate.entry.evidence(workload.use_case.value)}), quantisation "
-            f"-{w.quant_loss:.1f}, speed {w.speed_points:+.1f}, context {w.context_points:+.1f} "
-            f"= {w.total:.1f}"
+            f"-{w.quant_loss:.1f}, speed {w.speed_points:+.1f}, context {w.context_points:+.1f}, "
+            f"placement {w.placement_points:+.1f} = {w.total:.1f}"
         )
     for entry in sorted(too_big, key=lambda e: -(e.scores.get(workload.use_case.value) or 0))[:3]:
         steps.append(

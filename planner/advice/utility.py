@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from planner.engines.plan import Plan, UseCase, Workload
+from planner.engines.plan import Placement, Plan, UseCase, Workload
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {
@@ -24,8 +24,11 @@ COMFORTABLE: Final = {
 ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
 POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
 POINTS_PER_HALVING: Final = 0.25  # share of the quality that one halving below comfort costs
-SHORT_CONTEXT: Final = 8192  # tokens; less than this is too little for everyday documents
-SHORT_CONTEXT_PENALTY: Final = 0.10  # share of the quality for each halving below it
+# Tokens below which a context is felt to be short: documents, and thinking that runs to thousands of tokens.
+SHORT_CONTEXT: Final = 16384
+SHORT_CONTEXT_PENALTY: Final = 0.15  # share of the quality for each halving below it
+# Share of the quality that running partly from RAM costs: slow long prompts, and a host that is full.
+HYBRID_PENALTY: Final = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Worth:
     quant_loss: float  # points that the quantisation is expected to cost
     speed_points: float  # bonus or penalty for speed
     context_points: float  # penalty for a short context
+    placement_points: float  # penalty for running partly from RAM
     total: float
 
 
@@ -66,12 +70,14 @@ def context_share(tokens: int, workload: Workload) -> float:
 def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Worth:
     """Value one plan; a plan that does not fit is worth nothing at all."""
     if not plan.fits:
-        return Worth(score, quant_loss, 0.0, 0.0, -math.inf)
+        return Worth(score, quant_loss, 0.0, 0.0, 0.0, -math.inf)
     quality = max(score - quant_loss, 0.0)
     tps = plan.speed.decode_tps.expected if plan.speed else comfortable_speed(workload)
     speed_points = quality * speed_share(tps, comfortable_speed(workload))
     context_points = quality * context_share(plan.max_context, workload)
-    return Worth(score, quant_loss, speed_points, context_points, quality + speed_points + context_points)
+    placement_points = -quality * HYBRID_PENALTY if plan.placement is Placement.HYBRID else 0.0
+    total = quality + speed_points + context_points + placement_points
+    return Worth(score, quant_loss, speed_points, context_points, placement_points, total)
 
 
 def upper_bound(score: float, workload: Workload) -> float:
