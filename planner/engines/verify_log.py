@@ -45,8 +45,10 @@ class EngineLog:
     errors: list[str] = field(default_factory=list)
 
     def read(self, line: str) -> None:
-        """Take one line into account."""
-        if "breakdown" in line and (row := _row(line)):
+        """Take one line into account; a model that is loaded anew starts the account anew."""
+        if "llama_model_loader: loaded meta data" in line:
+            self.rows, self.buffers, self.cache, self.n_ctx = [], {}, 0, None
+        elif "breakdown" in line and (row := _row(line)):
             self.rows.append(row)
         elif match := _CACHE.search(line):
             self.cache += _bytes(match["size"])
