@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from planner.engines.vllm_version import Release
 from planner.engines.vllm_weights import weights_per_rank
 from planner.errors import RefusedError
 from planner.models.architecture import Architecture
+from planner.models.catalogue import Entry
+from planner.models.tensors import Role
 from planner.units import GIB
 
 # A GPU for weights and cache geometry where a log names none: nothing of these depends on its memory.
@@ -35,23 +38,39 @@ def architecture(model: str) -> Architecture:
 
     Raises Unsupported where the catalogue knows neither.
     """
-    from planner.models.catalogue import lookup
+    entry = _entry(model)
+    if entry is None:
+        raise Unsupported(f"no card for {model}")
+    arch = entry.architecture()
+    if entry.kind == "embedding":  # the pooling runner loads no head
+        return replace(arch, tensors=tuple(t for t in arch.tensors if t.role is not Role.OUTPUT))
+    return arch
 
+
+def _names(model: str) -> list[str]:
     name = re.sub(r"\s*\(.*\)$", "", model)
     tried = [name, name.rsplit("/", 1)[-1]]
     while (shorter := _SUFFIX.sub("", tried[-1])) != tried[-1]:
         tried.append(shorter)
-    for candidate in tried:
-        entry = lookup(candidate)
-        if entry is not None:
-            return entry.architecture()
-    raise Unsupported(f"no card for {model}")
+    return tried
+
+
+def _entry(model: str) -> Entry | None:
+    from planner.models.catalogue import lookup
+
+    return next((entry for name in _names(model) if (entry := lookup(name)) is not None), None)
+
+
+def _released(model: str) -> str:
+    entry = _entry(model)
+    return "" if entry is None else entry.released
 
 
 def predict(row: Mapping[str, Any]) -> Pairs:
     """Return predicted and measured figures of one case; raises RefusedError where vLLM would not start."""
     arch = architecture(str(row["model"]))
-    settings, release = row_settings(row), row_release(row)
+    settings = row_settings(row)
+    release = row_release(row, _released(str(row["model"])))
     gpu = row_gpu(row)
     scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"))
     if row["source"]["kind"] == "engine-planning":

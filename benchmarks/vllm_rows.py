@@ -156,9 +156,36 @@ def row_settings(row: Mapping[str, Any]) -> VllmSettings:
     return settings_from(found)
 
 
-def row_release(row: Mapping[str, Any]) -> Release:
-    """Return the release that a row was measured with; its note where the row's own field is empty."""
-    return parse_release(row.get("engine_version") or str(row.get("note") or ""))
+def row_release(row: Mapping[str, Any], released: str = "") -> Release:
+    """Return the release that a row was measured with; its note where the row's own field is empty.
+
+    Where neither says, what the log shows (tokens that aren't concurrency × length are those of before
+    0.21), else what was current when the model (`released`, ISO date) was new: 0.10 at the earliest.
+    """
+    said = row.get("engine_version") or str(row.get("note") or "")
+    if row["source"]["kind"] == "engine-planning" or re.search(r"\d+\.\d+", said):
+        return parse_release(said)
+    current = next(release for date, release in reversed(_CURRENT_SINCE) if released >= date)
+    measured = row.get("measured") or {}
+    tokens, concurrency = measured.get("kv_cache_tokens"), measured.get("max_concurrency")
+    if isinstance(tokens, list) and isinstance(concurrency, list) and tokens and concurrency:
+        product = concurrency[0]["x"] * concurrency[0]["tokens_per_request"]
+        if abs(tokens[0] / product - 1) > 0.05:
+            return min(current, Release(0, 20))
+    return current
+
+
+# vLLM's releases by the date of their publication, coarsely
+_CURRENT_SINCE: Final = (
+    ("", Release(0, 10)),
+    ("2025-10", Release(0, 11)),
+    ("2025-12", Release(0, 13)),
+    ("2026-02", Release(0, 16)),
+    ("2026-04", Release(0, 19)),
+    ("2026-06", Release(0, 23)),
+    ("2026-08", Release(0, 28)),
+    ("2026-11", Release(0, 33)),
+)
 
 
 def row_gpu(row: Mapping[str, Any]) -> GpuTraits | None:
@@ -172,7 +199,7 @@ def row_gpu(row: Mapping[str, Any]) -> GpuTraits | None:
     if kind is None:
         return _from_profile(name, total)
     memory = int(total) * (1 << 20) if total else int(_vram(row) or kind[2] * GIB)
-    return GpuTraits(name=kind[0], total=memory, sm=kind[1])
+    return GpuTraits(name=kind[0], total=memory, sm=kind[1], unified=kind[1] == 121)
 
 
 def _by_text(name: str) -> tuple[str, int, float] | None:

@@ -40,9 +40,13 @@ _NON_TORCH: Final = (0.07, 0.14, 0.45)
 _NON_TORCH_NCCL: Final = (0.25, 0.55, 1.4)
 # ROCm: five logs of one kind of GPU (R9700, 0.11) leave 0.1 to 3.0 GiB beyond what CUDA takes.
 _ROCM_EXTRA: Final = (0.1, 2.3, 3.0)
+# One memory for GPU and host: what the process allocates on the host lowers the free memory too. Two logs
+# of GB10 servers (0.19, NVFP4) leave 2.5 and 2.7 GiB beyond what a discrete GPU takes.
+_UNIFIED_EXTRA: Final = (1.0, 2.6, 5.0)
 _FLASHINFER_WORKSPACE: Final = 394 * MIB
 # CUDA graphs: piecewise graphs take a quarter of a MiB a layer and size (logs: 0.2 to 0.4), full ones a
-# pool of 0.3 GiB more; logs spread from nothing to four times as much.
+# pool of 0.3 GiB more. Logs spread widely: from nothing to 1.4 GiB, and three estimates by 0.19 to 0.29 of
+# 0.4 (6 sizes), 3.7 (51 sizes) and 5 GiB (a GB10), while two others leave no room for more than this.
 _GRAPH_LAYER: Final = MIB // 4
 _GRAPH_POOL: Final = 3 * GIB // 10
 # Taken before the engine looks at free memory: CUDA context and handles (H100 logs: 0.61 GiB).
@@ -81,6 +85,8 @@ def overheads(
     low, middle, high = _NON_TORCH if settings.world_size == 1 else _NON_TORCH_NCCL
     if gpu.backend is Backend.ROCM:
         low, middle, high = (a + b for a, b in zip((low, middle, high), _ROCM_EXTRA, strict=True))
+    if gpu.unified:
+        low, middle, high = (a + b for a, b in zip((low, middle, high), _UNIFIED_EXTRA, strict=True))
     extra = 0
     if gpu.backend is Backend.CUDA and attention_backend(arch, settings, gpu) == "FLASHINFER":
         extra = _FLASHINFER_WORKSPACE
@@ -154,6 +160,5 @@ def _graphs(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> Inter
     if settings.enforce_eager or gpu.backend is Backend.CPU:
         return Interval(0, 0, 0)
     layers = -(-arch.n_layer // settings.pipeline_parallel_size)
-    piecewise = capture_sizes(arch, settings, gpu) * layers * _GRAPH_LAYER
-    expected = piecewise + _GRAPH_POOL
-    return Interval(0.2 * expected, expected, 2.5 * expected)
+    expected = capture_sizes(arch, settings, gpu) * layers * _GRAPH_LAYER + _GRAPH_POOL
+    return Interval(0.2 * expected, expected, 3 * expected)

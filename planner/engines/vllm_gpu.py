@@ -22,6 +22,7 @@ class GpuTraits:
     total: int  # bytes, as the driver reports
     sm: int | None  # compute capability × 10; None where it isn't an NVIDIA GPU
     backend: Backend = Backend.CUDA
+    unified: bool = False  # GPU and host share one memory (GB10, Jetson, Strix Halo)
 
     @property
     def family(self) -> int | None:
@@ -80,8 +81,11 @@ class GpuTraits:
             return "FLASHINFER"
         return "FLASH_ATTN"
 
-    def mxfp4_backend(self, moe_backend: str = "auto") -> str:
-        """Kernel of gpt-oss's MXFP4 experts: decides how the packed weights are padded."""
+    def mxfp4_backend(self, moe_backend: str = "auto", release: Release = CURRENT) -> str:
+        """Kernel of gpt-oss's MXFP4 experts: decides how the packed weights are padded.
+
+        Before 0.11 Hopper took Marlin (log of gpt-oss-120b on one H100, 0.10.1: 65.97 GiB).
+        """
         if moe_backend != "auto":
             return moe_backend
         if self.backend is Backend.ROCM:
@@ -90,7 +94,8 @@ class GpuTraits:
             return "cpu"
         if self.family == 10:
             return "flashinfer_trtllm"
-        return "triton" if self.family in (9, 11) else "marlin"
+        triton = self.family in (9, 11) and release >= Release(0, 11)
+        return "triton" if triton else "marlin"
 
     def flashinfer_gdn(self, head_k_dim: int) -> bool:
         """FlashInfer's gated-delta-net prefill (checkpoints every 64 tokens)."""
@@ -111,7 +116,13 @@ def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
     total = accelerator.memory_total
     if accelerator.backend is Backend.CUDA and not accelerator.unified:
         total = total - _DRIVER_RESERVE if detected else min(total, accelerator.memory_free)
-    return GpuTraits(name=accelerator.name, total=total, sm=accelerator.sm, backend=accelerator.backend)
+    return GpuTraits(
+        name=accelerator.name,
+        total=total,
+        sm=accelerator.sm,
+        backend=accelerator.backend,
+        unified=accelerator.unified,
+    )
 
 
 def cpu_traits(ram: int) -> GpuTraits:

@@ -74,7 +74,7 @@ def evaluate(
 ) -> Outcome:
     """Evaluate settings on one kind of GPU; `free`: bytes that each GPU has free before the start."""
     resolved = settings.resolved(gpu, arch.n_ctx_train, release)
-    weights = weights_per_rank(arch, scheme, resolved, gpu)
+    weights = weights_per_rank(arch, scheme, resolved, gpu, release)
     moved = tuple(offloaded(w, resolved) for w in weights)
     on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))
     requested = int(gpu.total * (resolved.gpu_memory_utilization or 0))

@@ -59,8 +59,8 @@ class QuantScheme:
             return Storage.PLAIN
         else:
             chosen = self.storage
-        if role is Role.INDEXER and name.startswith("indexer.proj"):
-            return Storage.PLAIN
+        if role is Role.INDEXER and not name.startswith("indexer.attn_q"):
+            return Storage.PLAIN  # deepseek_v2.py: wk and weights_proj are one unquantised matrix
         if self.ignored and layer is not None and self._ignores(role, name, layer):
             return Storage.PLAIN
         return chosen

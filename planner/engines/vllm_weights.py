@@ -16,8 +16,16 @@ from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_mxfp4 import gpt_oss_expert_bytes
 from planner.engines.vllm_quant import QuantScheme, Storage
 from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm_version import CURRENT, Release
+from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
-from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
+from planner.models.cache import (
+    CacheSpec,
+    FullAttention,
+    LatentAttention,
+    RecurrentState,
+    SlidingWindow,
+)
 from planner.models.tensors import EXPERT_ROLES, Role, TensorInfo
 from planner.units import GIB, round_up
 
@@ -104,6 +112,7 @@ class _Rank:
     settings: VllmSettings
     gpu: GpuTraits
     plain: int  # bytes of an unquantised element
+    release: Release = CURRENT
 
     @property
     def tp(self) -> int:
@@ -123,10 +132,14 @@ class _Rank:
 
 
 def weights_per_rank(
-    arch: Architecture, scheme: QuantScheme, settings: VllmSettings, gpu: GpuTraits
+    arch: Architecture,
+    scheme: QuantScheme,
+    settings: VllmSettings,
+    gpu: GpuTraits,
+    release: Release = CURRENT,
 ) -> tuple[int, ...]:
     """Bytes of weights on the fullest rank of each pipeline stage, before --cpu-offload-gb."""
-    rank = _Rank(arch, scheme, settings, gpu, element_bytes(weights_dtype(arch, settings)))
+    rank = _Rank(arch, scheme, settings, gpu, element_bytes(weights_dtype(arch, settings)), release)
     stages = settings.pipeline_parallel_size
     layers = stage_layers(arch.n_layer, stages)
     result = []
@@ -173,7 +186,8 @@ def _layer_bytes(rank: _Rank, group: LayerGroup, layer: int) -> int:
             hidden=experts.latent or rank.arch.hidden_size,
             gated=experts.gated,
             bias=bias,
-            backend=rank.gpu.mxfp4_backend(rank.settings.moe_backend),
+            backend=rank.gpu.mxfp4_backend(rank.settings.moe_backend, rank.release),
+            release=rank.release,
         )
     for tensor in group.tensors:
         if (packed and tensor.role in EXPERT_ROLES) or tensor.name.startswith(_SHARED_WITH_TARGET):
@@ -359,10 +373,13 @@ def _rope_bytes(rank: _Rank) -> int:
 def _attention_buffers(rank: _Rank, held: range) -> int:
     """What attention backends allocate while they are built, counted as weights by the log."""
     arch, settings = rank.arch, rank.settings
-    backend = settings.attention_backend or attention_backend(arch, settings, rank.gpu)
-    if backend != "FLASHINFER" or rank.gpu.backend.value != "cuda":
-        return 0
     tokens = settings.max_num_batched_tokens or 0
+    top_k = max((k for g in arch.groups for c in g.caches if (k := _indexed(c))), default=0)
+    if top_k:
+        return 4 * tokens * top_k  # deepseek_v2.py: topk_indices_buffer, shared by all layers
+    backend = attention_backend(arch, settings, rank.gpu)
+    if backend != "FLASHINFER" or rank.gpu.backend is not Backend.CUDA:
+        return 0
     heads = [
         (c.n_head // rank.tp, c.head_dim_v, sum(1 for i in g.layers if i in held))
         for g in arch.groups
@@ -376,6 +393,10 @@ def _attention_buffers(rank: _Rank, held: range) -> int:
     if settings.kv_cache_dtype == "nvfp4":
         total += sum(n * tokens * h * size for h, size, n in heads)  # _nvfp4_fp8_out, a layer
     return total
+
+
+def _indexed(cache: CacheSpec) -> int:
+    return cache.indexer.top_k if isinstance(cache, LatentAttention) and cache.indexer else 0
 
 
 def attention_backend(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> str:
