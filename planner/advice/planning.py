@@ -57,7 +57,7 @@ def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> 
     from planner.launch.render import command_line
     from planner.speed import estimate_plan
 
-    plan = replace(plan, machine=machine.name, warnings=(*plan.warnings, *model.notes))
+    plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *model.notes))
     if plan.fits:
         plan = replace(plan, speed=estimate_plan(plan, model.architecture, machine, workload))
     command = command_line(plan, model)

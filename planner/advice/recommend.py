@@ -203,7 +203,10 @@ def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int,
         reasons.append("larger than the GPU: part of it runs from RAM")
     if not candidate.usable:
         reasons.append("slower than comfortable, but nothing better fits")
-    return replace(plan, why=(*reasons, *plan.why))
+    warnings = plan.warnings
+    if candidate.entry.licence_class in ("restricted", "research"):
+        warnings = (f"licence: {candidate.entry.licence}; read what it forbids before using it", *warnings)
+    return replace(plan, why=(*reasons, *plan.why), warnings=warnings)
 
 
 def _notes(

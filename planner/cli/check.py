@@ -67,7 +67,7 @@ def check(
         best = answer.plans[0]
         print_plans(answer.plans)
         print_line()
-        print_heading(f"Best choice: {short_name(best.model)} {best.quant}")
+        print_heading(f"Best choice: {short_name(best)} {best.quant}")
         print_reasons(best)
         print_line()
         print_command(best)
@@ -76,7 +76,7 @@ def check(
             print_line()
             print_heading("Or")
             for plan in others:
-                print_wrapped(f"{short_name(plan.model)} {plan.quant}: {plan.why[0]}", "  ", "- ")
+                print_wrapped(f"{short_name(plan)} {plan.quant}: {plan.why[0]}", "  ", "- ")
     for note in answer.notes:
         print_line()
         print_wrapped(note)
@@ -88,7 +88,7 @@ def check(
     if answer.plans:
         print_line()
         print_wrapped(
-            f"More: planner plan {short_name(answer.plans[0].model)} explains it, "
+            f"More: planner plan {short_name(answer.plans[0])} explains it, "
             "planner check --why shows the ranking."
         )
     return 0 if answer.plans else 1

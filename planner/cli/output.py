@@ -64,7 +64,11 @@ def table(
         writer.writerow(headers)
         writer.writerows(cells)
         return buffer.getvalue().rstrip("\n")
+    import tabulate as tabulate_module
     from tabulate import tabulate, tabulate_formats
+
+    # Headers need no room beyond their own: 80 columns are few.
+    tabulate_module.MIN_PADDING = 0
 
     if fmt not in tabulate_formats:
         from planner.errors import InputError

@@ -13,7 +13,7 @@ from planner.cli.output import (
 )
 from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
-from planner.units import context_text, gib, rate_text
+from planner.units import GIB, context_text, gib, rate_text
 
 ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
 PLACEMENT_WORDS = {
@@ -23,9 +23,9 @@ PLACEMENT_WORDS = {
 }
 
 
-def short_name(model: str) -> str:
-    """The part of a Hugging Face id that people say."""
-    return model.rsplit("/", 1)[-1]
+def short_name(plan: Plan) -> str:
+    """The model as people say it."""
+    return plan.name or plan.model.rsplit("/", 1)[-1]
 
 
 def range_text(interval: Interval) -> str:
@@ -43,15 +43,25 @@ def seconds_text(interval: Interval) -> str:
 
 
 def memory_text(plan: Plan) -> str:
-    """Memory per device in a few words: "12.9 GiB", "2 x 31.0 GiB", "20.1 + 38.0 RAM"."""
-    gpus = [d.total for d in plan.memory.devices if d.kind == "gpu" and d.total]
-    host = sum(d.total for d in plan.memory.devices if d.kind == "cpu")
+    """Memory in a few words, GiB: "12.9", "2 x 31.0", "20.1 + 38.0 RAM", "14.2 RAM"."""
+    gpus = [d.total / GIB for d in plan.memory.devices if d.kind == "gpu" and d.total]
+    host = sum(d.total for d in plan.memory.devices if d.kind == "cpu") / GIB
     if not gpus:
-        return f"{gib(host)} RAM"
-    text = gib(gpus[0]) if len(gpus) == 1 else f"{len(gpus)} x {gib(max(gpus))}"
-    if plan.placement is Placement.HYBRID:
-        text += f" + {gib(host)} RAM"
-    return text
+        return f"{host:.1f} RAM"
+    text = f"{gpus[0]:.1f}" if len(gpus) == 1 else f"{len(gpus)} x {max(gpus):.1f}"
+    return f"{text} + {host:.1f} RAM" if plan.placement is Placement.HYBRID else text
+
+
+def context_short(tokens: int) -> str:
+    """A longest context, rounded down to what people say: 131072 -> 128k, 43520 -> 42k."""
+    if tokens >= 1 << 20:
+        return f"{tokens / (1 << 20):.3g}M"
+    return f"{tokens // 1024}k" if tokens >= 1024 else str(tokens)
+
+
+def clip(text: str, columns: int) -> str:
+    """Shorten to so many columns, with an ellipsis."""
+    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def print_machine(machine: Machine) -> None:
@@ -89,32 +99,35 @@ def print_machine(machine: Machine) -> None:
         print_wrapped(f"{host.cpu.name}{cores}{bandwidth}", indent="  ", bullet="CPU  ")
         for limit in host.limits:
             print_wrapped(limit, indent="  ", bullet="     limited by ")
-    if machine.sources:
+    if machine.detected and machine.sources:
         known = "; ".join(f"{what}: {source}" for what, source in machine.sources.items())
         print_wrapped(known, indent="  ", bullet="from ")
     for note in machine.notes:
-        print_wrapped(note, indent="  ", bullet="note ")
+        if not note.startswith("the price"):
+            print_wrapped(note, indent="  ", bullet="note ")
 
 
 def print_plans(plans: list[Plan] | tuple[Plan, ...], fmt: str = PLAIN) -> None:
-    """Print the table of `check`, best first."""
-    narrow = fmt == PLAIN and width() < 100
+    """Print the table of `check`, best first; in at most 80 columns on a narrow terminal."""
     rows = []
     for rank, plan in enumerate(plans, 1):
-        speed = "?" if plan.speed is None else range_text(plan.speed.decode_tps)
-        row: list[object] = [rank, short_name(plan.model), plan.quant]
-        if not narrow:
-            row.append(ENGINE_NAMES.get(plan.engine, plan.engine))
-        row += [memory_text(plan), context_text(plan.max_context), speed]
-        rows.append(row)
-    headers = ["#", "Model", "Quant", "Engine", "Memory", "Max context", "Tokens/s"]
-    if narrow:
-        headers = ["#", "Model", "Quant", "Memory", "Context", "Tokens/s"]
+        rows.append(
+            [
+                str(rank),
+                short_name(plan),
+                plan.quant,
+                ENGINE_NAMES.get(plan.engine, plan.engine),
+                memory_text(plan),
+                context_short(plan.max_context),
+                "?" if plan.speed is None else range_text(plan.speed.decode_tps),
+            ]
+        )
+    headers = ["#", "Model", "Quant", "Engine", "GiB", "Context", "Tokens/s"]
     if fmt == PLAIN:
-        limit = 30 if narrow else 44
+        others = sum(max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers)) if i != 1)
+        room = max(12, width() - others - 2 * (len(headers) - 1))
         for row in rows:
-            name = str(row[1])
-            row[1] = name if len(name) <= limit else name[: limit - 1] + "…"
+            row[1] = clip(row[1], room)
     print_table(rows, headers, fmt)
 
 
@@ -127,10 +140,10 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
         verdict = "" if device.available == 0 else "fits" if device.fits else "TOO SMALL"
         rows.append(
             [
-                device.name if len(device.name) <= 18 or fmt != PLAIN else device.name[:17] + "…",
-                *(f"{part / 2**30:.2f}" for part in parts),
-                f"{device.total / 2**30:.2f}",
-                f"{device.available / 2**30:.2f}" if device.available else "",
+                device.name if fmt != PLAIN else clip(device.name, 18),
+                *(f"{part / GIB:.2f}" for part in parts),
+                f"{device.total / GIB:.2f}",
+                f"{device.available / GIB:.2f}" if device.available else "",
                 verdict,
             ]
         )

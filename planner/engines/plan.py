@@ -127,4 +127,5 @@ class Plan:
     warnings: tuple[str, ...] = ()
     source: str | None = None  # file or repository to fetch, e.g. "unsloth/gpt-oss-20b-GGUF"
     machine: str = ""
+    name: str = ""  # the model as people say it
     env: Mapping[str, str] = field(default_factory=dict)
