@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Profiles with a figure of their own (reserve_mib) use that. Drivers before R550 hold about 150 MiB less.
 _RESERVE_BASE: Final = 430 * MIB
 _RESERVE_SHARE: Final = 0.0017
+# amdgpu counts an idle Radeon's use at 17 to 27 MiB; llama.cpp found 24524 MiB free on a 24560 MiB card.
+_AMD_RESERVE: Final = 36 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
     total = int((profile.memory_total or 0) * share)
     reserve = profile.memory_reserve
     if reserve is None:
-        reserve = driver_reserve(total) if profile.vendor == "nvidia" else 0
+        reserve = {"nvidia": driver_reserve(total), "amd": _AMD_RESERVE}.get(profile.vendor, 0)
     return Accelerator(
         name=profile.driver_names[0] if profile.driver_names else profile.name,
         vendor=profile.vendor,
@@ -85,6 +87,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
         pcie_bandwidth=profile.pcie_bandwidth,
         nvlink_bandwidth=profile.nvlink_bandwidth,
         tdp_w=profile.tdp_w,
+        idle_w=profile.idle_w,
     )
 
 

@@ -47,6 +47,7 @@ def from_facts(
         pcie_bandwidth=gpu.pcie_bandwidth or profile.pcie_bandwidth,
         nvlink_bandwidth=profile.nvlink_bandwidth,
         tdp_w=gpu.tdp_w or profile.tdp_w,
+        idle_w=profile.idle_w,
     )
 
 

@@ -59,6 +59,7 @@ class Accelerator:
     uuid: str | None = None
     mig: bool = False
     tdp_w: float | None = None
+    idle_w: float | None = None  # of the card alone, with nothing loaded
 
     @property
     def sm(self) -> int | None:

@@ -97,6 +97,7 @@ class Profile:
     rates: TensorRates = field(default_factory=TensorRates)
     pcie_bandwidth: float | None = None
     nvlink_bandwidth: float | None = None
+    network_bandwidth: float | None = None  # bytes/s to other machines of the kind
     tdp_w: float | None = None
     idle_w: float | None = None
     bins: tuple[Bin, ...] = ()
@@ -260,6 +261,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         rates=rates,
         pcie_bandwidth=_pcie(links),
         nvlink_bandwidth=links.scaled("nvlink_gb_s", 1e9),
+        network_bandwidth=links.scaled("network_gb_s", 1e9),
         tdp_w=power.number("tdp_w"),
         idle_w=power.number("idle_w"),
         bins=tuple(_bin(b, rates) for b in top.many("bins")),

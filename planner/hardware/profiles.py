@@ -141,6 +141,8 @@ def _build(
             notes.append(
                 f"the memory of {profile.name} is not verified: {profile.sources.get('memory', 'no source')}"
             )
+    if len(hosts) > 1 and devices[0][1].network_bandwidth is None:
+        notes.append("the network between the machines is not known")
     notes += _same_name(devices, spec)
     described = [p for _, p, _ in devices]
     described += [get_profile(p.gpu) for p in described if p.gpu]
@@ -151,6 +153,7 @@ def _build(
         profile=" + ".join(p.id if n == 1 else f"{n}x {p.id}" for n, p, _ in devices),
         notes=tuple(dict.fromkeys(notes)),
         sources=sources,
+        network_bandwidth=devices[0][1].network_bandwidth if len(hosts) > 1 else None,
     )
     return assemble.priced(machine, [(n, p) for n, p, _ in devices])
 

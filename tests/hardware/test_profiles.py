@@ -226,6 +226,8 @@ def test_assumptions_are_said() -> None:
 def test_several_whole_machines_are_several_hosts() -> None:
     pair = load_profile("2x dgx-spark")
     assert len(pair.hosts) == 2 and len(pair.accelerators) == 2 and pair.unified
+    assert pair.network_bandwidth == 25e9 and load_profile("dgx-spark").network_bandwidth is None
+    assert any("network" in n for n in load_profile("2x strix-halo-395-128").notes)
     cloud = load_profile("2x aws-p5.48xlarge")
     assert len(cloud.hosts) == 2 and len(cloud.accelerators) == 16
     assert cloud.hourly_price == pytest.approx(2 * 55.04) and cloud.price is None
@@ -235,6 +237,14 @@ def test_smaller_bins_of_apple_chips() -> None:
     small, big = load_profile("apple-m1-8gb-7c"), load_profile("apple-m1-8gb")
     assert small.accelerators[0].rates.fp16 == 2.29e12 and big.accelerators[0].rates.fp16 == 2.62e12
     assert load_profile("apple-m4-max-36gb").accelerators[0].memory_bandwidth == 410e9
+
+
+def test_every_rate_family_that_a_chip_has_is_there(everything: list[Profile]) -> None:
+    for p in everything:
+        if p.compute_capability and p.compute_capability >= (8, 0) and p.rates.fp16:
+            assert p.rates.bf16 == p.rates.fp16, p.id
+        if p.compute_capability and p.compute_capability >= (10, 0) and p.rates.fp16:
+            assert p.rates.fp4, p.id
 
 
 def test_a_shared_gpu_never_has_more_free_than_the_system_leaves() -> None:
