@@ -70,7 +70,8 @@ def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str
         return ("llama.cpp",)
     cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
-    if cuda and serving:
+    linked = len(machine.accelerators) > 1 and all(a.nvlink_bandwidth for a in machine.accelerators)
+    if cuda and (serving or linked):
         return ("vllm", "llama.cpp")
     if model.architecture.gguf_arch is None:
         return ("vllm",)

@@ -22,6 +22,7 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
+from planner.engines.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]
 
@@ -88,8 +89,7 @@ def plan(
     print_heading(f"{chosen.name} {answer.quant} on {ENGINE_NAMES[answer.engine]}")
     print_wrapped(
         f"{verdict}, {PLACEMENT_WORDS[answer.placement]}; longest context "
-        f"{context_text(answer.max_context) if answer.max_context else 'none'}"
-        + (f", about {answer.max_concurrency:.3g} sequences at once" if answer.max_concurrency > 1 else ""),
+        f"{context_text(answer.max_context) if answer.max_context else 'none'}" + _concurrency(answer),
         indent="  ",
     )
     print_reasons(answer)
@@ -118,3 +118,10 @@ def plan(
         print_heading("Command")
         print_command(answer)
     return 0 if answer.fits else 1
+
+
+def _concurrency(plan: Plan) -> str:
+    """Say how many users the cache has room for, where that is more than one."""
+    if plan.max_concurrency < 2:
+        return ""
+    return f"; the cache has room for {plan.max_concurrency:,.0f} users at the planned context"

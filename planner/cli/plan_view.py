@@ -132,21 +132,28 @@ def print_plans(plans: list[Plan] | tuple[Plan, ...], fmt: str = PLAIN) -> None:
 
 
 def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
-    """Print the memory breakdown per device, GiB."""
+    """Print the memory breakdown per device, GiB; on the screen, equal neighbours share a line."""
     headers = ["Device", "Weights", "KV cache", "State", "Compute", "Overhead", "Total", "Available", ""]
-    rows = []
+    rows: list[list[str]] = []
+    counts: list[int] = []
     for device in plan.memory.devices:
         parts = (device.weights, device.kv_cache, device.state, device.compute, device.overhead)
         verdict = "" if device.available == 0 else "fits" if device.fits else "TOO SMALL"
-        rows.append(
-            [
-                device.name if fmt != PLAIN else clip(device.name, 18),
-                *(f"{part / GIB:.2f}" for part in parts),
-                f"{device.total / GIB:.2f}",
-                f"{device.available / GIB:.2f}" if device.available else "",
-                verdict,
-            ]
-        )
+        row = [
+            device.name,
+            *(f"{part / GIB:.2f}" for part in parts),
+            f"{device.total / GIB:.2f}",
+            f"{device.available / GIB:.2f}" if device.available else "",
+            verdict,
+        ]
+        if fmt == PLAIN and rows and rows[-1] == row:
+            counts[-1] += 1
+        else:
+            rows.append(row)
+            counts.append(1)
+    if fmt == PLAIN:
+        for row, count in zip(rows, counts, strict=True):
+            row[0] = clip(row[0] if count == 1 else f"{count} x {row[0]}", 18)
     if not any(d.state for d in plan.memory.devices):
         headers.pop(3)
         for row in rows:
