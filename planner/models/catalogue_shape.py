@@ -23,13 +23,14 @@ class ShapeCheck:
     published: int = 0
     error: float = 1.0  # relative, after what is counted beside the language model and what the card explains
     counted: str = ""  # what the published count turned out to hold
-    exact: bool = False
+    read: bool = False  # every dimension was read somewhere, none assumed
+    exact: bool = False  # and the engine's rules for all of it are known
     reason: str = ""  # why it could not be checked, or the card's explanation
 
     @property
     def complete(self) -> bool:
         """True where there is a shape, every dimension of which was read somewhere."""
-        return self.text > 0 and self.exact
+        return self.text > 0 and self.read
 
     @property
     def verified(self) -> bool:
@@ -51,11 +52,12 @@ def check_shape(card: ModelCard) -> ShapeCheck:
     text = arch.parameters()
     mtp = arch.parameters(mtp=True) - text
     vision = arch.vision.parameters if arch.vision else 0
-    exact = arch.exact and card.architecture.exact
+    read = card.architecture.exact
     reason = card.parameters.note
-    if not exact:
-        notes = (*arch.notes, card.architecture.source)
-        reason = f"some dimension is assumed: {notes[0]}"
+    if not read:
+        reason = f"some dimension is assumed: {card.architecture.source}"
+    elif not arch.exact and arch.notes:
+        reason = arch.notes[0]
     difference, counted = 1.0, ""
     if published:
         # A published count may or may not hold the draft layers, the vision tower, and the output head that
@@ -84,6 +86,7 @@ def check_shape(card: ModelCard) -> ShapeCheck:
         published=published,
         error=difference,
         counted=counted,
-        exact=exact,
+        read=read,
+        exact=read and arch.exact,
         reason=reason or ("no published count was found" if not published else ""),
     )
