@@ -77,6 +77,7 @@ class Style:
     moe: bool = False
     expert_bias: bool = False
     router_bias: bool = False  # exp_probs_b
+    bare_router_bias: bool = False  # … without the suffix ".bias" (Hy3)
     shared_router: bool = False  # a scalar gate of the shared expert (Qwen 2 MoE)
     windows: Windows | None = None
     chunked: bool = False
@@ -175,6 +176,8 @@ def build_ffn(c: Reader, d: Dims, s: Style, sparse: bool) -> tuple[FeedForward, 
         moe = read_experts(c, gated=s.gated)
         feed_forward = moe
         tensors += experts(d.hidden, moe, router_bias=s.router_bias, bias=s.expert_bias)
+        if s.bare_router_bias:
+            tensors.append(tensor("exp_probs_b", moe.n_expert))
         if s.shared_router and moe.shared_intermediate:
             tensors.append(tensor("ffn_gate_inp_shexp.weight", d.hidden))
     else:

@@ -29,7 +29,6 @@ from planner.models.family_blocks import (
 )
 from planner.models.family_mla import (
     hyper_connections,
-    hyper_head,
     indexed_layers,
     indexer_tensors,
     latent_tensors,
@@ -160,7 +159,6 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
     groups += grouped([(False, s.indexer, True)] * n_mtp, prediction, first=d.layers, mtp=True)
     tied = c.flag("tie_word_embeddings", default=False)
     extra = [tensor("output_res_score.weight", d.hidden)] if s.residual_scores else []
-    extra += hyper_head(d.hidden, streams) if s.hyper else []
     return Draft(
         s.arch,
         d,

@@ -160,7 +160,7 @@ STYLES: Final[dict[str, Style]] = {
         prepare=p.first_dense_keys,
         qk_norm="head",
         moe=True,
-        router_bias=True,
+        bare_router_bias=True,
         mtp=Mtp(),
     ),
     "dots1": Style(arch="dots1", qk_norm="head", moe=True, router_bias=True),
