@@ -197,8 +197,8 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
         lines.append(_what_would(found, arch, scheme, devices))
     elif found.defaults is not None and found.defaults.reason is not None:
         lines.append(f"vLLM's defaults fail here: {found.defaults.reason}")
-    elif found.changes:
-        lines.append("the defaults would start but not hold the context and the users asked for")
+    elif found.changes and found.defaults is not None:
+        lines.append(_uncertain(found.defaults, found.users))
     name = devices.gpu.name
     if devices.gpus:
         split = [f"tensor parallel {settings.tensor_parallel_size}"]
@@ -223,6 +223,20 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
         lines.extend(_older(found, arch, scheme, devices))
     lines.append(f"computed by the rules of vLLM {RULES_VERSION}")
     return tuple(lines)
+
+
+def _uncertain(defaults: Outcome, users: int) -> str:
+    wanted = f"{users} × {context_text(defaults.length)}" if users > 1 else context_text(defaults.length)
+    if defaults.holds(users, safe=False):
+        return (
+            f"vLLM's defaults may fail here for {wanted} tokens: between"
+            f" {gib(max(0, min(defaults.available_low)))} and {gib(min(defaults.available))} are left for the"
+            f" cache, {gib(users * defaults.layout.request_bytes(defaults.length))} are needed"
+        )
+    return (
+        f"vLLM's defaults start here but hold {defaults.concurrency:.1f} requests of"
+        f" {context_text(defaults.length)} tokens, not {users}"
+    )
 
 
 _EARLIER: Final = Release(0, 11)  # sorts the whole vocabulary in its warm-up; 0.90 of the GPU

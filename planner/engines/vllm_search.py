@@ -117,21 +117,25 @@ def _worthwhile(tp: int, pp: int, devices: Devices) -> bool:
 
 def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
     if devices.hosts > 1 and settings.world_size > devices.per_host:
-        return replace(settings, distributed_executor_backend="ray")
+        nodes = -(-settings.world_size // devices.per_host)
+        return replace(settings, distributed_executor_backend="ray", nnodes=nodes)
     return settings
 
 
 def rungs(
     start: VllmSettings, arch: Architecture, devices: Devices, workload: Workload, given: Mapping[str, Any]
-) -> Iterator[tuple[VllmSettings, tuple[str, ...]]]:
-    """Yield settings from the engine's defaults to the tightest, each with what was changed and why."""
+) -> Iterator[tuple[VllmSettings, tuple[str, ...], bool]]:
+    """Yield settings from the engine's defaults to the tightest, each with what was changed and why.
+
+    The last value is True where the step costs the user nothing.
+    """
     settings = start
     said: tuple[str, ...] = ()
     budget = _utilization(devices, start)
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
         said = (f"--gpu-memory-utilization {budget:g}: as much as other processes leave free",)
-    yield settings, said
+    yield settings, said, True
     seqs = max(16, 1 << max(0, workload.users - 1).bit_length())
     full = settings.resolved(devices.gpu, arch.n_ctx_train)
     for name, value, reason in _steps(full, seqs, arch, devices, workload):
@@ -141,7 +145,7 @@ def rungs(
         flag = f"--{name.replace('_', '-')}"
         said = tuple(line for line in said if not line.startswith(f"{flag} "))
         said = (*said, f"{flag}{'' if value is True else f' {value}'}: {reason}")
-        yield settings, said
+        yield settings, said, name == "max_num_seqs" and value >= 64
 
 
 def _steps(
@@ -248,7 +252,9 @@ def _fit(
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
     comfort = min(arch.n_ctx_train, COMFORT)
-    for settings, said in rungs(choice, arch, devices, workload, given):
+    for settings, said, harmless in rungs(choice, arch, devices, workload, given):
+        if best is not None and best[0] >= comfort and not harmless:
+            break
         length = asked or arch.n_ctx_train
         outcome = evaluate(arch, scheme, replace(settings, max_model_len=length), devices.gpu, free)
         if defaults is None:
@@ -258,10 +264,7 @@ def _fit(
             return Found(final, outcome, said, True, defaults, users)
         if asked is None:
             longest = outcome.longest(arch.n_ctx_train, users, safe=True)
-            if _starts(outcome) and longest >= comfort and (best is None or best[0] < comfort):
-                best = (longest, settings, outcome, said)
-                break
-            if best is None or longest > best[0]:
+            if _starts(outcome) and (best is None or longest > best[0]):
                 best = (longest, settings, outcome, said)
     assert defaults is not None
     if best is not None and best[0] >= SHORTEST:

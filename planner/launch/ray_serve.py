@@ -1,0 +1,98 @@
+"""A KubeRay RayService that serves a plan through Ray Serve's LLM API (ray.io/v1, Ray 2.60)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from planner.engines.plan import Plan
+from planner.launch.render import Launch
+from planner.launch.vllm_command import recipe_flags, repository
+from planner.launch.yaml_text import to_yaml
+from planner.models.model import Model
+
+RAY_VERSION: Final = "2.60.0"
+IMAGE: Final = f"rayproject/ray-llm:{RAY_VERSION}-py312-cu130"
+# Settings of a plan that vLLM takes as engine arguments under the same name.
+_NOT_ARGUMENTS: Final = frozenset({"nnodes", "distributed_executor_backend"})
+
+
+def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int) -> str:
+    """Return the manifest: a head without GPUs, `nodes` workers, one LLM deployment over them."""
+    gpus = -(-sum(1 for d in plan.memory.devices if d.kind == "gpu") // nodes)
+    arguments = {k: v for k, v in plan.settings.items() if k not in _NOT_ARGUMENTS and v is not None}
+    arguments |= engine_flags(model)
+    llm = {
+        "model_loading_config": {"model_id": plan.model, "model_source": repository(plan, model)},
+        "engine_kwargs": arguments,
+        "placement_group_config": {
+            "bundles": [{"CPU": 1, "GPU": 1}] * (gpus * nodes),
+            "strategy": "PACK",
+        },
+        "deployment_config": {"num_replicas": 1},
+    }
+    serve = {
+        "applications": [
+            {
+                "name": name,
+                "import_path": "ray.serve.llm:build_openai_app",
+                "route_prefix": "/",
+                "args": {"llm_configs": [llm]},
+            }
+        ]
+    }
+    environment: list[dict[str, Any]] = [
+        {
+            "name": "HF_TOKEN",
+            "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
+        },
+        *({"name": k, "value": v.replace("$", "$$")} for k, v in shell.env.items() if k.startswith("VLLM_")),
+    ]
+    document = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayService",
+        "metadata": {"name": name},
+        "spec": {
+            "serveConfigV2": to_yaml(serve),
+            "rayClusterConfig": {
+                "rayVersion": RAY_VERSION,
+                "headGroupSpec": {
+                    "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},
+                    "template": _pod("ray-head", environment, None, head=True),
+                },
+                "workerGroupSpecs": [
+                    {
+                        "groupName": "gpu",
+                        "replicas": nodes,
+                        "minReplicas": nodes,
+                        "maxReplicas": nodes,
+                        "rayStartParams": {},
+                        "template": _pod("ray-worker", environment, gpus),
+                    }
+                ],
+            },
+        },
+    }
+    return to_yaml(document, f"apply: kubectl apply --filename {name}-rayservice.yaml (needs KubeRay)")
+
+
+def engine_flags(model: Model) -> dict[str, Any]:
+    """Return the recipe's flags that are engine arguments (parsers belong to the server)."""
+    found: dict[str, Any] = {}
+    for flag, value in recipe_flags(model):
+        if flag in ("--trust-remote-code", "--tokenizer-mode", "--config-format", "--load-format"):
+            found[flag.lstrip("-").replace("-", "_")] = True if value is None else value
+    return found
+
+
+def _pod(
+    name: str, environment: list[dict[str, Any]], gpus: int | None, *, head: bool = False
+) -> dict[str, Any]:
+    container: dict[str, Any] = {"name": name, "image": IMAGE, "env": environment}
+    if head:
+        ports = (("gcs", 6379), ("dashboard", 8265), ("client", 10001), ("serve", 8000))
+        container["ports"] = [{"name": n, "containerPort": p} for n, p in ports]
+    if gpus:
+        container["resources"] = {"limits": {"nvidia.com/gpu": str(gpus)}}
+    container["volumeMounts"] = [{"name": "shm", "mountPath": "/dev/shm"}]
+    volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}]
+    return {"spec": {"containers": [container], "volumes": volumes}}

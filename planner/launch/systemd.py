@@ -1,0 +1,83 @@
+"""systemd: one unit that runs the plan (systemd.service(5), systemd.exec(5)).
+
+In a unit `%` begins a specifier and `$` a variable; both are doubled. Words are double-quoted with C-like
+escapes, so spaces, quotes and newlines stay inside their word.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from planner.engines.plan import Plan
+from planner.errors import InputError
+from planner.launch.names import first_command, service_name
+from planner.launch.render import Launch
+from planner.models.model import Model
+
+
+def render(plan: Plan, model: Model, shell: Launch) -> Launch:
+    """Return the unit and the commands that install and start it."""
+    if plan.settings.get("nnodes", 1) > 1:
+        raise InputError(
+            "systemd starts one machine; this plan spans several: use --format ray or kubernetes"
+        )
+    name = f"{service_name(model.name)}.service"
+    argv = first_command(shell)
+    setup = _setup(plan, shell)
+    if plan.engine == "ollama":
+        argv = ["ollama", "serve"]  # the models that it was given stay in its store
+    lines = [
+        "[Unit]",
+        f"Description={_plain(f'{plan.model} with {plan.engine}')}",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        "",
+        "[Service]",
+        "Type=exec",
+        *(f"Environment={unit_word(f'{key}={value}', command=False)}" for key, value in shell.env.items()),
+        f"ExecStart=/usr/bin/env {' '.join(unit_word(word) for word in argv)}",
+        "Restart=on-failure",
+        "RestartSec=10",
+        "TimeoutStopSec=60",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+        "",
+    ]
+    folder = "~/.config/systemd/user"
+    command = "\n".join(
+        [
+            f"mkdir -p {folder}",
+            f"cp {shlex.quote(name)} {folder}/",
+            "systemctl --user daemon-reload",
+            f"systemctl --user enable --now {shlex.quote(name)}",
+            *setup,
+        ]
+    )
+    return Launch(command=command, files=((name, "\n".join(lines)), *shell.files), source=shell.source)
+
+
+def _setup(plan: Plan, shell: Launch) -> list[str]:
+    """Ollama's server has to run before a model is fetched or created."""
+    return shell.command.splitlines() if plan.engine == "ollama" else []
+
+
+def unit_word(word: str, *, command: bool = True) -> str:
+    """Return one word as systemd reads it back: quoted, specifiers and (in a command) variables inert."""
+    out = []
+    for char in word:
+        if char in ('"', "\\"):
+            out.append(f"\\{char}")
+        elif char == "%":
+            out.append("%%")
+        elif char == "$" and command:
+            out.append("$$")
+        elif char.isprintable():
+            out.append(char)
+        else:
+            out.append("".join(f"\\x{byte:02x}" for byte in char.encode()))
+    return f'"{"".join(out)}"'
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text).replace("%", "%%")
