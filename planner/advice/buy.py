@@ -13,6 +13,7 @@ from typing import Final
 from planner.advice.cost import DAYS_PER_MONTH
 from planner.advice.market import Offer
 from planner.advice.planning import choose, engines_for, quant_loss
+from planner.advice.utility import user_speed
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Machine
@@ -132,7 +133,7 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
         plans.append(choice.plan)
         loss = max(loss, quant_loss(model, choice.plan.quant))
         problem = problem or _problem(choice.plan, model, question.workload)
-    speed = min(p.speed.decode_tps.expected if p.speed else 0.0 for p in plans)
+    speed = min(user_speed(p, question.workload) or 0.0 for p in plans)
     watts = _watts(machine, offer)
     return Option(
         offer, tuple(plans), speed, loss, watts, _noise(offer, watts), _cost(question, offer, watts), problem
@@ -143,12 +144,10 @@ def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if not plan.fits:
         return f"{model.name} does not fit"
     minimum = workload.min_speed or DEFAULT_MIN_SPEED
-    if plan.speed and plan.speed.decode_tps.expected < minimum:
+    tps = user_speed(plan, workload)
+    if tps is not None and tps < minimum:
         where = " because part of it runs from RAM" if plan.placement is Placement.HYBRID else ""
-        return (
-            f"{model.name} runs at {rate_text(plan.speed.decode_tps.expected)} tokens/s{where}, "
-            f"below the {rate_text(minimum)} wanted"
-        )
+        return f"{model.name} runs at {rate_text(tps)} tokens/s{where}, below the {rate_text(minimum)} wanted"
     return None
 
 

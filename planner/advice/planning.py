@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from planner.advice.utility import Worth, worth
+from planner.advice.utility import Worth, is_short, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
@@ -172,11 +172,16 @@ class _Search:
         return self.best is not None and self.best.plan.placement is Placement.GPU
 
     def first_whole(self, engine: str, quants: Iterable[str]) -> None:
-        """Try quantisations, largest first, until one lies on GPUs alone: smaller ones only lose quality."""
+        """Try quantisations, largest first, until one lies on GPUs alone with room for a decent context.
+
+        Smaller ones only lose quality from there on.
+        """
         for quant in quants:
             plan = self._try(engine, quant)
             if plan is not None and plan.placement is Placement.GPU:
-                return
+                short = is_short(plan.max_context, self._workload)
+                if not short or plan.max_context >= self._model.architecture.n_ctx_train:
+                    return
 
     def first_that_fits(self, engine: str, quants: Iterable[str]) -> None:
         """Try quantisations, largest first, until one fits at all."""

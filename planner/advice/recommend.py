@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from planner.advice.planning import Choice, choose, engines_for
-from planner.advice.utility import is_usable, upper_bound
+from planner.advice.utility import is_usable, upper_bound, user_speed
 from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
@@ -25,6 +25,7 @@ DEFAULT_LIMIT: Final = 8
 # No published mix of a whole model is smaller than this (IQ1_S and its like ruin most models).
 SMALLEST_BITS: Final = 2.6
 PER_FAMILY: Final = 2
+POOR_SCORE: Final = 5.0  # index points below which a model is a toy for today's tasks
 LICENSES: Final = {
     "any": None,
     "commercial": frozenset({"permissive", "commercial"}),
@@ -42,6 +43,13 @@ class Recommendation:
     why: tuple[str, ...]  # the steps behind the first place, for --why
     considered: int  # entries looked at
     planned: int  # entries planned exactly
+
+
+@dataclass(frozen=True, slots=True)
+class _TooBig:
+    entry: Entry
+    need: int  # bytes of the smallest that was considered
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,36 +78,38 @@ def recommend(
     everything = load_catalogue().entries() if entries is None else entries
     ranked = sorted(
         ((bound, e) for e in everything if (bound := _bound(e, wanted)) is not None),
-        key=lambda pair: -pair[0],
+        key=lambda pair: (not _has_evidence(pair[1], wanted), -pair[0]),
     )
     room = _room(machine, engine)
     found: list[_Candidate] = []
-    too_big: list[Entry] = []
+    too_big: list[_TooBig] = []
     totals: list[float] = []  # the `limit` best so far, smallest first
     planned = 0
     seen: set[str] = set()
     for bound, entry in ranked:
-        if len(totals) >= limit and bound <= totals[0]:
+        if len(totals) >= limit and (bound <= totals[0] or not _has_evidence(entry, wanted)):
             break
         if entry.id in seen:
             continue
         seen.add(entry.id)
-        if entry.total_params * SMALLEST_BITS / 8 > room:
-            too_big.append(entry)
+        score = entry.scores[wanted.use_case.value] or 0.0
+        least = int(entry.total_params * SMALLEST_BITS / 8)
+        if least > room:
+            too_big.append(_TooBig(entry, least, score))
             continue
         planned += 1
         candidate = _plan_entry(entry, machine, wanted, engine)
         if candidate is None:
             continue
         if not candidate.choice.plan.fits:
-            too_big.append(entry)
+            too_big.append(_TooBig(entry, candidate.choice.plan.memory.total, score))
             continue
         found.append(candidate)
         if candidate.usable and _family_count(found, entry) <= PER_FAMILY:
             heapq.heappush(totals, candidate.choice.worth.total)
             if len(totals) > limit:
                 heapq.heappop(totals)
-    chosen = _select(found, limit)
+    chosen = _select(found, limit, wanted)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
     return Recommendation(
         plans=plans,
@@ -124,6 +134,10 @@ def _bound(entry: Entry, workload: Workload) -> float | None:
     if score is None or not entry.verified:
         return None
     return upper_bound(score, workload)
+
+
+def _has_evidence(entry: Entry, workload: Workload) -> bool:
+    return entry.has_evidence(workload.use_case.value)
 
 
 def _room(machine: Machine, engine: str | None) -> int:
@@ -152,12 +166,14 @@ def _family_count(found: Sequence[_Candidate], entry: Entry) -> int:
     return sum(1 for c in found if c.entry.family == entry.family and c.usable)
 
 
-def _select(found: Sequence[_Candidate], limit: int) -> list[_Candidate]:
+def _select(found: Sequence[_Candidate], limit: int, workload: Workload) -> list[_Candidate]:
     """Return the best, at most two of one family, nothing beaten by a newer one of its own family.
 
     What is usable comes first; where nothing is, what runs at all is offered.
     """
-    order = sorted(found, key=lambda c: (not c.usable, -c.choice.worth.total))
+    order = sorted(
+        found, key=lambda c: (not c.usable, not _has_evidence(c.entry, workload), -c.choice.worth.total)
+    )
     if any(c.usable for c in order):
         order = [c for c in order if c.usable]
     chosen: list[_Candidate] = []
@@ -165,23 +181,25 @@ def _select(found: Sequence[_Candidate], limit: int) -> list[_Candidate]:
         if len(chosen) >= limit:
             break
         family = [c for c in chosen if c.entry.family == candidate.entry.family]
-        if len(family) >= PER_FAMILY or any(_outdated(candidate, c) for c in order if c is not candidate):
+        if len(family) >= PER_FAMILY or any(
+            _outdated(candidate, c, workload) for c in order if c is not candidate
+        ):
             continue
         chosen.append(candidate)
     return chosen
 
 
-def _outdated(old: _Candidate, new: _Candidate) -> bool:
+def _outdated(old: _Candidate, new: _Candidate, workload: Workload) -> bool:
     """True where a newer model of the same vendor is better and no slower: nobody would choose the older."""
     if old.entry.vendor != new.entry.vendor or old.entry.released >= new.entry.released:
         return False
     better = new.choice.worth.score > old.choice.worth.score
-    slower = _tps(new.choice.plan) < 0.8 * _tps(old.choice.plan)
+    slower = _tps(new.choice.plan, workload) < 0.8 * _tps(old.choice.plan, workload)
     return better and not slower and new.choice.worth.total > old.choice.worth.total
 
 
-def _tps(plan: Plan) -> float:
-    return plan.speed.decode_tps.expected if plan.speed else 0.0
+def _tps(plan: Plan, workload: Workload) -> float:
+    return user_speed(plan, workload) or 0.0
 
 
 def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int, workload: Workload) -> Plan:
@@ -192,8 +210,9 @@ def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int,
         reasons.append(f"best {workload.use_case.value} score of what runs well here")
     plans = [c.choice.plan for c in chosen]
     if len(plans) > 1:
-        if _tps(plan) == max(map(_tps, plans)):
-            reasons.append(f"fastest of these: {rate_text(_tps(plan))} tokens/s")
+        speeds = [_tps(p, workload) for p in plans]
+        if _tps(plan, workload) == max(speeds):
+            reasons.append(f"fastest of these: {rate_text(max(speeds))} tokens/s")
         if plan.max_context == max(p.max_context for p in plans) > min(p.max_context for p in plans):
             reasons.append(f"longest context of these: {context_text(plan.max_context)}")
     permissive = [c for c in chosen if c.entry.licence_class == "permissive"]
@@ -204,33 +223,39 @@ def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int,
     if not candidate.usable:
         reasons.append("slower than comfortable, but nothing better fits")
     warnings = plan.warnings
+    if not _has_evidence(candidate.entry, workload):
+        warnings = (
+            f"no published {workload.use_case.value} score: ranked below those that have one",
+            *warnings,
+        )
     if candidate.entry.licence_class in ("restricted", "research"):
         warnings = (f"licence: {candidate.entry.licence}; read what it forbids before using it", *warnings)
     return replace(plan, why=(*reasons, *plan.why), warnings=warnings)
 
 
 def _notes(
-    machine: Machine, workload: Workload, chosen: Sequence[_Candidate], too_big: Sequence[Entry]
+    machine: Machine, workload: Workload, chosen: Sequence[_Candidate], too_big: Sequence[_TooBig]
 ) -> list[str]:
     """Return what the reader should know beside the table."""
     notes = []
     if not chosen:
         notes.append(_nothing(machine, workload, too_big))
+    elif not _has_evidence(chosen[0].entry, workload) or chosen[0].choice.worth.score < POOR_SCORE:
+        notes.append("Nothing good fits: what is listed runs, but is too weak for real work.")
     elif not chosen[0].usable:
         notes.append("Nothing good fits: what is listed runs, but slower than most people can bear.")
     best = chosen[0].choice.worth.score if chosen else 0.0
-    bigger = [e for e in too_big if (e.scores.get(workload.use_case.value) or 0) > best]
+    bigger = [big for big in too_big if big.score > best]
     if chosen and bigger:
-        first = min(bigger, key=lambda e: e.total_params)
+        first = min(bigger, key=lambda big: big.need)
         notes.append(
-            f"The next better model, {first.short_name} ({_billions(first.total_params)}), "
-            f"does not fit: even its smallest useful quantisation needs about "
-            f"{gib(int(first.total_params * SMALLEST_BITS / 8))}."
+            f"The next better model, {first.entry.short_name} ({_billions(first.entry.total_params)}), "
+            f"does not fit: even its smallest useful quantisation needs about {gib(first.need)}."
         )
     return notes
 
 
-def _nothing(machine: Machine, workload: Workload, too_big: Sequence[Entry]) -> str:
+def _nothing(machine: Machine, workload: Workload, too_big: Sequence[_TooBig]) -> str:
     gpus = sum(a.memory_free for a in machine.accelerators)
     ram = sum(h.ram_available for h in machine.hosts)
     have = f"{gib(gpus)} of GPU memory and {gib(ram)} of RAM" if gpus else f"{gib(ram)} of RAM"
@@ -244,16 +269,16 @@ def _nothing(machine: Machine, workload: Workload, too_big: Sequence[Entry]) -> 
     if workload.license != "any":
         asked.append(f"a {workload.license} licence")
     with_that = f" with {', '.join(asked)}" if asked else ""
-    smallest = min(too_big, key=lambda e: e.total_params, default=None)
+    smallest = min(too_big, key=lambda big: big.need, default=None)
     least = (
-        f"; the smallest that was tried, {smallest.short_name}, has {_billions(smallest.total_params)}"
+        f"; the smallest model that was tried, {smallest.entry.short_name}, needs about {gib(smallest.need)}"
         if smallest
         else ""
     )
     return f"Nothing good fits, because this machine has {have}{with_that}{least}."
 
 
-def _steps(chosen: Sequence[_Candidate], too_big: Sequence[Entry], workload: Workload) -> list[str]:
+def _steps(chosen: Sequence[_Candidate], too_big: Sequence[_TooBig], workload: Workload) -> list[str]:
     """Return every step of the ranking, for --why."""
     steps = []
     for rank, candidate in enumerate(chosen, 1):
@@ -264,11 +289,10 @@ def _steps(chosen: Sequence[_Candidate], too_big: Sequence[Entry], workload: Wor
             f"-{w.quant_loss:.1f}, speed {w.speed_points:+.1f}, context {w.context_points:+.1f}, "
             f"placement {w.placement_points:+.1f} = {w.total:.1f}"
         )
-    for entry in sorted(too_big, key=lambda e: -(e.scores.get(workload.use_case.value) or 0))[:3]:
+    for big in sorted(too_big, key=lambda b: -b.score)[:3]:
         steps.append(
-            f"too big: {entry.short_name} (score {entry.scores.get(workload.use_case.value)}), "
-            f"{_billions(entry.total_params)}, at least "
-            f"{gib(int(entry.total_params * SMALLEST_BITS / 8))} of weights"
+            f"too big: {big.entry.short_name} (score {big.score:.1f}), "
+            f"{_billions(big.entry.total_params)}, needs at least {gib(big.need)}"
         )
     return steps
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from planner.engines.plan import Placement, Plan, UseCase, Workload
+from planner.engines.plan import Interval, Placement, Plan, UseCase, Workload
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {
@@ -24,8 +24,16 @@ COMFORTABLE: Final = {
 ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
 POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
 POINTS_PER_HALVING: Final = 0.25  # share of the quality that one halving below comfort costs
-# Tokens below which a context is felt to be short: documents, and thinking that runs to thousands of tokens.
-SHORT_CONTEXT: Final = 16384
+# Tokens below which a context is felt to be short: documents, thinking that runs to thousands of tokens,
+# files and tool output in the conversation.
+SHORT_CONTEXT: Final = {
+    UseCase.GENERAL: 16384,
+    UseCase.MULTILINGUAL: 16384,
+    UseCase.VISION: 16384,
+    UseCase.CODING: 32768,
+    UseCase.REASONING: 32768,
+    UseCase.AGENTS: 32768,
+}
 SHORT_CONTEXT_PENALTY: Final = 0.15  # share of the quality for each halving below it
 # Share of the quality that running partly from RAM costs: slow long prompts, and a host that is full.
 HYBRID_PENALTY: Final = 0.08
@@ -48,6 +56,26 @@ def comfortable_speed(workload: Workload) -> float:
     return workload.min_speed or COMFORTABLE[workload.use_case]
 
 
+def user_interval(plan: Plan, users: int) -> Interval | None:
+    """Decode tokens/s that each of so many users sees while all are served; None where it is not known."""
+    if plan.speed is None:
+        return None
+    alone, together = plan.speed.decode_tps, plan.speed.total_output_tps
+    if users <= 1 or together is None:
+        return alone
+    return Interval(
+        min(alone.low, together.low / users),
+        min(alone.expected, together.expected / users),
+        min(alone.high, together.high / users),
+    )
+
+
+def user_speed(plan: Plan, workload: Workload) -> float | None:
+    """The expected figure of `user_interval` for the workload's users."""
+    interval = user_interval(plan, workload.users)
+    return None if interval is None else interval.expected
+
+
 def speed_share(tps: float, comfortable: float) -> float:
     """Bonus (positive) or penalty for a decode speed, as a share of the quality; rises with tps."""
     if tps <= 0:
@@ -58,13 +86,16 @@ def speed_share(tps: float, comfortable: float) -> float:
     return max(-1.0, -POINTS_PER_HALVING * math.log2(comfortable / tps))
 
 
+def is_short(tokens: int, workload: Workload) -> bool:
+    """True for a context that is felt to be short where none was asked for."""
+    return workload.context is None and tokens < SHORT_CONTEXT[workload.use_case]
+
+
 def context_share(tokens: int, workload: Workload) -> float:
     """Penalty for a context shorter than everyday documents, as a share of the quality."""
-    if workload.context is not None or tokens >= SHORT_CONTEXT:
+    if workload.context is not None or not is_short(tokens, workload):
         return 0.0
-    if tokens < 512:
-        return -0.5
-    return -SHORT_CONTEXT_PENALTY * math.log2(SHORT_CONTEXT / tokens)
+    return -SHORT_CONTEXT_PENALTY * math.log2(SHORT_CONTEXT[workload.use_case] / max(tokens, 512))
 
 
 def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Worth:
@@ -72,7 +103,7 @@ def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Wo
     if not plan.fits:
         return Worth(score, quant_loss, 0.0, 0.0, 0.0, -math.inf)
     quality = max(score - quant_loss, 0.0)
-    tps = plan.speed.decode_tps.expected if plan.speed else comfortable_speed(workload)
+    tps = user_speed(plan, workload) or comfortable_speed(workload)
     speed_points = quality * speed_share(tps, comfortable_speed(workload))
     context_points = quality * context_share(plan.max_context, workload)
     placement_points = -quality * HYBRID_PENALTY if plan.placement is Placement.HYBRID else 0.0
@@ -91,7 +122,7 @@ def is_usable(plan: Plan, workload: Workload) -> bool:
     """
     if not plan.fits:
         return False
-    if plan.speed is None:
+    tps = user_speed(plan, workload)
+    if tps is None:
         return True
-    floor = workload.min_speed or comfortable_speed(workload) / 3
-    return plan.speed.decode_tps.expected >= floor
+    return tps >= (workload.min_speed or comfortable_speed(workload) / 3)

@@ -59,13 +59,13 @@ def check(
     from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
 
     if format != PLAIN:
-        print_plans(answer.plans, format)
+        print_plans(answer.plans, users, format)
         return 0 if answer.plans else 1
     print_machine(machine)
     print_line()
     if answer.plans:
         best = answer.plans[0]
-        print_plans(answer.plans)
+        print_plans(answer.plans, users)
         print_line()
         print_heading(f"Best choice: {short_name(best)} {best.quant}")
         print_reasons(best)

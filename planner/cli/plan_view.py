@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from planner.advice.utility import user_interval
 from planner.cli.output import (
     PLAIN,
     print_heading,
@@ -107,10 +110,11 @@ def print_machine(machine: Machine) -> None:
             print_wrapped(note, indent="  ", bullet="note ")
 
 
-def print_plans(plans: list[Plan] | tuple[Plan, ...], fmt: str = PLAIN) -> None:
+def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None:
     """Print the table of `check`, best first; in at most 80 columns on a narrow terminal."""
     rows = []
     for rank, plan in enumerate(plans, 1):
+        speed = user_interval(plan, users)
         rows.append(
             [
                 str(rank),
@@ -119,10 +123,18 @@ def print_plans(plans: list[Plan] | tuple[Plan, ...], fmt: str = PLAIN) -> None:
                 ENGINE_NAMES.get(plan.engine, plan.engine),
                 memory_text(plan),
                 context_short(plan.max_context),
-                "?" if plan.speed is None else range_text(plan.speed.decode_tps),
+                "?" if speed is None else range_text(speed),
             ]
         )
-    headers = ["#", "Model", "Quant", "Engine", "GiB", "Context", "Tokens/s"]
+    headers = [
+        "#",
+        "Model",
+        "Quant",
+        "Engine",
+        "GiB",
+        "Context",
+        "Tokens/s" if users == 1 else "Tokens/s each",
+    ]
     if fmt == PLAIN:
         others = sum(max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers)) if i != 1)
         room = max(12, width() - others - 2 * (len(headers) - 1))
