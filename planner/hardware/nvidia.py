@@ -23,6 +23,8 @@ _DRIVER_SIGNS: Final = (
     "/dev/nvgpu",  # Jetson
     "/dev/nvmap",
 )
+# word in the board's name -> its GPU as NVML calls it where there is one
+_JETSONS: Final = {"Orin": "Orin (nvgpu)", "Thor": "NVIDIA Thor"}
 _MAX_NVLINKS: Final = 18
 
 
@@ -44,7 +46,8 @@ def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        if system.platform == "linux" or present:
+        board = _jetson(system, found, ram_total, ram_available)
+        if not board and (system.platform == "linux" or present):
             found.notes.append(f"NVIDIA GPUs cannot be seen: {_reason(error)}")
         return found
     except OSError as error:
@@ -55,6 +58,27 @@ def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:
     finally:
         _ask(nvml, nvml.nvmlShutdown)
     return found
+
+
+def _jetson(system: System, found: Found, ram_total: int, ram_available: int) -> bool:
+    """The GPU of a Jetson board whose JetPack brings no NVML, from the board's name."""
+    model = system.read("/proc/device-tree/model") or system.read("/sys/firmware/devicetree/base/model") or ""
+    name = next((gpu for word, gpu in _JETSONS.items() if "Jetson" in model and word in model), None)
+    if name is None or ram_total <= 0:
+        return False
+    gpu = Accelerator(
+        name=name,
+        vendor="nvidia",
+        backend=Backend.CUDA,
+        memory_total=ram_total,
+        memory_free=ram_available,
+        unified=True,
+        integrated=True,
+    )
+    found.accelerators.append(from_facts(gpu, found.notes, found.sources, told=ram_total))
+    found.sources["gpus"] = "device tree: " + model[:60]
+    found.notes.append(f"{model[:60]} brings no NVML: its GPU shares the RAM of the computer")
+    return True
 
 
 def _pci_present(system: System) -> bool:

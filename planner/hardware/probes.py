@@ -6,6 +6,9 @@ import sys
 from typing import Any, Final
 
 _CLASS: Final = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
+_CPU_KEY: Final = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+# PF_ constants of winnt.h that IsProcessorFeaturePresent knows.
+_WINDOWS_FEATURES: Final = {38: "sse4_2", 39: "avx", 40: "avx2", 41: "avx512f", 19: "neon", 43: "dotprod"}
 _VALUES: Final = ("DriverDesc", "MatchingDeviceId", "HardwareInformation.qwMemorySize")
 
 
@@ -33,6 +36,23 @@ def metal_working_set() -> int | None:
     except (OSError, AttributeError, ValueError):
         return None
     return int(value) or None
+
+
+def windows_cpu() -> tuple[str | None, frozenset[str]]:
+    """The processor's brand string and instruction sets; (None, nothing) off Windows or when refused."""
+    if sys.platform != "win32":
+        return None, frozenset()
+    import ctypes
+    import winreg
+
+    name: str | None = None
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _CPU_KEY) as key:
+            name = str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+    except OSError:
+        pass
+    present = ctypes.windll.kernel32.IsProcessorFeaturePresent
+    return name, frozenset(text for number, text in _WINDOWS_FEATURES.items() if present(number))
 
 
 def read_registry() -> list[dict[str, Any]]:

@@ -71,15 +71,24 @@ def find_by_driver_name(name: str, memory_total: int | None = None) -> Profile |
     memory the RAM of the machine. None when no profile has this name and size. Raises InputError when the
     name has several sizes and `memory_total` is not given.
     """
-    index = load_index()
-    key = driver_key(name)
-    found = index["drivers"].get(key) or index["drivers"].get(key.removesuffix("graphics"))
-    return _sized(found or [], name, memory_total)
+    return _sized(_driver_rows(name), name, memory_total)
+
+
+def _driver_rows(name: str) -> list[list[Any]]:
+    """Index rows of a driver's name; Vulkan's chip in brackets and a last "Graphics" may be there or not."""
+    drivers = load_index()["drivers"]
+    for text in (name, re.sub(r"\s*\(RADV [^)]*\)", "", name)):
+        key = driver_key(text)
+        for form in (key, key.removesuffix("graphics"), key + "graphics"):
+            if form in drivers:
+                rows: list[list[Any]] = drivers[form]
+                return rows
+    return []
 
 
 def same_name(name: str, memory_total: int | None) -> Profile | None:
     """The profile of this driver's name nearest in memory, however far: another version of the card."""
-    rows = [r for r in load_index()["drivers"].get(driver_key(name), []) if r[1] is not None]
+    rows = [r for r in _driver_rows(name) if r[1] is not None]
     if not rows:
         return None
     return get_profile(min(rows, key=lambda r: abs(r[1] * MIB - (memory_total or 0)))[0])

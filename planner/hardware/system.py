@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from planner.hardware.probes import metal_working_set, read_registry
+from planner.hardware.probes import metal_working_set, read_registry, windows_cpu
 
 _MAX_TEXT: Final = 1 << 22
 COMMAND_TIMEOUT_S: Final = 3.0
@@ -62,6 +62,7 @@ class System:
     affinity: Callable[[], int | None] = _affinity
     metal_limit: Callable[[], int | None] = metal_working_set
     registry: Callable[[], list[dict[str, Any]]] = read_registry  # Windows display adapters
+    windows_cpu: Callable[[], tuple[str | None, frozenset[str]]] = windows_cpu
 
     @property
     def real(self) -> bool:

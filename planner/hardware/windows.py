@@ -34,18 +34,20 @@ def detect_windows_host(system: System) -> HostFacts:
             notes.append(f"the RAM cannot be read: {type(error).__name__}")
     else:
         total, available = system.read_int("ram_total") or 0, system.read_int("ram_available") or 0
-    name = system.env.get("PROCESSOR_IDENTIFIER", "CPU")
+    brand, features = system.windows_cpu()
+    name = brand or system.env.get("PROCESSOR_IDENTIFIER", "CPU")
     family = find_cpu_family(name)
     cpu = Cpu(
         name=name,
         physical_cores=cores,
         usable_cores=cores,
+        features=features,
         memory_bandwidth=family.bandwidth if family else None,
         architecture={"AMD64": "x86_64", "ARM64": "arm64"}.get(system.env.get("PROCESSOR_ARCHITECTURE", "")),
     )
     if family is None:
         notes.append("the memory's speed cannot be seen")
-    sources = {"ram": "psutil", "cpu": "environment PROCESSOR_IDENTIFIER"}
+    sources = {"ram": "psutil", "cpu": "registry ProcessorNameString" if brand else "environment"}
     return HostFacts(total, available, cpu, "windows", (), tuple(notes), sources)
 
 

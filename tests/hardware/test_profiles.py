@@ -139,6 +139,16 @@ def test_a_name_with_several_sizes_asks_and_a_size_answers() -> None:
     assert find_by_driver_name("Apple M4 Max", 128 * GIB).id == "apple-m4-max-128gb"  # type: ignore[union-attr]
     assert find_by_driver_name("NVIDIA GeForce RTX 4090", 80 * GIB) is None
     assert find_by_driver_name("Voodoo 2") is None
+    for name, mib, ident in (
+        ("GeForce RTX 3090", 24576, "rtx-3090"),
+        ("AMD Radeon(TM) 8060S Graphics", 65536, "strix-halo-395-64"),
+        ("AMD Radeon 8060S", 131072, "strix-halo-395-128"),
+        ("AMD Radeon RX 6700 XT (RADV NAVI22)", 12272, "rx-6700-xt"),
+        ("AMD Radeon Graphics (RADV GFX1151)", 98304, "strix-halo-395-96"),
+        ("Intel(R) Arc(tm) B580 Graphics", 12168, "arc-b580"),
+    ):
+        found = find_by_driver_name(name, mib * MIB)
+        assert found is not None and found.id == ident, name
 
 
 def test_other_ways_to_find_a_device() -> None:
