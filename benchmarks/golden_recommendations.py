@@ -1,0 +1,74 @@
+"""The first three recommendations for twelve machines and six use cases, as a reviewed file.
+
+    python -m benchmarks.golden_recommendations            compare with tests/golden/recommendations.json
+    python -m benchmarks.golden_recommendations --write    write it anew (then read the diff as an expert)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import planner
+from planner.engines.plan import UseCase, Workload
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "recommendations.json"
+MACHINES = (
+    "raspberry-pi-5-8gb",
+    "rtx-3060-12gb",
+    "rtx-4060-ti-16gb",
+    "rtx-4090",
+    "rtx-3090 x2",
+    "rx-7900-xtx",
+    "apple-m4-16gb",
+    "apple-m4-max-64gb",
+    "strix-halo-395-128",
+    "dgx-spark",
+    "h100-80gb",
+    "8x h200",
+)
+
+
+def recommendations() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return machine -> use case -> the first three, with their reasons."""
+    answer: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name in MACHINES:
+        machine = planner.load_profile(name)
+        answer[name] = {}
+        for use_case in UseCase:
+            found = planner.recommend(machine, Workload(use_case=use_case), limit=5)
+            answer[name][use_case.value] = [
+                {
+                    "model": plan.name,
+                    "quant": plan.quant,
+                    "engine": plan.engine,
+                    "placement": plan.placement.value,
+                    "why": list(plan.why),
+                }
+                for plan in found.plans[:3]
+            ]
+    return answer
+
+
+def main() -> int:
+    """Compare or write; exit code 1 where they differ."""
+    parser = argparse.ArgumentParser(description="The reviewed recommendations.")
+    parser.add_argument("--write", action="store_true", help="write the file anew")
+    options = parser.parse_args()
+    now = recommendations()
+    if options.write:
+        GOLDEN.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return 0
+    before = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    for name, cases in now.items():
+        for case, plans in cases.items():
+            if before.get(name, {}).get(case) != plans:
+                print(f"{name}, {case}: {[p['model'] for p in plans]}")
+    return int(before != now)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
