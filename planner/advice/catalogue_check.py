@@ -83,21 +83,23 @@ def check_cards(cards: Iterable[ModelCard]) -> list[CardCheck]:
 def _file_checks(card: ModelCard, arch: Architecture) -> Sequence[FileCheck]:
     found: list[FileCheck] = []
     for tag in card.ollama:
-        size = tag.bytes or int(tag.approx_gb * 1e9)
-        if size and tag.quant:
+        rounded = tag.bytes or int(tag.approx_gb * 1e9)
+        if rounded and tag.quant:
             # Ollama's own conversions of multimodal models hold the vision tower in the same file.
-            found += _gguf(arch, tag.tag, tag.quant, size, tag.source, vision=True)
+            found += _gguf(arch, tag.tag, tag.quant, rounded, tag.source, vision=True)
+    for size in card.sizes:
+        found += _gguf(arch, card.id, size.quant, size.bytes, size.source, vision=True)
     for file in card.files:
         for sizes in (file.bytes, file.approx_bytes):
-            for quant, size in sizes.items():
+            for quant, published in sizes.items():
                 if file.format == "gguf":
-                    found += _gguf(arch, file.repo, quant, size, file.source)
+                    found += _gguf(arch, file.repo, quant, published, file.source)
                 elif file.format == "mlx" and quant.lower() in _MLX_BITS:
                     computed = _mlx_bytes(arch, _MLX_BITS[quant.lower()])
-                    found.append(_nearest(file.repo, quant, size, file.source, arch, computed))
+                    found.append(_nearest(file.repo, quant, published, file.source, arch, computed))
                 elif quant == "BF16":
                     whole = arch.parameters(mtp=True) * 2
-                    found.append(_nearest(file.repo, quant, size, file.source, arch, whole))
+                    found.append(_nearest(file.repo, quant, published, file.source, arch, whole))
     return found
 
 

@@ -89,6 +89,14 @@ class CardFile(_Part):
         return value
 
 
+class CardSize(_Part):
+    """The published size of a GGUF of this model, as rounded in its source: to check the shape with."""
+
+    quant: str
+    bytes: int = Field(gt=0)
+    source: str
+
+
 class CardOllama(_Part):
     """A tag of the Ollama library."""
 
@@ -146,6 +154,7 @@ class ModelCard(_Part):
     config: dict[str, Any] = Field(default_factory=dict)
     files: tuple[CardFile, ...] = ()
     ollama: tuple[CardOllama, ...] = ()
+    sizes: tuple[CardSize, ...] = ()
     vllm: CardVllm | None = None
     benchmarks: tuple[CardBenchmark, ...] = ()
 
