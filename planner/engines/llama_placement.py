@@ -10,6 +10,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from planner.engines.llama_settings import CURRENT, Build, LlamaCppSettings
@@ -18,6 +19,13 @@ from planner.models.architecture import Architecture, LayerGroup
 
 HOST: Final = -1  # the device index of the host
 EXPERT_PATTERN: Final = r"ffn_(up|down|gate_up|gate)_(ch|)exps"
+_EXPERTS: Final = re.compile(EXPERT_PATTERN)
+
+
+@lru_cache(maxsize=4096)
+def is_expert_name(name: str) -> bool:
+    """True for what --cpu-moe moves: expert weights, their biases and scales."""
+    return _EXPERTS.search(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ def _moved(arch: Architecture, settings: LlamaCppSettings) -> dict[int, tuple[Mo
         return {}
     moved: dict[int, tuple[Moved, ...]] = {}
     for group in arch.groups:
-        names = frozenset(t.name for t in group.tensors if t.is_expert)
+        names = frozenset(t.name for t in group.tensors if is_expert_name(t.name))
         if names:
             entry = (Moved(names, HOST),)
             moved.update((i, entry) for i in group.layers if i < n_moe)

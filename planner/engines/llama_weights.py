@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from planner.engines.base import Stored
-from planner.engines.llama_placement import HOST, LayerPlacement
+from planner.engines.llama_placement import HOST, LayerPlacement, is_expert_name
 from planner.errors import InputError
 from planner.hardware.machine import Backend, Cpu
 from planner.models.architecture import Architecture, LayerGroup
@@ -28,6 +28,8 @@ _INPUT: Final = frozenset({"token_embd", "position_embd", "token_types", "per_la
 _FIRST_LAYER: Final = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"})
 # created for every layer: one copy on each device that has one
 _EVERY_LAYER: Final = frozenset({"rope_freqs", "rope_factors_long", "rope_factors_short"})
+# The output is created before the embeddings, so that a shared tensor is held twice on the host too.
+_TWO_COPIES: Final = frozenset({"gemma3n", "gemma4"})
 _X86_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})  # AVX2; Q2_K with AVX-512
 _ARM_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4", "Q8_0"})  # dotprod
 
@@ -163,7 +165,7 @@ def _sums(arch: Architecture, types: MixTypes) -> tuple[int, Bytes, Bytes, tuple
                 fixed[0] += a
                 fixed[1] += b
                 total += c * group.count
-                if tensor.is_expert:
+                if is_expert_name(tensor.name):
                     fixed[2] += a
                     fixed[3] += b
                 continue
@@ -172,7 +174,7 @@ def _sums(arch: Architecture, types: MixTypes) -> tuple[int, Bytes, Bytes, tuple
                 cuda[i] += a
                 host[i] += b
                 total += c
-                if tensor.is_expert:
+                if is_expert_name(tensor.name):
                     expert_cuda[i] += a
                     expert_host[i] += b
         for i in group.layers:
@@ -266,7 +268,7 @@ def _expert_names(group: LayerGroup) -> frozenset[str]:
     if hit is None:
         if len(_expert_sets) > 8192:
             _expert_sets.clear()
-        hit = (group, frozenset(t.name for t in group.tensors if t.is_expert))
+        hit = (group, frozenset(t.name for t in group.tensors if is_expert_name(t.name)))
         _expert_sets[id(group)] = hit
     return hit[1]
 
@@ -281,8 +283,11 @@ def _place_outside(table: WeightTable, placement: LayerPlacement, devices: list[
         stem = tensor.name.removesuffix(".weight").removesuffix(".bias")
         if stem in _INPUT:
             host += in_host
-            if stem == "token_embd" and table.arch.tied_embeddings and placement.output != HOST:
-                devices[placement.output] += in_cuda if cuda else in_host
+            if stem == "token_embd" and table.arch.tied_embeddings:
+                if placement.output != HOST:
+                    devices[placement.output] += in_cuda if cuda else in_host
+                elif table.arch.gguf_arch in _TWO_COPIES:
+                    host += in_host
             continue
         if stem in _EVERY_LAYER:
             homes = set(placement.layers)

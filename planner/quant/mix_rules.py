@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
+from planner.errors import UnsupportedError
 from planner.quant.formats import GGML_FORMATS
 
 
@@ -143,8 +144,13 @@ _FALLBACK: Final = {
 
 def _fitting(kind: str, row: int) -> str:
     """Return a type whose blocks divide the row (tensor_type_fallback)."""
-    if row % GGML_FORMATS[kind].block == 0:
+    block = GGML_FORMATS[kind].block
+    if row % block == 0:
         return kind
+    if block > 32 and kind not in _FALLBACK:
+        raise UnsupportedError(
+            f"rows of {row} elements do not fit {kind}'s blocks, and llama.cpp has no fallback"
+        )
     kind = _FALLBACK.get(kind, kind)
     return kind if row % GGML_FORMATS[kind].block == 0 else "F16"
 

@@ -142,8 +142,10 @@ def _group_types(
         name, shape = tensor.name, tensor.shape
         category = category_of(name)
         if rules.moves(category) and rules.fixed(name, shape) is None:
+            # gate and up have counters of their own, which are as far as ffn_down's was before this layer
+            passed = n_down if category is Category.FFN_DOWN else 0
             each = tuple(
-                rules.inside_type(name, shape, i, before_wv[i] + n_wv, before_down[i] + n_down)
+                rules.inside_type(name, shape, i, before_wv[i] + n_wv, before_down[i] + passed)
                 for i in group.layers
             )
             types[name] = each if len(set(each)) > 1 else each[0]
