@@ -1,1 +1,6 @@
-"""Speed: decode, prefill and time to first token, with intervals."""
+"""Speed: prefill, decode and time to first token, with intervals that hold."""
+
+from planner.speed.estimate import estimate
+from planner.speed.plans import estimate_plan
+
+__all__ = ["estimate", "estimate_plan"]

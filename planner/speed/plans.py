@@ -1,0 +1,125 @@
+"""From a Plan to its speed: the engine's settings become shares of the weights per device and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from planner.engines.plan import Placement, Plan, SpeedEstimate, Workload
+from planner.hardware.machine import Accelerator, Machine
+from planner.models.architecture import Architecture
+from planner.speed.estimate import estimate
+from planner.speed.situation import Situation, device_of, host_of
+from planner.speed.weights import weight_bits
+from planner.speed.work import ModelWork, WeightBits, model_work
+
+_CACHE_BYTES: Final = {
+    "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.0625, "q5_1": 0.75, "q5_0": 0.6875, "q4_1": 0.625,
+    "q4_0": 0.5625, "iq4_nl": 0.5625,
+}  # fmt: skip
+
+
+def estimate_plan(
+    plan: Plan, arch: Architecture, machine: Machine, workload: Workload, depth: int | None = None
+) -> SpeedEstimate:
+    """How fast a plan runs.
+
+    `depth`: tokens in the cache while decoding; None: in the middle of the workload's answer. All rates in
+    tokens/s, times in seconds.
+    """
+    work = model_work(arch)
+    at = workload.prompt + workload.output // 2 if depth is None else depth
+    return estimate(
+        work,
+        plan_bits(plan, arch, work),
+        situation_of(plan, machine, work),
+        depth=max(0, at),
+        prompt=workload.prompt,
+        output=workload.output,
+        users=workload.users,
+        draft=int(plan.settings.get("num_speculative_tokens") or 0),
+    )
+
+
+def plan_bits(plan: Plan, arch: Architecture, work: ModelWork) -> WeightBits:
+    """Stored bits of the weights, from the quantisation's name and the bytes that the plan counts."""
+    stored = sum(d.weights for d in plan.memory.devices)
+    native = "mxfp4" if (arch.quantization or {}).get("quant_method") == "mxfp4" else ""
+    shared = plan.engine == "vllm" and int(plan.settings.get("tensor_parallel_size", 1)) > 1
+    try:
+        return weight_bits(plan.quant, work, None if shared else stored or None, native=native)
+    except KeyError:
+        bits = 8.0 * stored / max(1, work.parameters) or 16.0
+        return WeightBits(bits, bits, bits)
+
+
+def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
+    """Devices, shares and engine of a plan."""
+    settings = plan.settings
+    host = host_of(machine.host.cpu)
+    if plan.placement is Placement.CPU or not machine.accelerators:
+        threads = settings.get("threads")
+        if threads:
+            host = type(host)(host.bandwidth, min(int(threads), host.cores), host.kind, host.exact)
+        return Situation(host=host, engine=plan.engine, ubatch=int(settings.get("n_ubatch", 512)))
+    used = _used(plan, machine)
+    devices = tuple(device_of(a) for a in used)
+    if plan.engine == "vllm":
+        tensor = int(settings.get("tensor_parallel_size", 1)) > 1
+        kind = str(settings.get("kv_cache_dtype", "auto"))
+        return Situation(
+            devices=devices,
+            host=host,
+            engine="vllm",
+            mode="tensor" if tensor else "layer",
+            kv_bytes=1.0 if kind.startswith("fp8") else 2.0,
+            flash_attention=None,
+            ubatch=int(settings.get("max_num_batched_tokens", 2048)),
+        )
+    weights = [d.weights for d in plan.memory.devices if d.kind == "gpu"]
+    total = sum(weights)
+    shares = tuple(w / total for w in weights) if total and len(weights) == len(devices) else ()
+    dense, experts, cache = _on_devices(plan, settings, work)
+    types = (str(settings.get("cache_type_k", "f16")), str(settings.get("cache_type_v", "f16")))
+    return Situation(
+        devices=devices,
+        shares=shares,
+        host=host,
+        engine=plan.engine,
+        mode="row" if settings.get("split_mode") == "row" else "layer",
+        gpu_dense=dense,
+        gpu_experts=experts,
+        gpu_kv=cache,
+        kv_bytes=sum(_CACHE_BYTES.get(t, 2.0) for t in types) / 2,
+        flash_attention=settings.get("flash_attn") != "off",
+        ubatch=int(settings.get("n_ubatch", 512)),
+        op_offload=bool(settings.get("op_offload", True)),
+    )
+
+
+def _used(plan: Plan, machine: Machine) -> tuple[Accelerator, ...]:
+    count = sum(1 for d in plan.memory.devices if d.kind == "gpu" and d.weights > 0)
+    every = machine.accelerators
+    named = [d.name for d in plan.memory.devices if d.kind == "gpu" and d.weights > 0]
+    if len(every) > count > 0 and named:
+        chosen = [a for a in every if a.name in named]
+        if len(chosen) >= count:
+            return tuple(chosen[:count])
+    return every[: max(1, count)]
+
+
+def _on_devices(plan: Plan, settings: Mapping[str, Any], work: ModelWork) -> tuple[float, float, float]:
+    """Shares of the dense weights, the routed experts and the cache that lie on the devices."""
+    layers = float(settings.get("n_gpu_layers", 999))
+    dense = 1.0 if layers > work.n_layer else layers / (work.n_layer + 1)
+    experts = dense
+    if settings.get("cpu_moe"):
+        experts = 0.0
+    elif settings.get("n_cpu_moe") and work.n_moe:
+        experts = max(0.0, dense - float(settings["n_cpu_moe"]) / work.n_layer)
+    elif settings.get("override_tensor") and work.experts:
+        host = sum(d.weights for d in plan.memory.devices if d.kind == "cpu")
+        total = sum(d.weights for d in plan.memory.devices)
+        experts = max(0.0, 1.0 - host / max(1.0, total))
+    cache = dense if settings.get("kv_offload", True) else 0.0
+    return dense, experts, cache

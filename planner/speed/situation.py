@@ -1,0 +1,162 @@
+"""Situation: where and how a model runs, as far as its speed depends on it.
+
+Engines are told apart by name only: whoever knows an engine's settings (planner.speed.plans, the benchmark)
+translates them into shares of the weights per device and a split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from planner.hardware.machine import Accelerator, Backend, Cpu
+
+_SM = {
+    50: "maxwell", 52: "maxwell", 35: "kepler", 37: "kepler", 60: "pascal-hbm", 61: "pascal", 62: "pascal",
+    70: "volta", 72: "xavier", 75: "turing", 80: "ampere-hbm", 86: "ampere", 87: "orin", 88: "ampere",
+    89: "ada", 90: "hopper", 100: "blackwell-hbm", 101: "thor", 103: "blackwell-ultra", 110: "thor",
+    120: "blackwell", 121: "gb10",
+}  # fmt: skip
+_HBM = frozenset(
+    {"pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "blackwell-ultra", "vega20"}
+    | {"cdna", "cdna2", "cdna3", "cdna4"}
+)
+ENGINE_FAMILY = {"ollama": "llama.cpp", "lm-studio": "llama.cpp", "llamafile": "llama.cpp"}
+CURRENT_YEAR = 2026.8  # build date of the engines whose rules the planner carries
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One accelerator's facts for speed, and its place in the hierarchy card -> generation -> vendor."""
+
+    card: str
+    generation: str
+    vendor: str
+    memory: str  # hbm | gddr | unified
+    bandwidth: float  # bytes/s
+    rate: float  # operations/s of the path that language models use (fp16 where there are matrix units)
+    backend: str
+    pcie: float | None = None  # bytes/s one way
+    nvlink: float | None = None
+    capacity: int = 0  # bytes
+    exact: bool = True  # False: bandwidth or rate is a guess
+
+
+def generation_of(acc: Accelerator) -> str:
+    """The generation a card belongs to: its kernels, caches and memory kind."""
+    if acc.sm is not None:
+        return _SM.get(acc.sm, f"sm{acc.sm}")
+    name = (acc.architecture or acc.vendor).lower().replace(" ", "-")
+    return {"vega-20": "vega20", "gcn5.1": "vega20"}.get(name, name)
+
+
+def device_of(acc: Accelerator, backend: str | None = None) -> Device:
+    """The speed facts of one accelerator; without a known bandwidth a careful guess by its kind."""
+    generation = generation_of(acc)
+    bandwidth = acc.memory_bandwidth
+    rates = acc.rates
+    fp16 = rates.fp16 or rates.bf16 or 0.0
+    fp32 = rates.fp32 or 0.0
+    if rates.int8 and generation in {"pascal", "pascal-hbm"}:
+        fp16 = max(fp16, rates.int8 / 4)
+    rate = max(fp16, fp32)
+    exact = bool(bandwidth and rate)
+    if not bandwidth:
+        bandwidth = 100e9 if acc.unified or acc.integrated else 300e9
+    if not rate:
+        rate = bandwidth * (60 if acc.vendor in {"nvidia", "amd", "intel"} else 25)
+    memory = "unified" if acc.unified or acc.integrated else "hbm" if generation in _HBM else "gddr"
+    return Device(
+        card=acc.profile or acc.name.lower(),
+        generation=generation,
+        vendor=acc.vendor,
+        memory=memory,
+        bandwidth=bandwidth,
+        rate=rate,
+        backend=backend or (acc.backend.value if acc.backend is not Backend.OTHER else "cuda"),
+        pcie=acc.pcie_bandwidth,
+        nvlink=acc.nvlink_bandwidth,
+        capacity=acc.memory_total,
+        exact=exact,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The processor side: memory bandwidth in bytes/s, cores that compute."""
+
+    bandwidth: float = 60e9
+    cores: int = 8
+    kind: str = "desktop"  # desktop | server | small | apple
+    exact: bool = False
+
+
+def host_of(cpu: Cpu) -> HostFacts:
+    """The speed facts of a host's processor; unknown bandwidth is taken as a dual-channel desktop's."""
+    cores = cpu.usable_cores or cpu.physical_cores or 8
+    bandwidth = cpu.memory_bandwidth
+    name = cpu.name.lower()
+    if "apple" in name:
+        kind = "apple"
+    elif bandwidth is not None and bandwidth < 30e9:
+        kind = "small"
+    elif bandwidth is not None and bandwidth > 150e9:
+        kind = "server"
+    else:
+        kind = "desktop"
+    return HostFacts(bandwidth or 60e9, cores, kind, bandwidth is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Devices, shares and engine. Shares are of the model's layers by device; 0 to 1."""
+
+    devices: tuple[Device, ...] = ()
+    shares: tuple[float, ...] = ()  # per device, of what lies on the devices (layer split); sums to 1
+    host: HostFacts = HostFacts()
+    engine: str = "llama.cpp"
+    mode: str = "layer"  # layer | tensor | row: how several devices share the layers
+    gpu_dense: float = 1.0  # share of the dense weights on the devices
+    gpu_experts: float = 1.0  # share of the routed experts on the devices
+    gpu_kv: float = 1.0  # share of the cache on the devices
+    kv_bytes: float = 2.0  # bytes a cached element
+    flash_attention: bool | None = None  # None: the engine's default
+    ubatch: int = 512  # tokens computed at once in a prefill
+    year: float = CURRENT_YEAR  # build date of the engine
+    method: str = "bench"  # how speed is taken: bench (engine's own loop) | request (over HTTP) | average
+    variant: str = ""  # driver or library variant of a backend (amdvlk …)
+    op_offload: bool = True  # prefill streams CPU weights over PCIe
+
+    @property
+    def family(self) -> str:
+        """The engine whose kernels run."""
+        return ENGINE_FAMILY.get(self.engine, self.engine)
+
+    @property
+    def tensor_parallel(self) -> int:
+        """Devices that share each layer."""
+        return len(self.devices) if self.mode in {"tensor", "row"} else 1
+
+    @property
+    def inverse_bandwidth(self) -> float:
+        """Seconds a byte of weights spread over the devices costs at peak."""
+        if not self.devices:
+            return 0.0
+        if self.tensor_parallel > 1:
+            slowest = min(d.bandwidth for d in self.devices)
+            return 1.0 / (slowest * len(self.devices))
+        shares = self.shares or tuple(1.0 / len(self.devices) for _ in self.devices)
+        return sum(s / d.bandwidth for s, d in zip(shares, self.devices, strict=True))
+
+    @property
+    def inverse_rate(self) -> float:
+        """Seconds an operation costs at peak."""
+        if not self.devices:
+            return 0.0
+        if self.tensor_parallel > 1:
+            return 1.0 / (min(d.rate for d in self.devices) * len(self.devices))
+        shares = self.shares or tuple(1.0 / len(self.devices) for _ in self.devices)
+        return sum(s / d.rate for s, d in zip(shares, self.devices, strict=True))
+
+    def with_(self, **changes: object) -> Situation:
+        """A copy with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
