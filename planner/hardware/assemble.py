@@ -75,6 +75,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
         backend=_BACKENDS.get(profile.vendor, Backend.OTHER),
         memory_total=total,
         memory_free=total - int(reserve * share),
+        memory_reserved=int(reserve * share) if profile.vendor == "nvidia" else None,
         index=index,
         profile=profile.id,
         architecture=profile.architecture,
@@ -141,7 +142,8 @@ def soc_host(
     if gpu_total > total:
         raise InputError(f"the GPU of '{profile.id}' shares {gib(total)} of RAM; --vram must not be more")
     # A limit on the GPU is not a promise: what the system holds is missing from the same RAM.
-    gpu = replace(gpu, memory_total=gpu_total, memory_free=min(gpu_total, available), unified=True)
+    free = min(gpu_total, available)
+    gpu = replace(gpu, memory_total=gpu_total, memory_free=free, memory_reserved=None, unified=True)
     notes.append(f"{size_text(visible - available)} of the RAM is taken to be held by the system")
     cpu = cpu_of(profile)
     if smaller:

@@ -59,6 +59,9 @@ class Accelerator:
     uuid: str | None = None
     mig: bool = False
     tdp_w: float | None = None
+    # Part of memory_total that the driver keeps and no program sees: cudaMemGetInfo's total is memory_total
+    # less this. From NVML (version 2 of its memory query) or the profile; None where not known.
+    memory_reserved: int | None = None
     idle_w: float | None = None  # of the card alone, with nothing loaded
 
     @property

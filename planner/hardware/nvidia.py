@@ -135,7 +135,7 @@ def _device(
     nvml: Any, handle: Any, index: int, found: Found, ram_total: int, ram_available: int
 ) -> Accelerator:
     name = str(_ask(nvml, nvml.nvmlDeviceGetName, handle) or "NVIDIA GPU")
-    memory = _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    memory = _memory(nvml, handle)
     total, free = size_or_none(getattr(memory, "total", None)), getattr(memory, "free", None)
     unified = total is None
     if unified:
@@ -152,6 +152,7 @@ def _device(
         backend=Backend.CUDA,
         memory_total=total,
         memory_free=free,
+        memory_reserved=_reserved(memory, total),
         index=index,
         unified=unified,
         integrated=unified,
@@ -166,6 +167,18 @@ def _device(
     if not unified:
         _others(nvml, handle, gpu, found)
     return gpu
+
+
+def _memory(nvml: Any, handle: Any) -> Any:
+    """NVML's memory figures: version 2, which tells the driver's own part, else version 1."""
+    version = getattr(nvml, "nvmlMemory_v2", None)
+    second = None if version is None else _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle, version)
+    return second or _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+
+
+def _reserved(memory: Any, total: int) -> int | None:
+    value = getattr(memory, "reserved", None)
+    return value if isinstance(value, int) and 0 < value < total else None
 
 
 def _capability(nvml: Any, handle: Any) -> tuple[int, int] | None:
@@ -230,6 +243,7 @@ def _mig_slices(nvml: Any, handle: Any, whole: Accelerator, found: Found) -> lis
                 name=str(_ask(nvml, nvml.nvmlDeviceGetName, part) or f"{whole.name} MIG"),
                 memory_total=memory.total,
                 memory_free=memory.free,
+                memory_reserved=None,
                 uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, part),
                 mig=True,
                 memory_bandwidth=_scaled(whole.memory_bandwidth, memory.total / whole.memory_total),

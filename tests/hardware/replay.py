@@ -29,6 +29,7 @@ class ReplayNvml:
     """Answers as pynvml does, with its own errors, from a recorded list of devices."""
 
     NVMLError = pynvml.NVMLError
+    nvmlMemory_v2 = pynvml.nvmlMemory_v2
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -60,13 +61,16 @@ class ReplayNvml:
     def nvmlDeviceGetName(self, device: dict[str, Any]) -> str:
         return device["name"]
 
-    def nvmlDeviceGetMemoryInfo(self, device: dict[str, Any]) -> Any:
+    def nvmlDeviceGetMemoryInfo(self, device: dict[str, Any], version: int | None = None) -> Any:
+        if version is not None and "reserved_mib" not in device:
+            self._fail(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
         if device.get("memory") == "not supported":
             self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)
         if "raw_memory" in device:
             return SimpleNamespace(**device["raw_memory"])
         total, used = device["total_mib"] * MIB, device["used_mib"] * MIB
-        return SimpleNamespace(total=total, free=total - used, used=used)
+        reserved = device["reserved_mib"] * MIB if version is not None else 0
+        return SimpleNamespace(total=total, free=total - used - reserved, used=used, reserved=reserved)
 
     def nvmlDeviceGetUUID(self, device: dict[str, Any]) -> str:
         return device.get("uuid") or self._fail(pynvml.NVML_ERROR_NOT_SUPPORTED)

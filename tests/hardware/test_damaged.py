@@ -132,6 +132,13 @@ def test_pcie_width_and_nvlink_come_from_the_card(tmp_path: Path) -> None:
     assert any("8 of its 16 PCIe lanes" in note for note in machine.notes)
 
 
+def test_the_drivers_own_part_comes_from_nvml(tmp_path: Path) -> None:
+    gpus = [RTX_3090 | {"reserved_mib": 447, "used_mib": 100}, RTX_3090]
+    first, second = detect(linux(tmp_path, files=DRIVER, nvml={"gpus": gpus})).accelerators
+    assert first.memory_reserved == 447 * MIB and first.memory_free == (24576 - 447 - 100) * MIB
+    assert not second.memory_reserved and second.memory_free == (24576 - 500) * MIB
+
+
 def test_an_amd_card_without_its_driver_is_left_out(tmp_path: Path) -> None:
     base = "/sys/class/drm/card0/device"
     files = {f"{base}/vendor": "0x1002", f"{base}/device": "0x744c", f"{base}/uevent": "DRIVER=vfio-pci\n"}
