@@ -80,6 +80,12 @@ class Indexer:
     n_head: int
     head_dim: int
     top_k: int
+    pooled: bool = False  # llama.cpp keeps a pooled key beside each key (GLM-5.3): two rows a token
+
+    @property
+    def key_elements(self) -> int:
+        """Elements that llama.cpp keeps of one token."""
+        return self.head_dim * (2 if self.pooled else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Style:
     out_bias: bool | None = None
     fused_qkv: bool = False
     qk_norm: Literal["", "head", "row"] = ""
-    qk_norm_bias: bool = False
+    qk_norm_flag: str = ""  # the key that says whether this model of the family has them
     attn_gate: Literal["", "head", "element"] = ""  # a gate on the attention's output
     sinks: Literal["", "all", "sliding"] = ""
     gated: bool = True
@@ -156,9 +156,9 @@ def build_attention(c: Reader, d: Dims, s: Style, slides: bool = False) -> Tenso
     tensors.append(tensor("attn_output.weight", d.out, d.hidden))
     if out_bias:
         tensors.append(tensor("attn_output.bias", d.hidden))
-    if s.qk_norm:
+    if s.qk_norm and (not s.qk_norm_flag or c.flag(s.qk_norm_flag, default=False)):
         q, k = (d.head_dim, d.head_dim) if s.qk_norm == "head" else (d.q, d.kv)
-        tensors += qk_norms(q, k, s.qk_norm_bias)
+        tensors += qk_norms(q, k)
     if s.attn_gate:
         tensors.append(tensor("attn_gate.weight", d.hidden, d.heads if s.attn_gate == "head" else d.q))
     if s.sinks == "all" or (s.sinks == "sliding" and slides):

@@ -51,7 +51,8 @@ class KdaStyle:
     residual_scores: bool = False  # attention residuals (Kimi K3)
     flat_a: bool = False  # ssm_a has one dimension
     mtp: bool = False
-    mtp_out_norm: bool = False  # layer_output_norm instead of copies of embedding and head
+    mtp_vocab: bool = True  # the prediction layer has copies of embedding and head
+    mtp_out_norm: bool = False  # layer_output_norm instead of those and of the head's norm
     exact: bool = True
     notes: tuple[str, ...] = ()
 
@@ -114,6 +115,8 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
     recurrent = recurrent_layers(c, d.layers)
     state = read_kda(c, d.heads)
     whole = read_latent(c, d.heads, indexer=s.indexer)
+    if whole.indexer is not None:
+        whole = replace(whole, indexer=replace(whole.indexer, pooled=True))
     without = replace(whole, indexer=None)
     indexed = indexed_layers(c, d.layers) if s.indexer else [False] * d.layers
     streams = c.integer("hc_mult", default=4, high=64) if s.hyper else 0
@@ -148,8 +151,8 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
 
     def prediction(kind: tuple[bool, bool, bool]) -> Layer:
         base = layer(kind)
-        own = not s.mtp_out_norm
-        extra = nextn(d, embed=own, head=own, head_norm=own)
+        own = s.mtp_vocab and not s.mtp_out_norm
+        extra = nextn(d, embed=own, head=own, head_norm=not s.mtp_out_norm)
         extra += norm("layer_output_norm", d.hidden) if s.mtp_out_norm else []
         return Layer(base.caches, base.feed_forward, base.tensors + extra)
 

@@ -154,3 +154,18 @@ def build_arctic(c: Reader) -> Draft:
     ]
     tied = c.flag("tie_word_embeddings", default=False)
     return _uniform(c, "arctic", d, Layer((_attention(d),), moe, tensors), outside(d, tied), tied, True)
+
+
+def build_phi2(c: Reader) -> Draft:
+    """Build Phi-1, Phi-1.5 and Phi-2: attention and feed-forward in parallel, biases everywhere."""
+    d = read_dims(c)
+    size = c.integer("intermediate_size", "n_inner", default=4 * d.hidden)
+    tensors = [
+        *norm("attn_norm", d.hidden, True),
+        *qkv(d, bias=True),
+        *linear("attn_output", d.q, d.hidden, True),
+        *dense(d.hidden, size, gated=False, bias=True),
+    ]
+    layer = Layer((_attention(d),), DenseFeedForward(size, gated=False), tensors)
+    around = outside(d, False, norm_bias=True, extra=[tensor("output.bias", d.vocab)])
+    return _uniform(c, "phi2", d, layer, around, False, True)

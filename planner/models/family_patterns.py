@@ -201,3 +201,8 @@ def chatglm_keys(c: Reader) -> Mapping[str, Any]:
         "intermediate_size": c.integer("ffn_hidden_size", "intermediate_size"),
         "vocab_size": c.integer("padded_vocab_size", "vocab_size"),
     }
+
+
+def stablelm_keys(c: Reader) -> Mapping[str, Any]:
+    """StableLM 2 names its biases in its own way."""
+    return {"attention_bias": c.flag("use_qkv_bias", default=False)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from planner.models import family_new as new
 from planner.models import family_older as older
 from planner.models.family_blocks import Draft
 from planner.models.family_decoder import Style, build
@@ -49,7 +50,16 @@ _KDA: Final[dict[str, KdaStyle]] = {
     "bailing_hybrid": KdaStyle(
         arch="bailingmoe3", decay="full", gate="full", latent_gate="head", mtp=True, mtp_out_norm=True
     ),
-    "glm5_next": KdaStyle(arch="glm5-next", indexer=True, hyper=True, flat_a=True, mtp=True),
+    "glm5_next": KdaStyle(
+        arch="glm5-next",
+        indexer=True,
+        hyper=True,
+        flat_a=True,
+        mtp=True,
+        mtp_vocab=False,
+        exact=False,
+        notes=("llama.cpp keeps a pooled key beside each of the indexer's keys: see Indexer.pooled",),
+    ),
 }
 
 _ALIASES: Final = {
@@ -68,6 +78,12 @@ _ALIASES: Final = {
     "minimax_m3_vl_text": "minimax_m3",
     "mllama": "mllama_text_model",
     "hy_v4_vl": "hy_v4",
+    "inkling_mm_model": "inkling_text",
+    "inkling": "inkling_text",
+    "muse_spark": "muse_spark_text",
+    "qwen4_exp": "qwen4_exp_text",
+    "qwen3_omni_moe": "qwen3_vl_moe_text",
+    "qwen3_omni_moe_text": "qwen3_vl_moe_text",
     "mistral_large4_text": "mistral_large4",
 }
 
@@ -82,6 +98,12 @@ def _latent(style: MlaStyle) -> Family:
 
 def _kda(style: KdaStyle) -> Family:
     return lambda c: build_kda(c, style)
+
+
+def _bailing(c: Reader) -> Draft:
+    """Ling 1 and Ling 2 share a model_type: the first has neither Q/K norms nor a selection bias."""
+    first = "BailingMoeForCausalLM" in (c.texts("architectures") or ())
+    return build(c, STYLES["bailing_moe_v1" if first else "bailing_moe_v2"])
 
 
 _BUILT: Final[dict[str, Family]] = {
@@ -106,6 +128,14 @@ _BUILT: Final[dict[str, Family]] = {
     "nemotron-nas": build_nemotron_nas,
     "mllama_text_model": build_mllama,
     "longcat_flash": build_longcat,
+    "k2_horizon": new.build_k2_horizon,
+    "beam": new.build_beam,
+    "muse_spark_text": new.build_muse_spark,
+    "lfm3": new.build_lfm3,
+    "inkling_text": new.build_inkling,
+    "qwen4_exp_text": new.build_qwen4_exp,
+    "bailing_moe": _bailing,
+    "phi": older.build_phi2,
     "gpt2": older.build_gpt2,
     "gpt_bigcode": older.build_gpt_bigcode,
     "bloom": older.build_bloom,

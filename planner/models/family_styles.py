@@ -12,10 +12,21 @@ _OLMO: Final = Style(arch="olmo2", pre_norm=False, post_norms=True, qk_norm="row
 _GLM_MOE: Final = Style(
     arch="glm4moe",
     out_bias=False,
+    qk_norm="head",
+    qk_norm_flag="use_qk_norm",
     ffn_norm="post_attention_norm",
     moe=True,
     router_bias=True,
     mtp=Mtp(embed=True, head=True),
+)
+_EXAONE45: Final = Style(
+    arch="exaone4",
+    pre_norm=False,
+    post_norms=True,
+    qk_norm="head",
+    windows=p.exaone4_windows,
+    rope_freqs=True,
+    mtp=Mtp(default=1),  # in the checkpoint, whether the file says so or not
 )
 _EXAONE4: Final = Style(
     arch="exaone4",
@@ -118,8 +129,8 @@ STYLES: Final[dict[str, Style]] = {
         mtp=Mtp(),
     ),
     "exaone4": _EXAONE4,
-    "exaone4_5": _EXAONE4,
-    "exaone4_5_text": _EXAONE4,
+    "exaone4_5": _EXAONE45,
+    "exaone4_5_text": _EXAONE45,
     "exaone_moe": Style(
         arch="exaone-moe",
         qk_norm="head",
@@ -193,12 +204,28 @@ STYLES: Final[dict[str, Style]] = {
     "step3p5": _STEP35,
     "step3p7": _STEP35,
     "step3p7_text": _STEP35,
-    "bailing_moe": _BAILING,
+    "bailing_moe_v1": Style(arch="bailingmoe", qkv_bias=False, out_bias=False, moe=True),
     "bailing_moe_v2": _BAILING,
     "exaone": Style(arch="exaone", rope_freqs=True),
     "nemotron": Style(arch="nemotron", norm_bias=True, gated=False),
     "chatglm": Style(
         arch="chatglm", prepare=p.chatglm_keys, fused_qkv=True, qkv_bias=True, out_bias=False, fused_ffn=True
+    ),
+    "internlm2": Style(arch="internlm2", qkv_bias=False, out_bias=False),
+    "baichuan": Style(arch="baichuan"),
+    "deepseek": Style(arch="deepseek", moe=True),
+    "phimoe": Style(arch="phimoe", norm_bias=True, moe=True, exact=False, notes=("head bias not counted",)),
+    "stablelm": Style(
+        arch="stablelm", norm_bias=True, qkv_bias=None, out_bias=False, prepare=p.stablelm_keys
+    ),
+    "gpt_neox": Style(
+        arch="gptneox",
+        norm_bias=True,
+        fused_qkv=True,
+        qkv_bias=True,
+        out_bias=True,
+        gated=False,
+        ffn_bias=True,
     ),
     "olmoe": Style(arch="olmoe", qk_norm="row", moe=True),
 }

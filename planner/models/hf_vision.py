@@ -14,6 +14,9 @@ from typing import Final
 from planner.models.architecture import Vision
 from planner.models.hf_reader import MAX_LAYERS, Reader
 
+# Keys of the projector that some files keep outside vision_config.
+_OUTER: Final = ("out_hidden_size", "projector_hidden_size", "alignment_intermediate_size")
+
 
 @dataclass(frozen=True, slots=True)
 class _Tower:
@@ -33,6 +36,8 @@ def read_vision(top: Reader, hidden: int) -> Vision | None:
     c = top.section("vision_config", "vision_tower_config")
     if c is None or not c.data:
         return None
+    outer = {k: top.data[k] for k in _OUTER if top.has(k)}
+    c = Reader({**outer, **c.data}, c.where)
     t = _read_tower(c)
     kind = c.text("model_type") or top.text("model_type")
     count = _TOWERS.get(kind) or _TOWERS.get(top.text("model_type"))
@@ -199,6 +204,20 @@ def _moonvit(c: Reader, t: _Tower, hidden: int) -> int:
     return _siglip_tower(t, positions) + projector
 
 
+def _muse(c: Reader, t: _Tower, hidden: int) -> int:
+    patches = 3 * c.integer("patch_temporal", default=2, high=64) * t.patch**2 * t.hidden
+    positions = c.integer("pos_emb_height", default=32) * c.integer("pos_emb_width", default=32) * t.hidden
+    out, middle = c.integer("out_hidden_size", default=6144), c.integer("projector_hidden_size", default=4096)
+    adapter = out * middle + middle * middle + middle * hidden
+    return patches + positions + 4 * t.hidden + t.layers * _vit_block(t.hidden, t.intermediate) + adapter
+
+
+def _cohere2(c: Reader, t: _Tower, hidden: int) -> int:
+    middle = c.integer("alignment_intermediate_size", default=36864)
+    projector = _linear(t.hidden * t.merge**2, middle) + _linear(middle // 2, hidden)
+    return _siglip_tower(t, (t.image // t.patch) ** 2) + projector
+
+
 _TOWERS: Final[dict[str, Callable[[Reader, _Tower, int], int]]] = {
     "gemma3": _gemma3,
     "phi4-siglip": _phi4_siglip,
@@ -218,4 +237,7 @@ _TOWERS: Final[dict[str, Callable[[Reader, _Tower, int], int]]] = {
     "gemma4": _gemma4,
     "diffusion_gemma": _gemma4,
     "kimi_k25": _moonvit,
+    "muse_glimmer": _muse,
+    "muse_spark": _muse,
+    "cohere2_vision": _cohere2,
 }
