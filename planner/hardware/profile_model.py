@@ -77,6 +77,7 @@ class Profile:
     aliases: tuple[str, ...] = ()
     released: str | None = None
     notes: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()  # what must be true for these figures; told with every machine made of it
     memory_total: int | None = None  # bytes as the driver reports them; Metal's limit on Apple
     memory_verified: bool = False
     memory_reserve: int | None = None  # bytes that an idle driver holds back of memory_total
@@ -241,6 +242,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         aliases=top.texts("aliases"),
         released=top.text("released"),
         notes=top.texts("notes"),
+        assumes=top.texts("assumes"),
         memory_total=memory.size("total_mib", MIB),
         memory_verified=memory.flag("verified"),
         memory_reserve=memory.size("reserve_mib", MIB),

@@ -137,6 +137,8 @@ def _build(
             host = replace(host, cpu=replace(host.cpu, memory_bandwidth=memory.bandwidth))
         hosts = (host,)
     for _, profile, _ in devices:
+        if not (said and profile.kind == "cpu"):
+            notes += profile.assumes
         if not profile.memory_verified and profile.memory_total is not None and vram is None:
             notes.append(
                 f"the memory of {profile.name} is not verified: {profile.sources.get('memory', 'no source')}"

@@ -233,6 +233,19 @@ def test_assumptions_are_said() -> None:
     assert "also sold as" not in "\n".join(load_profile("rtx-3080-10").notes)
 
 
+def test_every_profile_makes_a_machine() -> None:
+    for info in list_profiles():
+        machine = load_profile(info.id)
+        assert machine.host.ram_available > 0, info.id
+        assert machine.host.cpu.memory_bandwidth, info.id
+        for gpu in machine.accelerators:
+            assert 0 < gpu.memory_free <= gpu.memory_total and gpu.memory_bandwidth, info.id
+    assert any("ttm.pages_limit" in n for n in load_profile("strix-halo-395-128").notes)
+    assert any("not on sale" in n for n in load_profile("vr200").notes)
+    assert any("assumption" in n for n in load_profile("epyc-9004").notes)
+    assert not any("assumption" in n for n in load_profile("epyc-9004", ram=64 * GIB).notes)
+
+
 def test_several_whole_machines_are_several_hosts() -> None:
     pair = load_profile("2x dgx-spark")
     assert len(pair.hosts) == 2 and len(pair.accelerators) == 2 and pair.unified
