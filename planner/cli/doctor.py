@@ -47,7 +47,7 @@ def doctor(
     if json:
         print_json(_document(machine, engines, models, stores, exported))
         return 0
-    _print_machine(machine)
+    print_machine_facts(machine)
     _print_engines(engines, models, stores)
     if exported is not None:
         print_line()
@@ -84,7 +84,8 @@ def _document(
     }
 
 
-def _print_machine(machine: Machine) -> None:
+def print_machine_facts(machine: Machine) -> None:
+    """Every detected figure with its source, and the notes."""
     host, sources = machine.host, machine.sources
     print_heading("Machine")
     rows: list[tuple[str, str, str]] = [

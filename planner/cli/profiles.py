@@ -36,7 +36,8 @@ def profiles(
     if not found:
         diagnostic(f"no profile matches '{words}'; list all with: planner profiles")
         return 1
-    rows = [_row(i) for i in found]
+    sizes = {i.id: i.memory for i in list_profiles()} if any(i.gpu for i in found) else {}
+    rows = [_row(i, sizes) for i in found]
     headers = ("profile", "kind", "memory GiB", "GB/s", "US$", "as of")
     print_table(rows, headers, format, ("left", "left", "right", "right", "right", "left"))
     if format == PLAIN:
@@ -44,11 +45,18 @@ def profiles(
     return 0
 
 
-def _row(info: ProfileInfo) -> tuple[str, ...]:
+_PRICE_KINDS = ("launch", "new", "used", "list")
+
+
+def _row(info: ProfileInfo, sizes: dict[str, int | None]) -> tuple[str, ...]:
     memory = info.memory if info.kind == "gpu" else info.ram
-    count = f"{info.gpu_count} x {info.gpu}" if info.gpu else ""
+    count = f"{info.gpu_count} x {_gib(sizes.get(info.gpu))}" if info.gpu else ""
     bandwidth = "" if info.bandwidth is None else f"{info.bandwidth / 1e9:,.0f}"
-    return (info.id, info.kind, count or _gib(memory), bandwidth, _price(info), info.price_date or "")
+    return (info.id, info.kind, count or _gib(memory), bandwidth, _price(info), _month(info.price_date))
+
+
+def _month(date: str | None) -> str:
+    return date[:7] if date and date[:4].isdigit() else ""
 
 
 def _gib(size: int | None) -> str:
@@ -61,8 +69,8 @@ def _price(info: ProfileInfo) -> str:
     if info.price_low is None or info.price_high is None:
         return ""
     low, high = f"{info.price_low:,.0f}", f"{info.price_high:,.0f}"
-    kind = (info.price_kind or "").split(" ")[0].rstrip(",")
-    return f"{low if low == high else f'{low}-{high}'} {kind}"
+    kind = next((k for k in _PRICE_KINDS if (info.price_kind or "").startswith(k)), "")
+    return f"{low if low == high else f'{low}-{high}'} {kind}".rstrip()
 
 
 def _document(info: ProfileInfo) -> dict[str, Any]:

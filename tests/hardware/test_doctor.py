@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from planner.cli.doctor import doctor
+from planner.cli.doctor import doctor, print_machine_facts
 from planner.cli.profiles import profiles
 from planner.errors import InputError
 from planner.hardware.detect import detect
@@ -87,6 +87,24 @@ def test_doctor_prints_and_tells_nothing_personal(capsys: pytest.CaptureFixture[
         assert socket.gethostname() not in text
     assert getpass.getuser() == "root" or getpass.getuser() not in text
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", recorded_names())
+def test_every_recorded_machine_prints(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    machine = detect(system_of(load(name), tmp_path))
+    print_machine_facts(machine)
+    text = capsys.readouterr().out
+    for gpu in machine.accelerators:
+        assert f"GPU {gpu.index}: {gpu.name}" in text
+    assert "None" not in text and max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_the_list_of_profiles_is_at_most_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert profiles(None, json=False, format="plain") == 0
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
 
 
 def test_doctor_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
