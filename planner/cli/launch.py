@@ -45,6 +45,7 @@ def launch(
 ) -> int:
     """The exact command (and files) to start a model so that the plan holds."""
     import planner
+    from planner.api import launch as render_plan
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
@@ -63,7 +64,7 @@ def launch(
         reason = answer.why[0] if answer.why else "not enough memory"
         diagnostic(f"planner: {chosen.name} does not fit: {reason} (planner plan {model} explains)")
         return 1
-    rendered = planner.launch(answer, chosen, format=format)
+    rendered = render_plan(answer, chosen, format=format)
     if json:
         from planner.documents import launch_document
 
