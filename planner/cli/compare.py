@@ -1,0 +1,133 @@
+"""`planner compare`: models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    ProfileOption,
+    RamOption,
+    UsersOption,
+    VramOption,
+    make_workload,
+)
+from planner.cli.output import PLAIN, print_json, print_line, print_table, print_wrapped, width
+from planner.errors import InputError
+from planner.units import context_text, gib, rate_text
+
+if TYPE_CHECKING:
+    from planner.advice.comparison import Column, Comparison
+
+MOST = 6
+USES = ("general", "reasoning", "maths", "coding", "agents", "multilingual", "long_context", "vision")
+
+
+def compare(
+    models: Annotated[list[str], typer.Argument(help="Two to six models: names, aliases or ids.")],
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    engine: EngineOption = None,
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """Models side by side: size, licence, scores, memory; with --profile, how each runs there."""
+    from planner.advice.comparison import compare as compare_models
+    from planner.cli.machine_options import chosen_machine
+    from planner.models.catalogue import find_entry
+
+    if not 2 <= len(models) <= MOST:
+        raise InputError(f"compare takes 2 to {MOST} models, not {len(models)}")
+    entries = [find_entry(name) for name in models]
+    workload = make_workload(context, users)
+    if engine is not None:
+        from planner.engines.base import get_engine
+
+        engine = get_engine(engine).name
+    machine = None
+    if profile is not None or ram is not None or vram is not None:
+        machine = chosen_machine(profile, ram, vram)
+    answer = compare_models(entries, machine, workload, engine=engine)
+    if json:
+        from planner.documents_catalogue import comparison_document
+
+        print_json(comparison_document(answer))
+        return 0
+    _print(answer, format)
+    return 0
+
+
+def _print(answer: Comparison, format: str) -> None:
+    from planner.cli.models import params_text, score_text
+
+    columns = answer.columns
+    room = max(12, (width() - 16) // len(columns) - 2)
+
+    def cell(text: str) -> str:
+        return text if format != PLAIN or len(text) <= room else text[: room - 1] + "…"
+
+    def row(label: str, value: Callable[[Column], str]) -> list[str]:
+        return [label, *(cell(value(c)) for c in columns)]
+
+    rows = [
+        row("vendor", lambda c: c.entry.vendor),
+        row("released", lambda c: c.entry.released or "?"),
+        row("parameters", lambda c: params_text(c.entry)),
+        row("licence", lambda c: c.entry.licence),
+        row("licence class", lambda c: c.entry.licence_class),
+        row("context", lambda c: context_text(c.entry.context) if c.entry.context else "?"),
+        row("can", lambda c: ", ".join(c.entry.capabilities) or "text"),
+        *(row(use.replace("_", " "), lambda c, use=use: score_text(c.entry, use)) for use in USES),  # type: ignore[misc]
+        row("weights", lambda c: "?" if c.weights is None else f"{gib(c.weights)} {c.quant}"),
+        row(
+            f"cache at {context_text(answer.context)}",
+            lambda c: "?" if c.cache is None else gib(c.cache, 2 if c.cache < 1 << 30 else 1),
+        ),
+        row("checked", lambda c: c.entry.verified or "no"),
+    ]
+    if answer.machine:
+        rows += [
+            row("runs there", _verdict),
+            row("as", lambda c: "-" if c.plan is None else f"{c.plan.quant} {c.plan.engine}"),
+            row("memory", lambda c: "-" if c.plan is None else gib(c.plan.memory.total)),
+            row("max context", lambda c: "-" if c.plan is None else context_text(c.plan.max_context)),
+            row("tokens/s", _speed),
+        ]
+    print_table(rows, ["", *(cell(c.entry.short_name) for c in columns)], format)
+    if format != PLAIN:
+        return
+    print_line()
+    print_wrapped(
+        "Scores: points of the Artificial Analysis Intelligence Index of July 2026; ~ brought to that scale "
+        "from other benchmarks, ? no benchmark known. Cache: one user, 16 bit."
+    )
+    for c in columns:
+        if c.reason:
+            print_wrapped(f"{c.entry.short_name}: {c.reason}", bullet="- ")
+    if not answer.machine:
+        print_wrapped("With --profile NAME: how each runs on that machine.")
+
+
+def _verdict(column: Column) -> str:
+    if column.plan is None:
+        return "no"
+    return (
+        {"gpu": "on GPU", "hybrid": "GPU + CPU", "cpu": "on CPU"}[column.plan.placement.value]
+        if (column.plan.fits)
+        else "does not fit"
+    )
+
+
+def _speed(column: Column) -> str:
+    if column.plan is None or column.plan.speed is None:
+        return "-"
+    return rate_text(column.plan.speed.decode_tps.expected)

@@ -1,0 +1,202 @@
+"""`planner models`: what the catalogue knows, how it was checked, and what the hub has new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.cli.options import FormatOption, JsonOption, LicenseOption, one_of
+from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_table, print_wrapped
+from planner.units import context_text
+
+if TYPE_CHECKING:
+    from planner.advice.catalogue_check import CardCheck
+    from planner.models.catalogue import Entry
+
+
+def models(
+    search: Annotated[
+        list[str] | None,
+        typer.Argument(help="Words that name, family, maker or licence must hold: 'qwen 27b', 'ibm', 'mit'."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check every card: parameter counts and published file sizes.")
+    ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh",
+            help="Ask the hub for files, sizes and licences of these models and keep them in your cache.",
+        ),
+    ] = False,
+    license: LicenseOption = "any",
+    json: JsonOption = False,
+    format: FormatOption = PLAIN,
+) -> int:
+    """The models that the planner knows, with parameters, context, licence and score."""
+    from planner.models.catalogue import load_catalogue
+    from planner.models.licences import admits
+
+    wanted = one_of(license, ("permissive", "commercial", "any"), "--license")
+    words = " ".join(search or [])
+    catalogue = load_catalogue()
+    found = catalogue.search(words) if words else list(catalogue.all_entries())
+    found = [e for e in found if admits(wanted, e.licence_class)]
+    if not found:
+        if json:
+            print_json({"models": []})
+        near = catalogue.near(words)
+        hint = f"; near are: {', '.join(near)}" if near else "; list all with: planner models"
+        diagnostic(f"no model matches '{words}'{hint}")
+        return 1
+    if refresh:
+        return _refresh(found, json)
+    if check:
+        return _check(found, json, format)
+    found.sort(key=lambda e: (-(e.scores.get("general") or 0.0), e.id))
+    if json:
+        from planner.documents_catalogue import entry_document
+
+        print_json({"models": [entry_document(e) for e in found]})
+        return 0
+    _print_models(found, format)
+    return 0
+
+
+def _print_models(found: list[Entry], format: str) -> None:
+    rows = [
+        (
+            _cut(e.short_name, 31, format),
+            params_text(e),
+            context_text(e.context) if e.context else "?",
+            e.licence_class,
+            e.released[:7],
+            score_text(e),
+        )
+        for e in found
+    ]
+    headers = ("Model", "Parameters", "Context", "Licence", "Released", "Score")
+    print_table(rows, headers, format, ("left", "right", "right", "left", "left", "right"))
+    if format != PLAIN:
+        return
+    unverified = sum(1 for e in found if not e.verified)
+    print_line()
+    print_wrapped(
+        f"{len(found)} models. Score: points of the Artificial Analysis Intelligence Index of July 2026, "
+        "~ brought to that scale from other benchmarks, ? no benchmark known. "
+        + (f"{unverified} of them could not be checked (planner models --check). " if unverified else "")
+        + "More of one: planner show NAME."
+    )
+
+
+def params_text(entry: Entry) -> str:
+    """Parameters as "30.5B, 3.3B active"; short where all are active."""
+    total = _billions(entry.total_params)
+    if entry.active_params and entry.active_params < 0.9 * entry.total_params:
+        return f"{total} (A{_billions(entry.active_params)})"
+    return total
+
+
+def score_text(entry: Entry, use: str = "general") -> str:
+    """A score with a mark for where it comes from."""
+    points = entry.scores.get(use)
+    if points is None:
+        return "-"
+    evidence = entry.evidence(use)
+    if evidence.startswith("no "):
+        return "?"
+    return f"~{points:.0f}" if evidence.startswith("linked") else f"{points:.0f}"
+
+
+def _billions(count: float) -> str:
+    if count <= 0:
+        return "?"
+    if count < 1e9:
+        return f"{count / 1e6:.0f}M"
+    if count < 1e10:
+        return f"{count / 1e9:.1f}B"
+    return f"{count / 1e9:.0f}B" if count < 1e12 else f"{count / 1e12:.2f}T"
+
+
+def _cut(text: str, length: int, format: str) -> str:
+    return text if format != PLAIN or len(text) <= length else text[: length - 1] + "…"
+
+
+def _check(found: list[Entry], json: bool, format: str) -> int:
+    """Check the cards; 0 where every card is verified or says why it is not."""
+    from planner.advice.catalogue_check import check_card
+    from planner.cli.progress import Progress
+    from planner.models.catalogue import card_of
+
+    checks = []
+    with Progress("cards checked") as progress:
+        for done, entry in enumerate(found, 1):
+            checks.append(check_card(card_of(entry)))
+            progress.update(done, len(found))
+    if json:
+        from planner.documents_catalogue import check_document
+
+        print_json(check_document(checks))
+    else:
+        _print_checks(checks, format)
+    silent = [c.id for c in checks if not c.shape.verified and not c.by_file and not c.shape.reason]
+    return 1 if silent else 0
+
+
+def _print_checks(checks: list[CardCheck], format: str) -> None:
+    rows = []
+    for c in checks:
+        sizes = f"{sum(f.ok for f in c.files)} of {len(c.files)}" if c.files else "none"
+        rows.append(
+            (_cut(c.id.split("/")[-1], 30, format), _count_text(c), sizes, _cut(_note(c), 22, format))
+        )
+    print_table(rows, ("Model", "Parameters", "File sizes", "Note"), format)
+    if format != PLAIN:
+        return
+    print_line()
+    total = len(checks)
+    shape = sum(c.shape.verified for c in checks)
+    by_file = sum(c.by_file for c in checks)
+    neither = [c for c in checks if not c.shape.verified and not c.by_file]
+    print_wrapped(
+        f"{total} cards; {sum(c.shape.complete for c in checks)} have every dimension. Parameters computed "
+        f"from the shape equal the published count within 0.5 % (or the card says what the count holds "
+        f"besides) for {shape}; a published file size is met within 1 % for {by_file}. "
+        + (f"{len(neither)} could be checked by neither:" if neither else "")
+    )
+    for c in neither:
+        print_wrapped(f"{c.id}: {c.shape.reason or 'no published count and no published size'}", "  ", "- ")
+
+
+def _count_text(check: CardCheck) -> str:
+    shape = check.shape
+    if not shape.text:
+        return "no shape"
+    if not shape.published:
+        return "nothing published"
+    mark = "" if shape.verified else " OFF" if shape.error > 0.005 else " assumed"
+    return f"{_billions(shape.text)} {shape.error:.2%}{mark}"
+
+
+def _note(check: CardCheck) -> str:
+    shape = check.shape
+    if shape.verified:
+        return "" if shape.counted == "language model" else shape.counted
+    return shape.reason
+
+
+def _refresh(found: list[Entry], json: bool) -> int:
+    from planner.cli.progress import Progress
+    from planner.models.refresh import refresh_models
+
+    with Progress("models asked for", after=0.0) as progress:
+        report = refresh_models([e.id for e in found], on_progress=progress.update)
+    if json:
+        print_json(report.document())
+        return 0 if report.answered else 1
+    for line in report.lines():
+        print_wrapped(line, bullet="- ")
+    print_line()
+    print_wrapped(report.summary())
+    return 0 if report.answered else 1
