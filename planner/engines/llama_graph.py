@@ -1,0 +1,138 @@
+"""Compute buffers of llama.cpp, measured as the engine does: by building its worst-case graph.
+
+The graph is the one that sched_reserve in src/llama-context.cpp reserves memory for (llama.cpp b11434),
+without numbers and with the layers that repeat left out: scheduled over the devices and allocated by the
+engine's own rules.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.engines.llama_compute_rules import ComputeBuffers
+from planner.engines.llama_graph_alloc import CPU_BUFFER, CUDA_BUFFER, BufferType
+from planner.engines.llama_graph_build import Batch, Builder, Layer, weight
+from planner.engines.llama_graph_layers import build
+from planner.engines.llama_graph_schedule import Scheduler
+from planner.engines.llama_graph_styles import Style, style_of
+from planner.engines.llama_placement import HOST, LayerPlacement
+from planner.engines.llama_settings import Context, LlamaCppSettings
+from planner.engines.llama_weights import WeightTable
+from planner.errors import UnsupportedError
+from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
+from planner.models.cache import SlidingWindow
+from planner.quant.formats import ggml_format
+
+_REPEATS: Final = 2  # layers of a kind until what is free and what is not has settled
+
+
+def compute_buffers(
+    arch: Architecture,
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend = Backend.CUDA,
+) -> ComputeBuffers:
+    """Return the compute buffers of every device and the host, in bytes."""
+    host = placement.n_devices
+    cuda = backend in (Backend.CUDA, Backend.ROCM)
+    device = CUDA_BUFFER if cuda else BufferType(CUDA_BUFFER.alignment)
+    buffers = (*([device] * host), CPU_BUFFER)
+    pipelined = (
+        settings.split_mode == "layer"
+        and host > 1
+        and placement.n_gpu_layers > len(placement.layers)
+        and settings.kv_offload
+        and not placement.moved
+    )
+    scheduler = Scheduler(buffers, cuda=cuda, pipelined=pipelined, op_offload=settings.op_offload)
+    builder = Builder(arch, _style(arch), settings, context, _batch(context), host)
+    embedding = _outside(table, "token_embd.weight")
+    if embedding is None:
+        raise UnsupportedError("the architecture has no token_embd.weight: it has no language model's graph")
+    shape, kind = embedding
+    build(
+        builder,
+        _layers(arch, table, placement),
+        weight(shape, ggml_format(kind), host),
+        _head(table, placement),
+    )
+    sizes = scheduler.measure(builder.graph)
+    return ComputeBuffers(tuple(sizes[:host]), sizes[host])
+
+
+def _style(arch: Architecture) -> Style:
+    sliding = any(isinstance(s, SlidingWindow) for g in arch.groups for s in g.caches if not g.mtp)
+    return style_of(arch.gguf_arch, sliding)
+
+
+def _batch(context: Context) -> Batch:
+    n, seqs = min(context.n_ctx, context.n_ubatch), context.n_seq_max
+    outputs = min(n, context.n_outputs_max)
+    return Batch(-(-n // seqs) * seqs, seqs, outputs)
+
+
+def _layers(arch: Architecture, table: WeightTable, placement: LayerPlacement) -> list[Layer]:
+    """Return the layers that the graph is built of, with the place of every weight."""
+    host = placement.n_devices
+    order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
+    layers = []
+    for i in _representative(table, placement, order):
+        group, types = arch.groups[table.group_of[i]], table.types.groups[table.group_of[i]]
+        at = group.layers.index(i)
+        home = placement.layers[i]
+        moved = {n: m.device for m in reversed(placement.moved.get(i, ())) for n in m.names}
+        weights = {}
+        for tensor, kind in zip(group.tensors, types, strict=True):
+            device = moved.get(tensor.name, home)
+            weights[tensor.name] = (
+                tensor.shape,
+                kind if isinstance(kind, str) else kind[at],
+                host if device == HOST else device,
+            )
+        layers.append(Layer(i, group, weights, host if home == HOST else home, last=i == order[-1]))
+    return layers
+
+
+def _representative(table: WeightTable, placement: LayerPlacement, order: list[int]) -> list[int]:
+    """Leave out layers that repeat: same kind, place and types, between the same neighbours, seen before."""
+    signs = [_sign(table, placement, i) for i in order]
+    seen: dict[tuple[object, ...], int] = {}
+    kept = []
+    for at, i in enumerate(order):
+        key = tuple(signs[at - 1 : at + 2]) if at else (None, *signs[:2])
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] <= _REPEATS or at + 1 == len(order):
+            kept.append(i)
+    return kept
+
+
+def _sign(table: WeightTable, placement: LayerPlacement, i: int) -> tuple[object, ...]:
+    """What tells one layer's part of the graph from another's."""
+    at, home = table.group_of[i], placement.layers[i]
+    moved = placement.moved.get(i, ())
+    group = table.arch.groups[at]
+    kinds: tuple[object, ...] = ()
+    if home == HOST or moved or _has_shared(group):
+        index = group.layers.index(i)
+        kinds = tuple(k if isinstance(k, str) else k[index] for k in table.types.groups[at])
+    return (at, home, moved, kinds)
+
+
+def _has_shared(group: LayerGroup) -> bool:
+    feed = group.feed_forward
+    return isinstance(feed, MixtureOfExperts) and feed.n_shared > 0
+
+
+def _outside(table: WeightTable, name: str) -> tuple[tuple[int, ...], str] | None:
+    return next(((t.shape, k) for t, k in table.outside() if t.name == name), None)
+
+
+def _head(table: WeightTable, placement: LayerPlacement) -> tuple[Layer, str]:
+    """The tensors outside the layers, on the output's device, and which of them yields the logits."""
+    home = placement.n_devices if placement.output == HOST else placement.output
+    weights = {t.name: (t.shape, k, home) for t, k in table.outside()}
+    name = "output.weight" if "output.weight" in weights else "token_embd.weight"
+    return Layer(-1, table.arch.groups[0], weights, home, last=False), name

@@ -1,0 +1,218 @@
+"""Which backend computes which node, and what is copied between them.
+
+ggml_backend_sched_split_graph in ggml/src/ggml-backend.cpp, llama.cpp b11434, pass by pass. Backends are
+indices: the devices in order, the host last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from planner.engines.llama_graph_alloc import Allocator, BufferType
+from planner.engines.llama_graph_fuse import fuse
+from planner.engines.llama_graph_support import device_supports
+from planner.engines.llama_graph_tensor import VIEWS, Graph, Tensor
+
+_COPIES: Final = 4  # GGML_SCHED_MAX_COPIES
+_OFFLOAD_BATCH: Final = 32  # GGML_OP_OFFLOAD_MIN_BATCH
+
+
+@dataclass(slots=True)
+class _Split:
+    backend: int
+    start: int
+    end: int = 0
+    inputs: list[Tensor] = field(default_factory=list)
+
+
+class Scheduler:
+    """Splits a graph over backends and measures the compute buffers."""
+
+    def __init__(
+        self, buffers: tuple[BufferType, ...], *, cuda: bool, pipelined: bool, op_offload: bool
+    ) -> None:
+        self.buffers = buffers
+        self.host = len(buffers) - 1
+        self.cuda = cuda
+        self.copies = _COPIES if pipelined else 1
+        self.op_offload = op_offload
+
+    def measure(self, graph: Graph) -> list[int]:
+        """Return the size of each backend's compute buffer in bytes; the graph can't be used again."""
+        self._assign(graph)
+        self._expand(graph)
+        self._settle(graph)
+        splits, copies = self._split(graph)
+        return self._allocate(graph, splits, copies)
+
+    # pass 1
+
+    def _of_buffer(self, tensor: Tensor, op: Tensor) -> int:
+        home = tensor.home if tensor.root is None else tensor.root.home
+        if home is None:
+            return -1
+        return home if self._supports(home, op) else -1
+
+    def _supports(self, backend: int, op: Tensor) -> bool:
+        return backend == self.host or device_supports(backend, self.host, op, self.cuda)
+
+    def _assign(self, graph: Graph) -> None:
+        for tensor, backend in graph.pinned:
+            tensor.backend = backend
+        for tensor in graph.leaves:
+            tensor.backend = self._current(tensor)
+        for tensor in graph.nodes:
+            if tensor.backend < 0:
+                tensor.backend = self._current(tensor)
+
+    def _current(self, tensor: Tensor) -> int:
+        own = self._of_buffer(tensor, tensor)
+        if own >= 0:
+            return own
+        if tensor.input:
+            return self.host
+        if tensor.op in ("rope", "flash_attn"):
+            return -1
+        for src in tensor.src:
+            if src.weight:
+                at = self._of_buffer(src, tensor)
+                if self.op_offload and at == self.host and _batch(tensor) >= _OFFLOAD_BATCH:
+                    for device in range(self.host):
+                        if device_supports(device, self.host, tensor, self.cuda):
+                            return device
+                return at
+        return -1
+
+    # pass 2
+
+    def _expand(self, graph: Graph) -> None:
+        nodes = [n for n in graph.nodes if n.op not in VIEWS]
+        backwards = nodes[::-1]
+        for order, devices_only in ((nodes, True), (backwards, True), (nodes, False), (backwards, False)):
+            current = -1
+            for node in order:
+                at = node.backend
+                if at >= 0:
+                    current = -1 if devices_only and at == self.host else at
+                elif current >= 0 and self._supports(current, node):
+                    node.backend = current
+
+    # passes 3 and 4
+
+    def _holds(self, tensor: Tensor, backend: int) -> bool:
+        """True where a backend can read a tensor where it is (ggml_backend_sched_buffer_supported)."""
+        root = tensor.root
+        home = tensor.home if root is None else root.home
+        if home is None:
+            home = tensor.backend
+            if home < 0 and root is not None:
+                home = root.backend
+        return home == backend
+
+    def _settle(self, graph: Graph) -> None:
+        for node in graph.nodes:
+            if node.backend < 0 and node.op not in VIEWS:
+                best = -1
+                for backend in range(self.host + 1):
+                    if self._supports(backend, node):
+                        held = sum(self._holds(s, backend) for s in node.src)
+                        if held > best:
+                            best, node.backend = held, backend
+        for node in graph.nodes:
+            if node.root is not None and node.backend < 0:
+                node.backend = node.root.backend
+            for src in node.src:
+                if src.backend < 0:
+                    src.backend = src.root.backend if src.root is not None else node.backend
+            if node.backend < 0:
+                node.backend = next(b for b in range(self.host + 1) if self._supports(b, node))
+
+    # pass 5
+
+    def _split(self, graph: Graph) -> tuple[list[_Split], dict[tuple[int, int], list[Tensor]]]:
+        nodes = graph.nodes
+        first = next(i for i, n in enumerate(nodes) if n.op not in VIEWS)
+        split = _Split(nodes[first].backend, 0)
+        splits = [split]
+        copies: dict[tuple[int, int], list[Tensor]] = {}
+        current = split.backend
+        for i in range(first, len(nodes)):
+            node = nodes[i]
+            if node.op in VIEWS:
+                continue
+            fresh = node.backend != current
+            if not fresh and split.inputs:
+                fresh = any(
+                    s.weight and s.backend != current and not self._holds(s, current) for s in node.src
+                )
+            if fresh:
+                split.end = i
+                current = node.backend
+                split = _Split(current, i)
+                splits.append(split)
+            for j, src in enumerate(node.src):
+                if src.backend == current or self._holds(src, current):
+                    continue
+                key = (id(src), current)
+                made = copies.get(key)
+                if made is None:
+                    made = copies[key] = [src.like() for _ in range(self.copies)]
+                    if self.copies > 1:
+                        for copy in made:
+                            copy.input = copy.output = True
+                    split.inputs.append(src)
+                node.src[j] = made[0]
+        split.end = len(nodes)
+        return splits, copies
+
+    # pass 6 and the graph that is allocated
+
+    def _allocate(
+        self, graph: Graph, splits: list[_Split], copies: dict[tuple[int, int], list[Tensor]]
+    ) -> list[int]:
+        leaves: list[tuple[Tensor, int]] = []
+        if self.copies > 1:
+            for leaf in graph.leaves:
+                if leaf.input:
+                    leaf.output = True
+                    leaves.append((leaf, leaf.backend))
+                    for _ in range(self.copies - 1):
+                        copy = leaf.like()
+                        copy.input = copy.output = True
+                        leaves.append((copy, leaf.backend))
+            for split in splits:
+                for src in split.inputs:
+                    leaves += [(c, split.backend) for c in copies[id(src), split.backend]]
+        leaves += [(leaf, leaf.backend) for leaf in graph.leaves]
+        order: list[tuple[Tensor, int]] = []
+        for split in splits:
+            for src in split.inputs:
+                order.append((_dependency(src, [src]), src.backend))
+                order.append((copies[id(src), split.backend][0], split.backend))
+            piece = graph.nodes[split.start : split.end]
+            kept = fuse(piece) if self.cuda and split.backend != self.host else {}
+            for node in piece:
+                order.append((node, node.backend))
+                held = kept.get(id(node))
+                if held:
+                    order.append((_dependency(held[0], held), split.backend))
+        return Allocator(self.buffers).run(leaves, order)
+
+
+def _dependency(tensor: Tensor, kept: list[Tensor]) -> Tensor:
+    """Return a node without a computation that keeps tensors allocated until here."""
+    node = Tensor("none", tensor.kind, tensor.ne, tuple(kept))
+    node.root = tensor.root if tensor.root is not None else tensor
+    return node
+
+
+def _batch(tensor: Tensor) -> int:
+    """Rows that an operation computes at once (get_op_batch_size in ggml-cuda.cu)."""
+    if tensor.op == "get_rows":
+        return 0
+    if tensor.op == "mul_mat":
+        return tensor.ne[1]
+    if tensor.op in ("mul_mat_id", "rope"):
+        return tensor.ne[2]
+    return tensor.ne[1] * tensor.ne[2] * tensor.ne[3]

@@ -1,0 +1,130 @@
+"""How the graphs of llama.cpp's architectures differ where their tensors don't show it.
+
+Each entry names what src/models/*.cpp and src/llama-arch.cpp of llama.cpp b11434 do for an architecture;
+everything else is read off the tensors that a layer has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Final
+
+from planner.models.architecture import LayerGroup, MixtureOfExperts
+from planner.models.cache import CacheSpec, SlidingWindow
+
+
+class Late(Enum):
+    """Where rows without an output are dropped."""
+
+    LAST_LAYER = auto()  # after the last attention
+    BEFORE_NORM = auto()  # before the output norm
+    AFTER_NORM = auto()
+
+
+class Rope(Enum):
+    """Which layers rotate queries and keys."""
+
+    ALWAYS = auto()
+    NEVER = auto()
+    SLIDING = auto()  # layers with a sliding window alone
+    SLIDING_IF_ANY = auto()  # the same, but all of them where no layer has one
+    THREE_OF_FOUR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What an architecture's graph does."""
+
+    norm: str = "rms_norm"
+    late: Late = Late.LAST_LAYER
+    embedding_scale: bool = False  # a factor on all embeddings
+    token_scale: bool = False  # a factor on token embeddings only: an input of one number a token
+    mrope: bool = False  # four positions a token
+    mixed: bool = True  # batches of tokens and vectors (llm_arch_supports_mixed_batch)
+    sliding: bool = False  # any sliding-window layer: K is written before V
+    parallel: bool = False  # attention and feed-forward from the same norm
+    squared: bool = False  # squared ReLU
+    gating: str = "softmax"  # softmax | sigmoid | softmax_weight
+    normed_weights: bool = True  # weights of the chosen experts sum to one
+    scaled_weights: bool = False  # … times a factor
+    biased_routing: bool = (
+        False  # the above holds where a bias chooses experts; plain softmax where none does
+    )
+    weights_first: bool = False  # experts' inputs are weighted, not their outputs
+    repeated_keys: bool = False  # a delta net's keys are repeated for each value head
+    residual_scale: bool = False  # a factor on what each block adds
+    residual_first: bool = False  # residual + block instead of block + residual
+    attention_scale: bool = False  # an input that scales Q by position
+    rope: Rope = Rope.ALWAYS
+
+    def experts_used(self, group: LayerGroup) -> int:
+        """Experts that each token is routed to."""
+        feed = group.feed_forward
+        assert isinstance(feed, MixtureOfExperts)
+        return feed.n_expert_used
+
+    def rotates(self, index: int, caches: tuple[CacheSpec, ...]) -> bool:
+        """True where a layer rotates its queries and keys."""
+        if self.rope is Rope.ALWAYS or (self.rope is Rope.SLIDING_IF_ANY and not self.sliding):
+            return True
+        if self.rope is Rope.THREE_OF_FOUR:
+            return (index + 1) % 4 != 0
+        return self.rope is not Rope.NEVER and any(isinstance(c, SlidingWindow) for c in caches)
+
+
+_SIGMOID: Final = Style(gating="sigmoid", scaled_weights=True)
+_STYLES: Final = {
+    "arctic": Style(),
+    "bailingmoe2": _SIGMOID,
+    "cohere2": Style(norm="norm", parallel=True, rope=Rope.SLIDING),
+    "command-r": Style(norm="norm", parallel=True),
+    "deepseek2": Style(gating="sigmoid", scaled_weights=True, biased_routing=True),
+    "deepseek32": _SIGMOID,
+    "dots1": _SIGMOID,
+    "exaone4": Style(rope=Rope.SLIDING_IF_ANY),
+    "gemma": Style(embedding_scale=True),
+    "gemma2": Style(embedding_scale=True),
+    "gemma3": Style(token_scale=True),
+    "gemma3n": Style(token_scale=True),
+    "gemma4": Style(token_scale=True, late=Late.AFTER_NORM),
+    "glm4moe": _SIGMOID,
+    "gpt-oss": Style(late=Late.BEFORE_NORM, gating="softmax_weight", normed_weights=False),
+    "gpt2": Style(norm="norm", rope=Rope.NEVER),
+    "granite": Style(embedding_scale=True, residual_scale=True),
+    "granitehybrid": Style(embedding_scale=True, residual_scale=True),
+    "granitemoe": Style(embedding_scale=True, residual_scale=True),
+    "jamba": Style(rope=Rope.NEVER, normed_weights=False, residual_first=True),
+    "kimi-linear": Style(gating="sigmoid", scaled_weights=True, rope=Rope.NEVER),
+    "lfm2": Style(residual_first=True),
+    "lfm2moe": Style(gating="sigmoid", residual_first=True),
+    "llama4": Style(
+        gating="sigmoid",
+        normed_weights=False,
+        weights_first=True,
+        attention_scale=True,
+        rope=Rope.THREE_OF_FOUR,
+    ),
+    "minimax-m2": Style(gating="sigmoid"),
+    "nemotron_h": Style(late=Late.AFTER_NORM, rope=Rope.NEVER, squared=True),
+    "nemotron_h_moe": Style(
+        late=Late.AFTER_NORM, rope=Rope.NEVER, squared=True, gating="sigmoid", scaled_weights=True
+    ),
+    "qwen2moe": Style(normed_weights=False),
+    "qwen2vl": Style(mrope=True),
+    "qwen35": Style(late=Late.AFTER_NORM, mrope=True),
+    "qwen35moe": Style(late=Late.AFTER_NORM, mrope=True),
+    "qwen3next": Style(late=Late.AFTER_NORM, repeated_keys=True),
+    "qwen3vl": Style(mrope=True),
+    "qwen3vlmoe": Style(mrope=True),
+    "smollm3": Style(rope=Rope.THREE_OF_FOUR),
+}
+_DEFAULT: Final = Style()
+
+
+@lru_cache(maxsize=256)
+def style_of(gguf_arch: str | None, sliding: bool) -> Style:
+    """Return an architecture's style; that of an ordinary decoder where nothing else is known."""
+    found = _STYLES.get(gguf_arch or "", _DEFAULT)
+    return replace(found, sliding=sliding) if sliding else found
