@@ -86,7 +86,7 @@ def cache_bytes(
         cells = (context.n_ctx_seq, context.n_stream)
         size = _size(kind_k, (spec.k_elements, *cells), cuda)
         if spec.indexer is not None:
-            size += _size(kind_k, (spec.indexer.head_dim, *cells), cuda)
+            size += _size(kind_k, (spec.indexer.row_elements, *cells), cuda)
         return size
     if isinstance(spec, CompressedAttention):
         return _compressed(spec, context, kind_k, cuda)
@@ -96,9 +96,12 @@ def cache_bytes(
     if isinstance(spec, SlidingWindow):
         count = context.swa_cells(spec.window)
     cells = (count, context.n_stream)
-    return _size(kind_k, (spec.k_elements, *cells), cuda) + _size(
+    size = _size(kind_k, (spec.k_elements, *cells), cuda) + _size(
         kind_v, (widest_v or spec.v_elements, *cells), cuda
     )
+    if isinstance(spec, FullAttention) and spec.indexer is not None:
+        size += _size(kind_k, (spec.indexer.row_elements, *cells), cuda)
+    return size
 
 
 def _compressed(spec: CompressedAttention, context: Context, kind: QuantFormat, cuda: bool) -> int:

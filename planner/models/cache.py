@@ -19,6 +19,7 @@ class FullAttention:
     head_dim_v: int
     owns_cache: bool = True  # False: the layer reads another layer's cache (Gemma 3n and 4 shared KV)
     v_from_k: bool = False  # attention_k_eq_v: no V projection of its own (Gemma 4); V is still cached
+    indexer: Indexer | None = None  # block-sparse attention's index beside it (MiniMax-M3, Qwen4-Exp)
 
     @property
     def k_elements(self) -> int:
@@ -80,12 +81,12 @@ class Indexer:
     n_head: int
     head_dim: int
     top_k: int
-    pooled: bool = False  # llama.cpp keeps a pooled key beside each key (GLM-5.3): two rows a token
+    rows: int = 1  # rows that llama.cpp keeps a token: GLM-5.3 three (key, gate, pooled key), MiniMax-M3 two
 
     @property
-    def key_elements(self) -> int:
+    def row_elements(self) -> int:
         """Elements that llama.cpp keeps of one token."""
-        return self.head_dim * (2 if self.pooled else 1)
+        return self.head_dim * self.rows
 
 
 @dataclass(frozen=True, slots=True)

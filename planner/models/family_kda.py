@@ -116,7 +116,7 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
     state = read_kda(c, d.heads)
     whole = read_latent(c, d.heads, indexer=s.indexer)
     if whole.indexer is not None:
-        whole = replace(whole, indexer=replace(whole.indexer, pooled=True))
+        whole = replace(whole, indexer=replace(whole.indexer, rows=3))
     without = replace(whole, indexer=None)
     indexed = indexed_layers(c, d.layers) if s.indexer else [False] * d.layers
     streams = c.integer("hc_mult", default=4, high=64) if s.hyper else 0

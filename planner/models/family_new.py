@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from planner.errors import UnsupportedError
 from planner.models.architecture import FeedForward, Rope
-from planner.models.cache import CacheSpec, FullAttention, RecurrentState, SlidingWindow
+from planner.models.cache import CacheSpec, FullAttention, Indexer, RecurrentState, SlidingWindow
 from planner.models.family_blocks import (
     Dims,
     Draft,
@@ -219,6 +219,8 @@ def build_qwen4_exp(c: Reader) -> Draft:
     count, rank = c.integer("hc_count", default=4, high=64), c.integer("hc_lowrank", default=320)
     heads = c.integer("indexer_n_heads", default=0, low=0)
     size = c.integer("indexer_head_dim", default=0, low=0)
+    budget = c.integer("indexer_budget", default=2048)
+    indexer = Indexer(heads, size, budget, rows=2) if heads and size else None
     wide = count * d.hidden
     ngram = {il - 1 for il in c.integers("ple_layer_ids", low=1, high=1024) or ()}
 
@@ -229,7 +231,7 @@ def build_qwen4_exp(c: Reader) -> Draft:
         if recurrent:
             tensors += delta_net_tensors(d.hidden, state, joint=False)
         else:
-            cache = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
+            cache = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim, indexer=indexer)
             tensors += [*qkv(d, q=2 * d.q), tensor("attn_output.weight", d.q, d.hidden)]
             tensors += qk_norms(d.head_dim, d.head_dim)
             if heads and size:
@@ -251,7 +253,7 @@ def build_qwen4_exp(c: Reader) -> Draft:
     around = [t for t in outside(d, tied) if t.name != "output_norm.weight"]
     around.append(tensor("output_hc_norm.weight", d.hidden, count))
     around += [tensor("output_hc_down.weight", wide, rank), tensor("output_hc_up.weight", rank, wide)]
-    notes: tuple[str, ...] = ("the indexer's keys are not counted",)
+    notes: tuple[str, ...] = () if indexer else ("indexer_head_dim is not stated: its keys are not counted",)
     if ngram:
         tables = (c.integer("ngram_size", default=3, high=16) - 1) * c.integer("heads_per_ngram", default=8)
         width = c.integer("ple_embed_dim", default=d.hidden) // tables

@@ -50,16 +50,7 @@ _KDA: Final[dict[str, KdaStyle]] = {
     "bailing_hybrid": KdaStyle(
         arch="bailingmoe3", decay="full", gate="full", latent_gate="head", mtp=True, mtp_out_norm=True
     ),
-    "glm5_next": KdaStyle(
-        arch="glm5-next",
-        indexer=True,
-        hyper=True,
-        flat_a=True,
-        mtp=True,
-        mtp_vocab=False,
-        exact=False,
-        notes=("llama.cpp keeps a pooled key beside each of the indexer's keys: see Indexer.pooled",),
-    ),
+    "glm5_next": KdaStyle(arch="glm5-next", indexer=True, hyper=True, flat_a=True, mtp=True, mtp_vocab=False),
 }
 
 _ALIASES: Final = {

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from planner.errors import InputError
 from planner.models.architecture import DenseFeedForward, FeedForward, NoFeedForward
-from planner.models.cache import CacheSpec, FullAttention
+from planner.models.cache import CacheSpec, FullAttention, Indexer
 from planner.models.family_blocks import (
     Dims,
     Draft,
@@ -123,12 +123,13 @@ def build_mllama(c: Reader) -> Draft:
 
 
 def build_minimax_m3(c: Reader) -> Draft:
-    """Build MiniMax-M3: sparse attention by an index that the planner counts as weights only."""
+    """Build MiniMax-M3: layers with experts attend to blocks that an index chooses."""
     c = Reader({**c.data, **minimax_m3_keys(c)}, c.where)
     d = read_dims(c)
     index = c.section("sparse_attention_config")
     heads = index.integer("sparse_num_index_heads", default=4) if index else 0
     size = index.integer("sparse_index_dim", default=128) if index else 0
+    blocks = index.integer("sparse_topk_blocks", default=16) if index else 0
 
     def layer(sparse: bool) -> Layer:
         tensors = [
@@ -152,7 +153,9 @@ def build_minimax_m3(c: Reader) -> Draft:
                 *norm("indexer.q_norm", size),
                 *norm("indexer.k_norm", size),
             ]
-        return Layer((FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim),), feed_forward, tensors)
+        own = Indexer(heads, size, blocks, rows=2) if sparse and heads and size else None
+        attention = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim, indexer=own)
+        return Layer((attention,), feed_forward, tensors)
 
     tied = c.flag("tie_word_embeddings", default=False)
     return Draft(
@@ -162,8 +165,6 @@ def build_minimax_m3(c: Reader) -> Draft:
         outside(d, tied),
         tied,
         read_rope(c, d),
-        exact=False,
-        notes=("the sparse-attention indexer's keys are not counted",),
     )
 
 

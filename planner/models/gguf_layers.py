@@ -69,6 +69,9 @@ _NO_ROPE: Final = frozenset(
     | {"nemotron_h", "nemotron_h_moe"}
 )
 _INDEX_TYPES: Final = frozenset({"glm-dsa", "dots3note", "hy_v4"})
+# Rows of the indexer's size kept a token: llama-memory-hybrid-idx.cpp (key, gate, pooled key; key and pooled
+# key) and llama-kv-cache-msa.cpp (K and V)
+_INDEX_ROWS: Final = {"glm5-next": 3, "qwen4exp": 2, "minimax-m3": 2}
 
 
 class Hparams:
@@ -224,15 +227,22 @@ class Hparams:
         if self.arch == "deepseek4":
             return self._compressed(il, n_head)
         if "attn_kv_a_mqa.weight" in shapes and self.integer("attention.key_length_mla", 0):
-            rope = self.n_rot
+            rank = self.integer("attention.kv_lora_rank", low=1)
+            rope = shapes["attn_kv_a_mqa.weight"][-1] - rank
+            if not 0 <= rope <= self.integer("attention.key_length_mla"):
+                raise InputError(
+                    f"{self.header.source}: blk.{il}.attn_kv_a_mqa.weight contradicts the metadata"
+                )
             return LatentAttention(
                 n_head=n_head,
-                kv_lora_rank=self.integer("attention.kv_lora_rank", low=1),
+                kv_lora_rank=rank,
                 qk_rope_head_dim=rope,
                 qk_nope_head_dim=self.integer("attention.key_length_mla") - rope,
                 v_head_dim=self.integer("attention.value_length_mla"),
                 q_lora_rank=self.integer("attention.q_lora_rank", 0) or None,
-                indexer=self._indexer() if self._has_indexer(il, shapes) else None,
+                indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1))
+                if self._has_indexer(il, shapes)
+                else None,
             )
         if not any(name in shapes for name in ("attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight")):
             return None
@@ -255,7 +265,16 @@ class Hparams:
                 owns_cache=owns,
                 v_from_k=v_from_k,
             )
-        return FullAttention(n_head, n_head_kv, self.head_k, self.head_v, owns_cache=owns, v_from_k=v_from_k)
+        indexed = "indexer.k_proj.weight" in shapes
+        return FullAttention(
+            n_head,
+            n_head_kv,
+            self.head_k,
+            self.head_v,
+            owns_cache=owns,
+            v_from_k=v_from_k,
+            indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1)) if indexed else None,
+        )
 
     def _has_indexer(self, il: int, shapes: Shapes) -> bool:
         """True where a layer keeps indexer keys: others reuse the choice of the last that does (GLM-5.2)."""
@@ -264,8 +283,9 @@ class Hparams:
             return False
         return "indexer.attn_k.weight" in shapes
 
-    def _indexer(self) -> Indexer:
+    def _indexer(self, rows: int = 1) -> Indexer:
         return Indexer(
+            rows=rows,
             n_head=self.integer("attention.indexer.head_count", low=1),
             head_dim=self.integer("attention.indexer.key_length", low=1),
             top_k=self.integer("attention.indexer.top_k", low=1),
