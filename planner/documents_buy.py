@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planner.advice.buy import BuyAnswer, Option, Question
-from planner.documents import plan_document
+from planner.documents import interval_document, plan_document
 
 
 def option_document(option: Option) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def option_document(option: Option) -> dict[str, Any]:
         "cost": None if option.cost is None else round(option.cost, 2),
         "watts": option.watts,
         "noise": option.noise,
-        "decode_tps": float(f"{option.speed:.4g}"),
+        "decode_tps": interval_document(option.speed),
         "quality_loss": float(f"{option.loss:.4g}"),
         "problem": option.problem,
         "plans": [plan_document(p) for p in option.plans],

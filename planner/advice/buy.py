@@ -13,8 +13,8 @@ from typing import Final
 from planner.advice.cost import DAYS_PER_MONTH
 from planner.advice.market import Offer
 from planner.advice.planning import choose, engines_for, quant_loss
-from planner.advice.utility import user_speed
-from planner.engines.plan import Placement, Plan, Workload
+from planner.advice.utility import user_interval
+from planner.engines.plan import Interval, Placement, Plan, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Machine
 from planner.models.model import Model
@@ -44,7 +44,7 @@ class Option:
 
     offer: Offer
     plans: tuple[Plan, ...]  # one for each model asked for
-    speed: float  # decode tokens/s of the slowest of them, expected
+    speed: Interval  # decode tokens/s a user sees, of the slowest of them
     loss: float  # points of quality that the quantisations cost, the worst of them
     watts: float | None
     noise: str
@@ -92,9 +92,9 @@ def buy(
     bought = [o for o in options if o.offer.price is not None]
     within = [o for o in bought if _in_budget(o, question)]
     working = [o for o in within if o.works]
-    front = pareto(working)
+    front = shown(working)
     above = [o for o in bought if o.works and not _in_budget(o, question)]
-    best_so_far = max(front, key=lambda o: o.speed, default=None)
+    best_so_far = max(front, key=lambda o: o.speed.expected, default=None)
     next_step = min(
         (o for o in above if best_so_far is None or _is_step_up(o, best_so_far)),
         key=lambda o: o.offer.price or 0.0,
@@ -133,7 +133,9 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
         plans.append(choice.plan)
         loss = max(loss, quant_loss(model, choice.plan.quant))
         problem = problem or _problem(choice.plan, model, question.workload)
-    speed = min(user_speed(p, question.workload) or 0.0 for p in plans)
+    nothing = Interval(0.0, 0.0, 0.0)
+    speeds = (user_interval(p, question.workload.users) or nothing for p in plans)
+    speed = min(speeds, key=lambda interval: interval.expected)
     watts = _watts(machine, offer)
     return Option(
         offer, tuple(plans), speed, loss, watts, _noise(offer, watts), _cost(question, offer, watts), problem
@@ -142,25 +144,42 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
 
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if not plan.fits:
-        return f"{model.name} does not fit"
+        have = sum(d.available for d in plan.memory.devices)
+        return f"{model.name} does not fit: it needs {gib(plan.memory.total, 0)}, there are {gib(have, 0)}"
     minimum = workload.min_speed or DEFAULT_MIN_SPEED
-    tps = user_speed(plan, workload)
-    if tps is not None and tps < minimum:
+    speed = user_interval(plan, workload.users)
+    # Who pays for a speed wants to get it: the low end of the interval has to reach it.
+    if speed is not None and speed.low < minimum:
         where = " because part of it runs from RAM" if plan.placement is Placement.HYBRID else ""
-        return f"{model.name} runs at {rate_text(tps)} tokens/s{where}, below the {rate_text(minimum)} wanted"
+        slow = f"{model.name} may run at only {rate_text(speed.low)} tokens/s{where}"
+        return f"{slow}, below the {rate_text(minimum)} wanted"
     return None
 
 
 def pareto(options: Sequence[Option]) -> list[Option]:
     """Options that no other beats in price, speed and quality at once, cheapest first.
 
-    A difference of 5 % in speed is none: it lies inside every interval.
+    A gain of less than a fifth in speed is none: it lies inside every interval.
     """
     front: list[Option] = []
-    for option in sorted(options, key=lambda o: (o.offer.price or 0.0, -o.speed)):
-        if not any(o.speed >= option.speed * 0.95 and o.loss <= option.loss + 1e-9 for o in front):
+    for option in sorted(options, key=lambda o: (o.offer.price or 0.0, -o.speed.expected)):
+        gain = option.speed.expected / 1.2
+        if not any(o.speed.expected >= gain and o.loss <= option.loss + 1e-9 for o in front):
             front.append(option)
     return front
+
+
+def shown(working: Sequence[Option]) -> list[Option]:
+    """The Pareto front, and the cheapest of each kind beside it, cheapest first: kinds differ in more than
+    price and speed (power, noise, room, what one already owns).
+    """
+    chosen = pareto(working)
+    for kind in ("card", "cards", "machine"):
+        alike = [o for o in working if o.offer.kind == kind]
+        cheapest = min(alike, key=lambda o: o.offer.price or 0.0, default=None)
+        if cheapest is not None and cheapest not in chosen:
+            chosen.append(cheapest)
+    return sorted(chosen, key=lambda o: o.offer.price or 0.0)
 
 
 def _is_possible(offer: Offer, need: float, limit: float | None) -> bool:
@@ -179,7 +198,7 @@ def _in_budget(option: Option, question: Question) -> bool:
 
 
 def _is_step_up(option: Option, than: Option) -> bool:
-    return option.speed > than.speed * 1.25 or option.loss < than.loss - 1e-9
+    return option.speed.expected > than.speed.expected * 1.25 or option.loss < than.loss - 1e-9
 
 
 def _cheapest_rents(options: Sequence[Option]) -> list[Option]:
@@ -238,7 +257,7 @@ def _notes(question: Question, front: Sequence[Option], within: Sequence[Option]
     budget = "" if question.budget is None else f" for {question.budget:,.0f}"
     if not within:
         return [f"Nothing with a known price{budget} has the memory for this."]
-    closest = max(within, key=lambda o: (o.plans[0].fits, o.speed))
+    closest = max(within, key=lambda o: (o.plans[0].fits, o.speed.expected))
     return [
         f"Nothing does what was asked{budget}; the closest is {closest.offer.name} "
         f"({gib(closest.offer.memory, 0)}): {closest.problem}."

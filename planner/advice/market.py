@@ -18,7 +18,16 @@ from planner.hardware.profile_list import ProfileInfo, list_profiles
 # stated wherever it is used and replaced by --host-price; a passive data centre card needs a server.
 HOST_PRICE: Final = 1200.0
 SERVER_PRICE: Final = 6000.0
-COUNTS: Final = {"consumer": (1, 2, 4), "workstation": (1, 2, 4), "datacenter": (1, 2, 4, 8)}
+COUNTS: Final = {"consumer": (1, 2), "workstation": (1, 2, 4), "datacenter": (1, 2, 4, 8)}
+LARGE_COUNTS: Final = (1, 2, 3, 4)  # consumer cards from 24 GB on, which people do put in threes and fours
+LARGE_CARD: Final = 22 << 30  # bytes, as drivers report "24 GB"
+# More than two cards need another board, risers and power supply; an assumption like the host's price.
+MANY_CARDS_PRICE: Final = 800.0
+# Older devices are losing their drivers and libraries (CUDA 13 has dropped what came before Turing, ROCm
+# what came before RDNA 2): nobody should buy them for this any more.
+OLDEST: Final = "2020-06"
+# A launch price older than this is not what anyone pays today: the device counts as one without a price.
+STALE_LAUNCH: Final = "2024-11"
 SERVER_CLASSES: Final = frozenset({"datacenter", "cloud-accelerator"})
 
 
@@ -92,7 +101,7 @@ def offers(
     """
     prices = own_prices or {}
     for info in list_profiles():
-        if info.user:
+        if info.user or (info.kind in ("gpu", "soc") and not _is_current(info)):
             continue
         if info.kind == "gpu" and info.device_class in COUNTS:
             yield from _cards(info, prices, have, host_price)
@@ -114,22 +123,24 @@ def _cards(
     each, low, high, note = _price(info, prices)
     server = info.device_class in SERVER_CLASSES
     around = 0.0 if have else host_price if host_price is not None else SERVER_PRICE if server else HOST_PRICE
-    for count in COUNTS[info.device_class]:
+    large = info.device_class == "consumer" and (info.memory or 0) >= LARGE_CARD
+    for count in LARGE_COUNTS if large else COUNTS[info.device_class]:
+        host = around + (MANY_CARDS_PRICE if count > 2 and around and not server else 0.0)
         spec = info.id if count == 1 else f"{count}x {info.id}"
         if have:
             spec = f"{spec} + {have}"
         text = note
-        if each is not None and around:
-            text += f", plus {around:,.0f} assumed for the {'server' if server else 'computer'} around it"
+        if each is not None and host:
+            text += f", plus {host:,.0f} assumed for the {'server' if server else 'computer'} around it"
         yield Offer(
             spec=spec,
             name=info.name if count == 1 else f"{count} x {info.name}",
             kind="card" if count == 1 else "cards",
             device_class=info.device_class,
             memory=(info.memory or 0) * count,
-            price=None if each is None else each * count + around,
-            price_low=None if low is None else low * count + around,
-            price_high=None if high is None else high * count + around,
+            price=None if each is None else each * count + host,
+            price_low=None if low is None else low * count + host,
+            price_high=None if high is None else high * count + host,
             price_note=text,
         )
 
@@ -142,5 +153,14 @@ def _price(
         return price, price, price, "your price"
     if info.price_low is None or info.price_high is None:
         return None, None, None, "no price known"
+    if info.price_kind == "launch" and (info.price_date or "") < STALE_LAUNCH:
+        return None, None, None, f"no price of today; {info.price_low:,.0f} at launch in {info.price_date}"
     middle = (info.price_low + info.price_high) / 2
     return middle, info.price_low, info.price_high, f"{info.price_kind} price of {info.price_date}"
+
+
+def _is_current(info: ProfileInfo) -> bool:
+    from planner.hardware.profiles import get_profile
+
+    released = get_profile(info.id).released
+    return released is None or released >= OLDEST

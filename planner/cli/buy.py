@@ -27,8 +27,9 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.plan_view import clip, context_short, range_text
 from planner.cli.progress import Progress
-from planner.units import context_text, rate_text
+from planner.units import rate_text
 
 
 def buy(
@@ -96,20 +97,16 @@ def _table(
         plan = option.plans[0]
         rows.append(
             [
-                _short(option.offer.name),
+                clip(option.offer.spec, 26),
                 money(option.offer.price, ""),
                 "/".join(dict.fromkeys(p.quant for p in option.plans)),
-                context_text(min(p.max_context for p in option.plans)),
-                rate_text(option.speed) if plan.speed else "?",
+                context_short(min(p.max_context for p in option.plans)),
+                range_text(option.speed) if plan.speed else "?",
                 f"{option.watts:.0f} W" if option.watts else "?",
                 option.noise,
             ]
         )
     return rows, ["Buy", currency or "Price", "Quant", "Context", "Tokens/s", "Power", "Noise"]
-
-
-def _short(name: str) -> str:
-    return name.replace("NVIDIA ", "").replace("GeForce ", "").replace("Generation", "Gen")
 
 
 def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
@@ -121,16 +118,16 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_line()
         cheapest = answer.best[0]
         print_wrapped(
-            f"Cheapest: {_short(cheapest.offer.name)}, {money(cheapest.offer.price, currency)} "
+            f"Cheapest: {cheapest.offer.spec}, {money(cheapest.offer.price, currency)} "
             f"({cheapest.offer.price_note}). With electricity {money(cheapest.cost, currency)} over "
             f"{question.months:g} months at {question.hours_per_day:g} hours a day."
         )
-        fastest = max(answer.best, key=lambda o: o.speed)
+        fastest = max(answer.best, key=lambda o: o.speed.expected)
         if fastest is not cheapest:
             print_wrapped(
-                f"Fastest within the budget: {_short(fastest.offer.name)}, "
+                f"Fastest within the budget: {fastest.offer.spec}, "
                 f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
-                f"{rate_text(fastest.speed)} tokens/s."
+                f"{range_text(fastest.speed)} tokens/s."
             )
         print_wrapped(f"Check it: planner plan {question.models[0].name} --profile '{cheapest.offer.spec}'")
     for note in answer.notes:
@@ -139,8 +136,8 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         step = answer.next_step
         print_line()
         print_wrapped(
-            f"The next step up, {_short(step.offer.name)} for {money(step.offer.price, currency)} "
-            f"({step.offer.price_note}), runs {step.plans[0].quant} at {rate_text(step.speed)} tokens/s."
+            f"The next step up, {step.offer.spec} for {money(step.offer.price, currency)} "
+            f"({step.offer.price_note}), runs {step.plans[0].quant} at {range_text(step.speed)} tokens/s."
         )
     if answer.rented:
         print_line()
@@ -148,7 +145,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         for option in answer.rented:
             print_wrapped(
                 f"{option.offer.name}: {money(option.offer.hourly, currency)} an hour "
-                f"({option.offer.price_note}), {rate_text(option.speed)} tokens/s; "
+                f"({option.offer.price_note}), {range_text(option.speed)} tokens/s; "
                 f"{money(option.cost, currency)} over {question.months:g} months",
                 "  ",
                 "- ",
@@ -158,13 +155,14 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_heading("Not for this")
         for option in answer.not_to_buy:
             print_wrapped(
-                f"{_short(option.offer.name)} ({money(option.offer.price, currency)}): {option.problem}",
+                f"{option.offer.spec} ({money(option.offer.price, currency)}): {option.problem}",
                 "  ",
                 "- ",
             )
     if answer.unpriced:
         print_line()
-        names = ", ".join(f"{_short(o.offer.name)} ({rate_text(o.speed)} tokens/s)" for o in answer.unpriced)
+        names = ", ".join(f"{o.offer.spec} ({rate_text(o.speed.expected)} tokens/s)" for o in answer.unpriced)
         print_wrapped(f"Would do it too, but no price is known: {names}.")
     print_line()
+    print_wrapped("Devices from before mid-2020 are left out: their drivers are being dropped.")
     print_wrapped("Prices are facts of their date and change; replace them with --price NAME=PRICE.")

@@ -182,7 +182,7 @@ def _own(
             )
         notes.append("idle and load power are estimates from the devices' rated power")
     load = tdp + COMPUTER_LOAD_WATTS if load_watts is None else load_watts
-    idle = tdp * IDLE_SHARE + COMPUTER_IDLE_WATTS if idle_watts is None else idle_watts
+    idle = _idle(machine) + COMPUTER_IDLE_WATTS if idle_watts is None else idle_watts
     checked(idle, 0, 1e6, "--idle-watts")
     checked(load, 0, 1e6, "--load-watts")
     if idle > load:
@@ -198,6 +198,13 @@ def _own(
         kwh_price=checked(kwh_price, 0, 100, "--kwh-price"),
         resale_fraction=checked(resale, 0, 1, "--resale"),
         lifetime_months=months,
+    )
+
+
+def _idle(machine: Machine) -> float:
+    """Watts that the GPUs draw doing nothing: measured where a profile knows it, else a share of the rated."""
+    return sum(
+        a.idle_w if a.idle_w is not None else (a.tdp_w or 0.0) * IDLE_SHARE for a in machine.accelerators
     )
 
 

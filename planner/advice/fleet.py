@@ -1,0 +1,208 @@
+"""A fleet: which model on which machines of a cluster, how many replicas, and what is left.
+
+Models are placed one after the other, the heaviest first, each on the fewest GPUs that serve it: inside
+one node where one is enough (tensor parallel), over nodes with the same GPUs where not (pipeline parallel
+across them). A GPU holds one replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from planner.engines.base import get_engine
+from planner.engines.plan import Plan, Workload
+from planner.errors import PlannerError
+from planner.hardware.machine import Accelerator, Host, Machine
+from planner.models.model import Model
+
+MAX_REPLICAS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A model that the cluster shall serve."""
+
+    model: Model
+    workload: Workload = field(default_factory=Workload)
+    quant: str | None = None  # None: the closest to the original that fits
+    replicas: int | None = None  # None: as many as the workload's users need
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One replica: its plan and the GPUs that it takes."""
+
+    plan: Plan
+    gpus: tuple[tuple[str, int], ...]  # (host, index of the GPU there)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that the replica spans, in pipeline order."""
+        return tuple(dict.fromkeys(host for host, _ in self.gpus))
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The whole answer."""
+
+    placed: tuple[Placed, ...]
+    unplaced: tuple[tuple[str, str], ...]  # (model, reason)
+    left: tuple[tuple[str, str, int], ...]  # (host, GPU's name, how many are free)
+    notes: tuple[str, ...] = ()
+
+    def replicas(self, model: str) -> int:
+        """How many replicas of a model run."""
+        return sum(1 for p in self.placed if p.plan.model == model)
+
+
+def plan_fleet(machine: Machine, requests: Sequence[Request]) -> Fleet:
+    """Place every request on the machine's hosts; what can't be placed is named with its reason."""
+    free = {host.name: list(host.accelerators) for host in machine.hosts}
+    if len(free) != len(machine.hosts):
+        raise ValueError("the hosts of a fleet need different names")
+    placed: list[Placed] = []
+    unplaced: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for request in sorted(requests, key=_weight, reverse=True):
+        found, reason = _place(machine, free, request)
+        if found:
+            placed.extend(found)
+            if reason:
+                notes.append(reason)
+        else:
+            unplaced.append((request.model.id, reason))
+    return Fleet(tuple(placed), tuple(unplaced), _left(free), tuple(notes))
+
+
+def _weight(request: Request) -> int:
+    return request.model.architecture.parameters()
+
+
+def _left(free: Mapping[str, Sequence[Accelerator]]) -> tuple[tuple[str, str, int], ...]:
+    rows = []
+    for host, gpus in free.items():
+        for name in dict.fromkeys(g.name for g in gpus):
+            rows.append((host, name, sum(1 for g in gpus if g.name == name)))
+    return tuple(rows)
+
+
+def _place(
+    machine: Machine, free: dict[str, list[Accelerator]], request: Request
+) -> tuple[list[Placed], str]:
+    """Return the replicas of one request and take their GPUs; the reason where there is none."""
+    wanted = request.replicas or 0
+    reason = "no GPU is free"
+    counts = [wanted] if wanted else _replica_counts(request.workload.users)
+    best: tuple[list[Placed], dict[str, list[Accelerator]]] | None = None
+    for count in counts:
+        users = -(-request.workload.users // count)
+        trial = {host: list(gpus) for host, gpus in free.items()}
+        done: list[Placed] = []
+        for _ in range(count):
+            one, why = _replica(machine, trial, request, replace(request.workload, users=users))
+            if one is None:
+                reason = why
+                break
+            done.append(one)
+        if len(done) == count:
+            free.update(trial)
+            return done, ""
+        if done and (best is None or len(done) > len(best[0])):
+            best = done, trial
+    if best is None:
+        return [], reason
+    free.update(best[1])
+    short = f"{request.model.name}: {len(best[0])} replicas fit, more are needed for {request.workload.users} users"
+    return best[0], short
+
+
+def _replica_counts(users: int) -> list[int]:
+    counts, n = [], 1
+    while n <= min(users, MAX_REPLICAS):
+        counts.append(n)
+        n *= 2
+    return counts or [1]
+
+
+def _replica(
+    machine: Machine, free: dict[str, list[Accelerator]], request: Request, workload: Workload
+) -> tuple[Placed | None, str]:
+    """Place one replica on the fewest GPUs; the tightest host among those that are equal."""
+    options: list[tuple[tuple[int, int, int], Placed]] = []
+    reason = "no GPU is free"
+    seen: set[tuple[Any, ...]] = set()  # hosts with the same free GPUs are planned once
+    for hosts in _candidates(machine, free):
+        shape = tuple((g.name, g.memory_free) for h in hosts for g in free[h.name])
+        if shape in seen:
+            continue
+        seen.add(shape)
+        plan, why = _plan(machine, hosts, free, request, workload)
+        if plan is None:
+            reason = why
+            continue
+        gpus = _taken(plan, hosts, free)
+        spare = sum(len(free[h.name]) for h in hosts) - len(gpus)
+        options.append(((len(hosts), len(gpus), spare), Placed(plan, gpus)))
+        if len(hosts) > 1:
+            break  # single hosts come first: the first that spans several is the smallest such
+    if not options:
+        return None, reason
+    chosen = min(options, key=lambda option: option[0])[1]
+    for host, index in chosen.gpus:
+        free[host] = [g for g in free[host] if g.index != index]
+    return chosen, ""
+
+
+def _candidates(machine: Machine, free: Mapping[str, Sequence[Accelerator]]) -> list[list[Host]]:
+    """Single hosts with a free GPU, then growing sets of hosts with the same free GPUs."""
+    able = [h for h in machine.hosts if free[h.name]]
+    singles = [[h] for h in able]
+    alike: dict[tuple[tuple[str, int], ...], list[Host]] = {}
+    for host in able:
+        alike.setdefault(tuple((g.name, g.memory_total) for g in free[host.name]), []).append(host)
+    several = [hosts[:n] for hosts in alike.values() for n in range(2, len(hosts) + 1)]
+    return singles + sorted(several, key=len)
+
+
+def _plan(
+    machine: Machine,
+    hosts: Sequence[Host],
+    free: Mapping[str, Sequence[Accelerator]],
+    request: Request,
+    workload: Workload,
+) -> tuple[Plan | None, str]:
+    part = replace(
+        machine,
+        hosts=tuple(replace(h, accelerators=tuple(free[h.name])) for h in hosts),
+        name=", ".join(h.name for h in hosts),
+    )
+    engine = get_engine("vllm")
+    reason = "no quantisation fits"
+    model = request.model
+    for quant in (request.quant,) if request.quant else engine.quants(model.architecture):
+        try:
+            plan = engine.plan(model.id, model.architecture, quant, part, workload, request.overrides)
+        except PlannerError as error:
+            reason = str(error)
+            continue
+        if plan.fits:
+            return plan, ""
+        reason = plan.why[0] if plan.why else reason
+    return None, reason
+
+
+def _taken(
+    plan: Plan, hosts: Sequence[Host], free: Mapping[str, Sequence[Accelerator]]
+) -> tuple[tuple[str, int], ...]:
+    """The GPUs that a plan's ranks take: the first of each host, a pipeline's stages spread evenly."""
+    count = sum(1 for d in plan.memory.devices if d.kind == "gpu")
+    names = {d.name for d in plan.memory.devices}
+    each = -(-count // len(hosts))
+    taken: list[tuple[str, int]] = []
+    for host in hosts:
+        kind = [g for g in free[host.name] if g.name in names]
+        taken.extend((host.name, g.index) for g in kind[: min(each, count - len(taken))])
+    return tuple(taken)
