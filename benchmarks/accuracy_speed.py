@@ -1,0 +1,209 @@
+"""Speed: predicted beside measured, per row and in summary, beside the formulas that other tools use.
+
+A row is `ok` where something was compared, `dropped` where a flag says that the figure is of something else
+(the reason is given), `unsupported` where no prediction is made. The summary is over unflagged rows; the
+same over every compared row is in `summary_all`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from math import log
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.accuracy_memory import read_rows
+from benchmarks.speed_cases import UNUSED_FLAGS, Case, Unsupported, case_of
+from benchmarks.speed_models import Resolver, catalogue_resolver
+from benchmarks.speed_peers import peer_bandwidth, peer_table
+from planner.engines.plan import Interval
+from planner.speed.estimate import decode, prefill
+
+# flags that say how a figure was written down, not that it is of something else
+NOTES = frozenset({"file_size_gb_decimal"})
+QUANTITIES = ("decode", "prefill", "serving")
+
+
+def run(path: Path, as_json: bool) -> None:
+    """Compare every row of a file and print rows and summary."""
+    resolver = catalogue_resolver()
+    results = [compare(row, resolver) for row in read_rows(path)]
+    plain = [r for r in results if not r["flags"]]
+    summary, everything = summarise(plain), summarise(results)
+    if as_json:
+        print(json.dumps({"cases": results, "summary": summary, "summary_all": everything}))
+        return
+    for result in results:
+        print(_line(result))
+    for title, part in (("unflagged rows", summary), ("all rows", everything)):
+        _print_summary(title, part)
+
+
+def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
+    """One row: what was predicted, what was measured; never raises for what a row holds."""
+    flags = [f for f in row.get("flags") or () if f not in NOTES]
+    out: dict[str, Any] = {"id": str(row.get("id")), "status": "ok", "reason": None, "flags": flags}
+    try:
+        case = case_of(row, resolver)
+    except Unsupported as error:
+        dropped = any(f in UNUSED_FLAGS for f in flags) or row.get("spec_decoding")
+        return {**out, "status": "dropped" if dropped else "unsupported", "reason": str(error)}
+    except (KeyError, TypeError, ValueError) as error:  # a row from outside must not end the run
+        return {**out, "status": "unsupported", "reason": f"{type(error).__name__}: {error}"}
+    out |= {
+        "hardware": case.hw,
+        "engine": case.situation.engine,
+        "residency": case.placement,
+        "model": case.how,
+    }
+    if case.decode or case.total:
+        interval, _ = decode(
+            case.work,
+            case.bits,
+            case.situation,
+            case.depth,
+            batch=case.batch,
+            prompt_per_token=case.prompt_per_token,
+        )
+        if case.decode:
+            out["decode"] = _compared(interval, case.decode)
+            if case.batch == 1:
+                out["peers"] = _peers(case)
+        if case.batch > 1:
+            total = case.total or (case.decode or 0.0) * case.batch
+            every = Interval(*(v * case.batch for v in (interval.low, interval.expected, interval.high)))
+            out["serving"] = _compared(every, total)
+    if case.prefill:
+        interval, _ = prefill(case.work, case.bits, case.situation, case.prompt, case.prefill_depth)
+        out["prefill"] = _compared(interval, case.prefill)
+    if not any(q in out for q in QUANTITIES):
+        return {**out, "status": "unsupported", "reason": "no speed of one stream, prefill or total in the row"}
+    return out
+
+
+def _compared(interval: Interval, measured: float) -> dict[str, float]:
+    return {
+        "low": interval.low,
+        "expected": interval.expected,
+        "high": interval.high,
+        "measured": measured,
+        "error": interval.expected / measured - 1,
+    }
+
+
+def _peers(case: Case) -> dict[str, float]:
+    measured = case.decode or 1.0
+    return {
+        "0.55 x bandwidth / size": peer_bandwidth(case) / measured - 1,
+        "per-quantisation table": peer_table(case) / measured - 1,
+    }
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The q-quantile, by linear interpolation."""
+    ordered = sorted(values)
+    if not ordered:
+        return float("nan")
+    at = q * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def _statistics(cases: Sequence[Mapping[str, Any]], quantity: str) -> dict[str, Any]:
+    found = [c[quantity] for c in cases if quantity in c]
+    errors = [abs(f["error"]) for f in found]
+    if not errors:
+        return {"count": 0}
+    return {
+        "count": len(found),
+        "median": round(median(errors), 4),
+        "p90": round(quantile(errors, 0.9), 4),
+        "bias": round(median(log(1 + f["error"]) for f in found), 4),
+        "inside": round(sum(f["low"] <= f["measured"] <= f["high"] for f in found) / len(found), 4),
+        "width": round(median(f["high"] / f["low"] for f in found), 3),
+    }
+
+
+def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Errors and calibration by quantity, by hardware, engine and residency; coverage; the peers' errors."""
+    usable = [r for r in results if r["status"] != "dropped"]
+    compared = [r for r in results if r["status"] == "ok"]
+    out: dict[str, Any] = {
+        "rows": len(results),
+        "covered": round(len(compared) / len(usable), 4) if usable else 0.0,
+        "dropped": len(results) - len(usable),
+    }
+    for quantity in QUANTITIES:
+        out[quantity] = _statistics(compared, quantity) | {"covered": out["covered"]}
+        for name in ("hardware", "engine", "residency"):
+            out[quantity][f"by_{name}"] = _grouped(compared, quantity, lambda c, k=name: str(c[k]))
+    out["peers"] = _peer_statistics(compared)
+    return out
+
+
+def _grouped(
+    cases: Sequence[Mapping[str, Any]], quantity: str, key: Callable[[Mapping[str, Any]], str]
+) -> dict[str, Any]:
+    groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for case in cases:
+        if quantity in case:
+            groups[key(case)].append(case)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return {name: _statistics(members, quantity) for name, members in ordered}
+
+
+def _peer_statistics(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The peers' formulas and ours, on the same rows: one stream, everything in one memory."""
+    same = [c for c in cases if "peers" in c and c["residency"] == "full"]
+    if not same:
+        return {}
+    ours = [abs(c["decode"]["error"]) for c in same]
+    out = {"planner": {"count": len(ours), "median": round(median(ours), 4), "p90": round(quantile(ours, 0.9), 4)}}
+    for name in same[0]["peers"]:
+        errors = [abs(c["peers"][name]) for c in same]
+        out[name] = {
+            "count": len(errors),
+            "median": round(median(errors), 4),
+            "p90": round(quantile(errors, 0.9), 4),
+        }
+    return out
+
+
+def _line(result: Mapping[str, Any]) -> str:
+    if result["status"] != "ok":
+        return f"{result['id']:32s} {result['status']}: {result['reason']}"
+    parts = []
+    for quantity in QUANTITIES:
+        if quantity in result:
+            f = result[quantity]
+            mark = "" if f["low"] <= f["measured"] <= f["high"] else " outside"
+            parts.append(
+                f"{quantity} {f['low']:.4g}-{f['expected']:.4g}-{f['high']:.4g} "
+                f"measured {f['measured']:.4g} ({f['error']:+.0%}){mark}"
+            )
+    return f"{result['id']:32s} " + "; ".join(parts)
+
+
+def _print_summary(title: str, summary: Mapping[str, Any]) -> None:
+    print(f"\n{title}: {summary['rows']}, covered {summary['covered']:.1%}, dropped {summary['dropped']}")
+    for quantity in QUANTITIES:
+        part = summary[quantity]
+        if not part["count"]:
+            continue
+        print(f"  {_figures(quantity, part)}")
+        for group in ("by_residency", "by_engine", "by_hardware"):
+            for name, figures in list(part[group].items())[:12]:
+                print(f"    {_figures(name, figures)}")
+    for name, figures in summary["peers"].items():
+        print(f"  {name:28s} {figures['count']:5d} rows, median {figures['median']:.1%}, p90 {figures['p90']:.1%}")
+
+
+def _figures(name: str, part: Mapping[str, Any]) -> str:
+    return (
+        f"{name:28s} {part['count']:5d} rows, median {part['median']:6.1%}, p90 {part['p90']:6.1%}, "
+        f"inside {part['inside']:.0%}, width {part['width']:.2f}"
+    )
