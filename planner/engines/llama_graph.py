@@ -21,9 +21,11 @@ from planner.engines.llama_weights import WeightTable
 from planner.errors import UnsupportedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
-from planner.models.cache import SlidingWindow
+from planner.models.cache import FullAttention, SlidingWindow
 from planner.quant.formats import ggml_format
 
+_INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
+_FIRST_LAYER: Final = frozenset({"per_layer_model_proj", "per_layer_proj_norm"})  # where layer 0 is
 _REPEATS: Final = 2  # layers of a kind until what is free and what is not has settled
 
 
@@ -47,8 +49,11 @@ def compute_buffers(
         and settings.kv_offload
         and not placement.moved
     )
-    scheduler = Scheduler(buffers, cuda=cuda, pipelined=pipelined, op_offload=settings.op_offload)
-    builder = Builder(arch, _style(arch), settings, context, _batch(context), host)
+    scheduler = Scheduler(
+        buffers, cuda=cuda, pipelined=pipelined, op_offload=settings.op_offload, experts=arch.is_moe
+    )
+    outside = _outside_layer(table, placement)
+    builder = Builder(arch, _style(arch), settings, context, _batch(context), outside, host)
     embedding = _outside(table, "token_embd.weight")
     if embedding is None:
         raise UnsupportedError("the architecture has no token_embd.weight: it has no language model's graph")
@@ -92,8 +97,39 @@ def _layers(arch: Architecture, table: WeightTable, placement: LayerPlacement) -
                 kind if isinstance(kind, str) else kind[at],
                 host if device == HOST else device,
             )
-        layers.append(Layer(i, group, weights, host if home == HOST else home, last=i == order[-1]))
+        layers.append(
+            Layer(
+                i,
+                group,
+                weights,
+                host if home == HOST else home,
+                last=i == order[-1],
+                cache_home=_shared_cache(arch, group, placement),
+            )
+        )
     return layers
+
+
+def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlacement) -> int | None:
+    """Backend of the cache that layers without one read: that of the last layer of their kind with one."""
+    reader = next(
+        (s for s in group.caches if isinstance(s, FullAttention | SlidingWindow) and not s.owns_cache), None
+    )
+    if reader is None:
+        return None
+    owner = max(
+        (
+            g.layers[-1]
+            for g in arch.groups
+            for s in g.caches
+            if type(s) is type(reader) and isinstance(s, FullAttention | SlidingWindow) and s.owns_cache
+        ),
+        default=None,
+    )
+    if owner is None:
+        return None
+    home = placement.layers[owner]
+    return placement.n_devices if home == HOST else home
 
 
 def _representative(table: WeightTable, placement: LayerPlacement, order: list[int]) -> list[int]:
@@ -124,6 +160,19 @@ def _sign(table: WeightTable, placement: LayerPlacement, i: int) -> tuple[object
 def _has_shared(group: LayerGroup) -> bool:
     feed = group.feed_forward
     return isinstance(feed, MixtureOfExperts) and feed.n_shared > 0
+
+
+def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:
+    """The tensors outside the layers where the engine holds them for the layers' sake."""
+    host = placement.n_devices
+    homes = {True: host, False: host if placement.output == HOST else placement.output}
+    first = host if placement.layers[0] == HOST else placement.layers[0]
+    weights = {}
+    for tensor, kind in table.outside():
+        stem = tensor.name.rsplit(".", 1)[0]
+        home = first if stem in _FIRST_LAYER else homes[stem in _INPUTS]
+        weights[tensor.name] = (tensor.shape, kind, home)
+    return Layer(-1, table.arch.groups[0], weights, homes[False], last=False)
 
 
 def _outside(table: WeightTable, name: str) -> tuple[tuple[int, ...], str] | None:

@@ -50,10 +50,11 @@ def project(b: Builder, layer: Layer, spec: Spec, cur: Tensor) -> tuple[Tensor, 
         return normed(b, layer, "attn_q_norm", q, width_k, spec.n_head), None, None
     k = b.linear(layer, "attn_k", cur)
     v = k if spec.v_from_k else b.linear(layer, "attn_v", cur)
+    v = reshape(v, width_v, spec.n_head_kv, n)
     return (
         normed(b, layer, "attn_q_norm", q, width_k, spec.n_head),
         normed(b, layer, "attn_k_norm", k, width_k, spec.n_head_kv),
-        reshape(v, width_v, spec.n_head_kv, n),
+        same("rms_norm", v) if b.style.normed_values else v,
     )
 
 

@@ -33,6 +33,7 @@ from planner.models.cache import (
 )
 from planner.quant.formats import QuantFormat, ggml_format
 
+_ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight")
 _MROPE_SECTIONS = 4  # GGML_MROPE_SECTIONS: positions a token under mrope
 
 
@@ -67,7 +68,7 @@ class AttentionInput:
 class Layer:
     """One layer's weights as leaves, made when they are asked for."""
 
-    __slots__ = ("_made", "caches", "group", "home", "index", "last", "weights")
+    __slots__ = ("_made", "cache_home", "caches", "group", "home", "index", "last", "weights")
 
     def __init__(
         self,
@@ -77,11 +78,13 @@ class Layer:
         home: int,
         *,
         last: bool,
+        cache_home: int | None = None,
     ) -> None:
         self.index = index
         self.group = group
         self.weights = weights  # name -> shape, type, backend that holds it
         self.home = home
+        self.cache_home = home if cache_home is None else cache_home  # of another layer's cache
         self.caches: tuple[CacheSpec, ...] = group.caches
         self.last = last
         self._made: dict[str, Tensor] = {}
@@ -125,6 +128,7 @@ class Builder:
         settings: LlamaCppSettings,
         context: Context,
         batch: Batch,
+        outside: Layer,
         host: int,
     ) -> None:
         self.arch = arch
@@ -132,6 +136,7 @@ class Builder:
         self.settings = settings
         self.context = context
         self.batch = batch
+        self.outside = outside
         self.host = host
         self.graph = Graph()
         self.flash = context.flash_attn
@@ -139,6 +144,7 @@ class Builder:
         self.kind_v = ggml_format(settings.cache_type_v)
         self._inputs: dict[str, Tensor] = {}
         self._attention: dict[object, AttentionInput] = {}
+        self._factors: dict[int, Tensor] = {}
         self._copies: tuple[Tensor, Tensor, Tensor] | None = None
         # graphs with a delta net add the attention's norm before anything of the layer
         self.expands_norm = any(
@@ -187,6 +193,9 @@ class Builder:
             tokens = same("scale", tokens)
         if self.style.token_scale:
             tokens = same("mul", tokens, self.input("scale_rows", F32, 1, n))
+        places = self.outside.get("position_embd.weight")
+        if places is not None:
+            tokens = same("add", tokens, self.graph.expand(get_rows(places, self.positions())))
         return self.graph.expand(tokens)
 
     def attention_input(self, spec: CacheSpec) -> AttentionInput:
@@ -243,8 +252,8 @@ class Builder:
         )
 
     def cache_home(self, layer: Layer) -> int:
-        """Backend that holds a layer's attention cache."""
-        return layer.home if self.settings.kv_offload else self.host
+        """Backend that holds the cache that a layer's attention reads, or its state."""
+        return layer.cache_home if self.settings.kv_offload else self.host
 
     def state(self, spec: RecurrentState, layer: Layer, *, convolution: bool) -> Tensor:
         """Return the memory of a layer's recurrent state, one row a sequence and snapshot."""
@@ -282,7 +291,20 @@ class Builder:
         """ggml_rope_ext: a new tensor unless the source can be overwritten."""
         if not self.style.rotates(layer.index, layer.caches):
             return cur
-        return Tensor("rope", cur.kind, cur.ne, (cur, self.positions()))
+        factors = self._rope_factors(layer)
+        src = (cur, self.positions()) if factors is None else (cur, self.positions(), factors)
+        return Tensor("rope", cur.kind, cur.ne, src)
+
+    def _rope_factors(self, layer: Layer) -> Tensor | None:
+        """get_rope_factors: one copy of the frequency factors on each device."""
+        name = next((n for n in _ROPE_FACTORS if n in self.outside), None)
+        if name is None or (self.style.full_factors and not isinstance(layer.caches[0], FullAttention)):
+            return None
+        found = self._factors.get(layer.home)
+        if found is None:
+            ne, kind, _ = self.outside.weights[name]
+            found = self._factors[layer.home] = weight(ne, ggml_format(kind), layer.home)
+        return found
 
     def select(self, *tensors: Tensor) -> list[Tensor]:
         """Keep the rows of the tokens that have an output."""

@@ -20,8 +20,6 @@ def fuse(nodes: list[Tensor]) -> dict[int, list[Tensor]]:
     """Reorder one split's nodes in place as the backend does; return what each node (by id) keeps alive."""
     kept: dict[int, list[Tensor]] = {}
     ops = [n.op for n in nodes]
-    if "mul_mat_id" not in ops:
-        return kept
 
     def keep(tensors: list[Tensor], until: Tensor) -> None:
         held = kept.setdefault(id(until), [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from planner.engines import llama_graph_gemma as gemma
 from planner.engines.llama_graph_attention import attention, cached, latent
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_feed import dense, experts, feed_forward, shared
@@ -29,8 +30,17 @@ from planner.models.cache import FullAttention, LatentAttention, RecurrentState,
 def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Layer, str]) -> None:
     """Fill the builder's graph: `table` is the input embedding, `output` the head's weights and its name."""
     cur = b.embeddings(table)
+    inputs = gemma.per_layer_inputs(b, cur) if "per_layer_token_embd.weight" in b.outside else None
+    alternating = inputs is not None and "altup_proj.weight" in b.outside
+    if alternating:
+        cur = gemma.spread(b, cur)
     for layer in layers:
-        cur = decoder_layer(b, layer, cur)
+        if inputs is not None and alternating:
+            cur = gemma.gemma3n_layer(b, layer, cur, inputs)
+        else:
+            cur = gemma.gemma4_tail(b, layer, decoder_layer(b, layer, cur), inputs)
+    if alternating:
+        cur = gemma.gather(b, cur)
     head, name = output
     if b.style.late is Late.BEFORE_NORM:
         cur.output = True
@@ -71,13 +81,17 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
     if sandwiched:
         cur = b.norm(cur, layer, "post_attention_norm")
     joined = add_residual(b, cur, inp)
+    if "ffn_norm_exps.weight" in layer:  # Arctic: experts of the layer's input beside a dense block
+        fed = same("add", dense(b, layer, b.norm(joined, layer, "ffn_norm")), joined)
+        return same("add", experts(b, layer, b.norm(inp, layer, "ffn_norm_exps")), fed)
     if "ffn_norm.weight" in layer:
         cur = b.norm(joined, layer, "ffn_norm")
     elif not sandwiched:
         cur = b.norm(joined, layer, "post_attention_norm")
     else:
         cur = joined
-    cur = feed_forward(b, layer, cur)
+    twofold = "pre_ffw_norm_2.weight" in layer
+    cur = gemma.two_feed_forwards(b, layer, joined) if twofold else feed_forward(b, layer, cur)
     if sandwiched:
         cur = b.norm(cur, layer, "post_ffw_norm")
     return add_residual(b, cur, joined)

@@ -30,13 +30,14 @@ class Scheduler:
     """Splits a graph over backends and measures the compute buffers."""
 
     def __init__(
-        self, buffers: tuple[BufferType, ...], *, cuda: bool, pipelined: bool, op_offload: bool
+        self, buffers: tuple[BufferType, ...], *, cuda: bool, pipelined: bool, op_offload: bool, experts: bool
     ) -> None:
         self.buffers = buffers
         self.host = len(buffers) - 1
         self.cuda = cuda
         self.copies = _COPIES if pipelined else 1
         self.op_offload = op_offload
+        self.experts = experts  # whether there is anything that the CUDA backend fuses
 
     def measure(self, graph: Graph) -> list[int]:
         """Return the size of each backend's compute buffer in bytes; the graph can't be used again."""
@@ -191,7 +192,7 @@ class Scheduler:
                 order.append((_dependency(src, [src]), src.backend))
                 order.append((copies[id(src), split.backend][0], split.backend))
             piece = graph.nodes[split.start : split.end]
-            kept = fuse(piece) if self.cuda and split.backend != self.host else {}
+            kept = fuse(piece) if self.cuda and self.experts and split.backend != self.host else {}
             for node in piece:
                 order.append((node, node.backend))
                 held = kept.get(id(node))

@@ -54,6 +54,8 @@ class Style:
     )
     weights_first: bool = False  # experts' inputs are weighted, not their outputs
     repeated_keys: bool = False  # a delta net's keys are repeated for each value head
+    normed_values: bool = False  # V is normalised without a weight
+    full_factors: bool = False  # rope frequency factors for layers without a window only
     residual_scale: bool = False  # a factor on what each block adds
     residual_first: bool = False  # residual + block instead of block + residual
     attention_scale: bool = False  # an input that scales Q by position
@@ -87,8 +89,8 @@ _STYLES: Final = {
     "gemma": Style(embedding_scale=True),
     "gemma2": Style(embedding_scale=True),
     "gemma3": Style(token_scale=True),
-    "gemma3n": Style(token_scale=True),
-    "gemma4": Style(token_scale=True, late=Late.AFTER_NORM),
+    "gemma3n": Style(token_scale=True, normed_values=True),
+    "gemma4": Style(token_scale=True, late=Late.AFTER_NORM, normed_values=True, full_factors=True),
     "glm4moe": _SIGMOID,
     "gpt-oss": Style(late=Late.BEFORE_NORM, gating="softmax_weight", normed_weights=False),
     "gpt2": Style(norm="norm", rope=Rope.NEVER),
