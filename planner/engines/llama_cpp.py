@@ -5,24 +5,26 @@ The rules are those of build b11434; each module that holds one names the file i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.llama_kv import place_caches
 from planner.engines.llama_search import (
     DEFAULT_CONTEXT,
     SMALLEST_CONTEXT,
     Found,
     Room,
     Search,
+    device_spare,
     nice_context,
     room_of,
     spare_of,
 )
-from planner.engines.llama_settings import ALL_LAYERS, BUILD, LlamaCppSettings
+from planner.engines.llama_settings import ALL_LAYERS, BUILD, MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.engines.llama_weights import weight_table
-from planner.engines.plan import MemoryEstimate, Placement, Plan, Workload
+from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan, Workload
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
@@ -79,7 +81,7 @@ class LlamaCpp:
         settings = search.base
         if "n_ctx" not in overrides and workload.context is not None:
             settings = search.with_context(settings, workload.context)
-        return search.evaluate(settings).estimate
+        return search.evaluate(settings, sure=True).estimate
 
     def plan(
         self,
@@ -98,6 +100,7 @@ class LlamaCpp:
             raise UnsupportedError(reason)
         search = self._search(arch, quant, machine, workload, overrides, stored)
         found, why = _best(search, workload, overrides)
+        found = search.evaluate(found.settings, sure=True)
         return _to_plan(model, quant, self.name, search, found, why, machine)
 
     def max_context(
@@ -141,17 +144,17 @@ def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> t
     if _PLACEMENT_KEYS & overrides.keys():
         return _given_placement(search, wanted, trained, fixed)
     if wanted is not None:
-        found = _first(search, wanted)
+        found = _first(search.candidates(wanted))
         if found.fits and found.settings.n_gpu_layers >= ALL_LAYERS and not found.settings.n_cpu_moe:
             return found, _placement_reason(search, found)
         return _with_smaller_cache(search, wanted, found, overrides)
     return _open_context(search, trained)
 
 
-def _first(search: Search, n_ctx_seq: int) -> Found:
+def _first(candidates: Iterable[Found]) -> Found:
     """The first candidate that fits, or the one nearest to fitting."""
     nearest: Found | None = None
-    for found in search.candidates(n_ctx_seq):
+    for found in candidates:
         if found.fits:
             return found
         if nearest is None or spare_of(found.estimate) > spare_of(nearest.estimate):
@@ -181,7 +184,7 @@ def _with_smaller_cache(
         return found, reasons
     smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
     try:
-        other = _first(Search(search.table, search.room, smaller), wanted)
+        other = _first(Search(search.table, search.room, smaller).candidates(wanted))
     except RefusedError:
         return found, reasons
     on_gpu = other.settings.n_gpu_layers >= ALL_LAYERS and not other.settings.n_cpu_moe
@@ -201,12 +204,17 @@ def _cache_total(found: Found) -> int:
 
 def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
     """The person left the context open: as long as fits comfortably, but the model on the GPU first."""
-    smallest = min(SMALLEST_CONTEXT, trained)
-    found = _first(search, min(DEFAULT_CONTEXT, trained))
-    if not found.fits or not _whole(found):
-        shorter = _first(search, smallest)
-        if (shorter.fits and not found.fits) or (_whole(shorter) and shorter.fits and not _whole(found)):
-            found = shorter
+    comfortable, smallest = min(DEFAULT_CONTEXT, trained), min(SMALLEST_CONTEXT, trained)
+    found = _first(
+        candidate
+        for candidates in (
+            search.whole(comfortable),
+            search.whole(smallest),
+            search.partial(comfortable),
+            search.partial(smallest),
+        )
+        for candidate in candidates
+    )
     reasons = _placement_reason(search, found)
     if not found.fits:
         return found, reasons
@@ -280,7 +288,7 @@ def _to_plan(
 
 def _longest_anywhere(search: Search, trained: int) -> int:
     """Where the asked context doesn't fit: the longest one that does, with any placement."""
-    smallest = _first(search, 256)
+    smallest = _first(search.candidates(256))
     return search.longest(smallest.settings, trained) if smallest.fits else 0
 
 
@@ -290,13 +298,24 @@ def _concurrency(search: Search, found: Found) -> float:
         return 0.0
     settings = found.settings
     per_sequence = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
-    one_more = search.evaluate(
-        replace(settings, n_ctx=per_sequence * (settings.n_parallel + 1), n_parallel=settings.n_parallel + 1)
-    )
-    now, then = spare_of(found.estimate), spare_of(one_more.estimate)
-    if now <= then:
-        return float(256)
-    return float(min(settings.n_parallel + now / (now - then), 256))
+    count = settings.n_parallel + 1
+    more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
+    context = resolve(search.arch, more, search.room.devices.backend)
+    then = place_caches(search.arch, more, context, found.memory.placement, search.room.devices.backend)
+    now = found.memory.caches
+    rests = []
+    added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]
+    state = [b - a for a, b in zip((*now.state, now.state_host), (*then.state, then.state_host), strict=True)]
+    for device, kv, kept in zip(_holders(found), added, state, strict=True):
+        if kv + kept > 0:
+            rests.append(max(device_spare(device), 0) / (kv + kept))
+    return float(min(settings.n_parallel + min(rests, default=MAX_SEQUENCES), MAX_SEQUENCES))
+
+
+def _holders(found: Found) -> list[DeviceMemory]:
+    """The estimate's devices that the placement knows, and the host."""
+    devices = found.estimate.devices
+    return [*devices[: len(found.memory.weights.devices)], devices[-1]]
 
 
 def _warnings(search: Search, found: Found, trained: int) -> list[str]:

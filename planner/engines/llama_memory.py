@@ -5,15 +5,19 @@ Weights, caches, state and compute buffers together, as its own memory breakdown
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from planner.engines.llama_compute_rules import ComputeBuffers, compute_buffers
+from planner.engines.llama_compute import exact
+from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_kv import CacheBytes, output_bytes, place_caches
 from planner.engines.llama_placement import LayerPlacement, place
 from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSettings, resolve
 from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
+
+Measure = Callable[[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend], ComputeBuffers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,11 @@ def allocate(
     devices: Devices,
     build: Build = CURRENT,
     placement: LayerPlacement | None = None,
+    measure: Measure = exact,
 ) -> LlamaMemory:
     """Return what the engine allocates; raises RefusedError where it would refuse the settings.
 
-    `placement` replaces the one that the settings lead to.
+    `placement` replaces the one that the settings lead to; `measure` yields the compute buffers.
     """
     arch = table.arch
     backend = devices.backend
@@ -73,6 +78,6 @@ def allocate(
         placement=placement,
         weights=place_weights(table, placement, backend, load_mtp=settings.load_mtp, repack=cpu),
         caches=place_caches(arch, settings, context, placement, backend),
-        compute=compute_buffers(arch, table, placement, settings, context, backend),
+        compute=measure(table, placement, settings, context, backend),
         output=output_bytes(arch, settings, context),
     )

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from planner.engines.llama_compute import bound, exact
+from planner.engines.llama_compute_rules import ComputeBuffers
+from planner.engines.llama_compute_rules import compute_buffers as rough_buffers
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
-from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.llama_placement import LayerPlacement
+from planner.engines.llama_settings import ALL_LAYERS, Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
 from planner.engines.plan import DeviceMemory, MemoryEstimate
 from planner.engines.unaccounted import HOST as HOST_OVERHEAD
@@ -87,12 +91,26 @@ class Search:
         self.arch = table.arch
         self.n_layer = sum(g.count for g in table.arch.groups)
 
-    def evaluate(self, settings: LlamaCppSettings) -> Found:
-        """Allocate with these settings."""
+    def evaluate(
+        self, settings: LlamaCppSettings, *, sure: bool = False, compute: ComputeBuffers | None = None
+    ) -> Found:
+        """Allocate with these settings: exactly where `sure`, else with an upper bound (see llama_compute).
+
+        `compute` stands in for the compute buffers where they are known well enough.
+        """
         devices = self.room.devices
         if self.room.gpus and settings.n_gpu_layers == 0 and not settings.op_offload:
             devices = Devices((), Backend.CPU, devices.cpu)
-        memory = allocate(self.table, settings, devices)
+        if compute is not None:
+            memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
+            return Found(settings, memory, estimate_of(memory, self.room))
+        if not sure:
+            # Where weights and caches alone are too much, a rough figure for the rest will do.
+            memory = allocate(self.table, settings, devices, measure=_roughly)
+            rough = Found(settings, memory, estimate_of(memory, self.room))
+            if any(device_spare(d) + d.compute < 0 for d in rough.estimate.devices):
+                return rough
+        memory = allocate(self.table, settings, devices, measure=exact if sure else bound)
         return Found(settings, memory, estimate_of(memory, self.room))
 
     def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
@@ -116,7 +134,7 @@ class Search:
 
         if spare(high) >= 0:
             return ceiling
-        low = 1
+        low = max(min(settings.n_ubatch, settings.n_batch) // STEP, 1)
         if spare(low) < 0:
             return 0
         while high - low > 1:
@@ -133,6 +151,11 @@ class Search:
 
     def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements from best to worst for one context; the caller takes the first that fits."""
+        yield from self.whole(n_ctx_seq)
+        yield from self.partial(n_ctx_seq)
+
+    def whole(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements with everything on GPUs; on the CPU where there is no GPU."""
         base = self.with_context(self.base, n_ctx_seq)
         if not self.room.gpus:
             yield self.evaluate(replace(base, n_gpu_layers=0))
@@ -141,9 +164,14 @@ class Search:
         if len(self.room.gpus) > 1:
             yield from self._single(everything)
         yield self._balanced(everything)
-        if self.room.unified:
+
+    def partial(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements with a part on the CPU: experts, else whole layers, else all of it."""
+        if not self.room.gpus or self.room.unified:
             return
+        base = self.with_context(self.base, n_ctx_seq)
         if self.arch.is_moe:
+            everything = replace(base, n_gpu_layers=ALL_LAYERS)
             found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
             if found is not None:
                 yield found
@@ -159,24 +187,24 @@ class Search:
         if need < self.room.devices.free[best]:
             yield self.evaluate(replace(settings, split_mode="none", main_gpu=best))
 
-    def _balanced(self, settings: LlamaCppSettings) -> Found:
+    def _balanced(self, settings: LlamaCppSettings, compute: ComputeBuffers | None = None) -> Found:
         """Shift layers to where room is left: shares by what each card can take beside its buffers."""
-        best = self.evaluate(settings)
+        best = self.evaluate(settings, compute=compute)
         n = len(self.room.gpus)
         if n < 2 or best.gpus_fit or settings.split_mode != "layer" or settings.tensor_split:
             return best
         split = tuple(float(f) for f in self.room.devices.free)
         for _ in range(6):
             devices = best.estimate.devices[:n]
-            spare = [_spare(d) for d in devices]
+            spare = [device_spare(d) for d in devices]
             if sum(spare) < 0:
                 return best
             per_share = sum(max(d.weights + d.kv_cache, 1) for d in devices) / sum(split)
             split = tuple(max(s + gap / per_share / 2, 0.01) for s, gap in zip(split, spare, strict=True))
-            found = self.evaluate(replace(settings, tensor_split=_rounded(split)))
+            found = self.evaluate(replace(settings, tensor_split=_rounded(split)), compute=compute)
             if found.gpus_fit:
                 return found
-            best = max(best, found, key=lambda f: min(_spare(d) for d in f.estimate.devices[:n]))
+            best = max(best, found, key=lambda f: min(device_spare(d) for d in f.estimate.devices[:n]))
         return best
 
     def _fewest(self, settings: Callable[[int], LlamaCppSettings], most: int) -> Found | None:
@@ -184,18 +212,33 @@ class Search:
 
         More on the CPU only helps the GPUs, and only hurts the RAM: the fewest is also what RAM likes best.
         """
-        best = self._balanced(settings(most))
-        if not best.gpus_fit:
+        pattern = self.evaluate(settings(most // 2), sure=True).memory.compute
+        estimate = self._balanced(settings(most), pattern)
+        if not estimate.gpus_fit and not self._balanced(settings(most)).gpus_fit:
             return None
         low, high = 0, most
         while high - low > 1:
             middle = (low + high) // 2
-            found = self._balanced(settings(middle))
-            if found.gpus_fit:
-                high, best = middle, found
+            if self._balanced(settings(middle), pattern).gpus_fit:
+                high = middle
             else:
                 low = middle
-        return best
+        # The buffers differ little from one number to the next, but they do: settle it exactly.
+        for n in range(high, min(high + 4, most) + 1):
+            found = self._balanced(settings(n))
+            if found.gpus_fit:
+                return found
+        return self._balanced(settings(most))
+
+
+def _roughly(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    return rough_buffers(table.arch, table, placement, settings, context, backend)
 
 
 def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
@@ -203,14 +246,15 @@ def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(max(round(100 * s / sum(split), 1), 0.1) for s in split)
 
 
-def _spare(device: DeviceMemory) -> int:
+def device_spare(device: DeviceMemory) -> int:
+    """Bytes left on one device with the overhead at its upper end."""
     worst = device.total - device.overhead + max(device.overhead, device.overhead_high)
     return device.available - worst
 
 
 def spare_of(estimate: MemoryEstimate) -> int:
     """Bytes left on the tightest device with the overhead at its upper end; negative where it doesn't fit."""
-    return min(_spare(d) for d in estimate.devices)
+    return min(device_spare(d) for d in estimate.devices)
 
 
 def estimate_of(memory: LlamaMemory, room: Room) -> MemoryEstimate:

@@ -83,6 +83,12 @@ class WeightTable:
                 return kind if isinstance(kind, str) else kind[group.layers.index(layer)]
         raise KeyError(name)
 
+    def kinds_of(self, layer: int) -> tuple[str, ...]:
+        """Types of one layer's tensors, in the order of its group."""
+        at = self.group_of[layer]
+        index = self.arch.groups[at].layers.index(layer)
+        return tuple(k if isinstance(k, str) else k[index] for k in self.types.groups[at])
+
     def bytes_of(self, layer: int, names: Iterable[str], *, cuda: bool) -> int:
         """Bytes of some tensors of one layer."""
         group = self.arch.groups[self.group_of[layer]]
