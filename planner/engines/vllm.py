@@ -15,7 +15,14 @@ from planner.engines.base import NO_OVERRIDES, Stored
 from planner.engines.plan import MemoryEstimate, Placement, Plan, Workload
 from planner.engines.vllm_outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm_quant import QuantScheme, scheme_for
-from planner.engines.vllm_search import Devices, Found, devices_of, parallel_choices, search
+from planner.engines.vllm_search import (
+    SHORTEST,
+    Devices,
+    Found,
+    devices_of,
+    parallel_choices,
+    search,
+)
 from planner.engines.vllm_settings import VllmSettings, settings_from
 from planner.engines.vllm_support import check, gpu_reason, refusal, removed_in
 from planner.engines.vllm_version import CURRENT, RULES_VERSION, Release
@@ -254,7 +261,7 @@ def _older(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devic
         gpu_memory_utilization=None,
     )
     old = evaluate(arch, scheme, plain, devices.gpu, release=_EARLIER)
-    if old.reason is None:
+    if old.reason is None or (max(old.weights) < old.requested and old.longest(arch.n_ctx_train) > SHORTEST):
         return []
     tight = replace(plain, max_num_seqs=64, max_num_batched_tokens=2048, gpu_memory_utilization=0.95)
     holds = evaluate(arch, scheme, tight, devices.gpu, release=_EARLIER)

@@ -7,11 +7,11 @@ _get_backend_priorities, vllm/model_executor/layers/fused_moe/oracle/mxfp4.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from planner.engines.vllm_version import CURRENT, Release
+from planner.hardware.assemble import driver_reserve
 from planner.hardware.machine import Accelerator, Backend
-from planner.units import GIB, MIB
+from planner.units import GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,6 @@ class GpuTraits:
         return self.family == 9 or (self.family in (10, 12) and head_k_dim == 128)
 
 
-# What the driver keeps of a GPU's memory: NVML's total less cudaMemGetInfo's, as logs show both
-# (RTX 4090 24,564 MiB and 23.52 GiB, H100 81,559 MiB and 79.18 GiB, RTX 5090 32,607 MiB and 31.36 GiB).
-_DRIVER_RESERVE: Final = 480 * MIB
-
-
 def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
     """Return what vLLM sees of an accelerator: the memory that CUDA reports, not the driver's total.
 
@@ -115,7 +110,7 @@ def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
     """
     total = accelerator.memory_total
     if accelerator.backend is Backend.CUDA and not accelerator.unified:
-        total = total - _DRIVER_RESERVE if detected else min(total, accelerator.memory_free)
+        total = total - driver_reserve(total) if detected else min(total, accelerator.memory_free)
     return GpuTraits(
         name=accelerator.name,
         total=total,
