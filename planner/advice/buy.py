@@ -126,7 +126,12 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
     problem: str | None = None
     for model in question.models:
         choice = choose(
-            model, machine, question.workload, 50.0, engines_for(model, machine, question.workload)
+            model,
+            machine,
+            question.workload,
+            50.0,
+            engines_for(model, machine, question.workload),
+            last_resort=False,
         )
         if choice is None:
             return None
@@ -144,8 +149,8 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
 
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if not plan.fits:
-        have = sum(d.available for d in plan.memory.devices)
-        return f"{model.name} does not fit: it needs {gib(plan.memory.total, 0)}, there are {gib(have, 0)}"
+        reason = plan.why[0].rstrip(".") if plan.why else "not enough memory"
+        return f"{model.name} does not fit ({reason})"
     minimum = workload.min_speed or DEFAULT_MIN_SPEED
     speed = user_interval(plan, workload.users)
     # Who pays for a speed wants to get it: the low end of the interval has to reach it.

@@ -82,9 +82,9 @@ def read_prices(path: Path) -> dict[str, float]:
 
 def resolve_prices(prices: Mapping[str, float]) -> dict[str, float]:
     """Return own prices by profile id; InputError for a name that no profile has."""
-    from planner.hardware.profiles import get_profile
+    from planner.hardware.profile_store import resolve
 
-    return {get_profile(name).id: value for name, value in prices.items()}
+    return {resolve(name, None)[0].id: value for name, value in prices.items()}
 
 
 def offers(
@@ -163,4 +163,4 @@ def _is_current(info: ProfileInfo) -> bool:
     from planner.hardware.profiles import get_profile
 
     released = get_profile(info.id).released
-    return released is None or released >= OLDEST
+    return released is not None and released >= OLDEST

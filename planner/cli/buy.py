@@ -29,7 +29,10 @@ from planner.cli.options import (
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
 from planner.cli.plan_view import clip, context_short, range_text
 from planner.cli.progress import Progress
-from planner.units import rate_text
+from planner.units import context_text, rate_text
+
+# Less than this is too little for documents and for thinking that runs to thousands of tokens.
+DEFAULT_CONTEXT = "16k"
 
 
 def buy(
@@ -63,7 +66,7 @@ def buy(
 
     question = Question(
         models=tuple(planner.load_model(name) for name in models),
-        workload=make_workload(context, users, min_speed=min_speed),
+        workload=make_workload(context or DEFAULT_CONTEXT, users, min_speed=min_speed),
         budget=None if budget is None else checked(budget, 1, 1e9, "--budget"),
         hours_per_day=checked(hours_per_day, 0.01, 24, "--hours-per-day"),
         kwh_price=checked(kwh_price, 0, 100, "--kwh-price"),
@@ -111,7 +114,9 @@ def _table(
 
 def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
     asked = ", ".join(m.name for m in question.models)
-    print_heading(f"To run {asked}")
+    users = "" if question.workload.users == 1 else f", {question.workload.users} users"
+    context = context_text(question.workload.context or 0)
+    print_heading(f"To run {asked} with a context of {context}{users}")
     print_line()
     if answer.best:
         print_table(*_table(answer.best, question, currency))
@@ -122,10 +127,11 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
             f"({cheapest.offer.price_note}). With electricity {money(cheapest.cost, currency)} over "
             f"{question.months:g} months at {question.hours_per_day:g} hours a day."
         )
+        within = "" if question.budget is None else " within the budget"
         fastest = max(answer.best, key=lambda o: o.speed.expected)
         if fastest is not cheapest:
             print_wrapped(
-                f"Fastest within the budget: {fastest.offer.spec}, "
+                f"Fastest{within}: {fastest.offer.spec}, "
                 f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
                 f"{range_text(fastest.speed)} tokens/s."
             )

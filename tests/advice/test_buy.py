@@ -1,0 +1,90 @@
+"""Buy: the options do what was asked, and none of those shown is beaten by another."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+import planner
+from planner.advice.buy import BuyAnswer, Question, buy, pareto
+from planner.advice.market import Offer, offers, parse_price, read_prices, resolve_prices
+from planner.errors import InputError
+
+
+@cache
+def answer(budget: float, have: str | None = None) -> BuyAnswer:
+    question = Question(
+        models=(planner.load_model("gpt-oss-120b"),),
+        workload=planner.Workload(context=32768, min_speed=20),
+        budget=budget,
+    )
+    return buy(question, offers(have=have), planner.load_profile)
+
+
+def test_options_keep_to_the_budget_and_do_what_was_asked() -> None:
+    found = answer(5000)
+    assert found.best
+    for option in found.best:
+        assert option.offer.price is not None
+        assert option.offer.price <= 5000
+        assert option.speed.low >= 20
+        # the same question asked of `plan` on that profile gives the same answer
+        plan = planner.plan(
+            "gpt-oss-120b",
+            option.offer.spec,
+            planner.Workload(context=32768, min_speed=20),
+            engine=option.plans[0].engine,
+            quant=option.plans[0].quant,
+        )
+        assert plan.fits
+        assert plan.max_context >= 32768
+
+
+def test_what_an_expert_would_name_is_there() -> None:
+    specs = {o.offer.spec for o in answer(5000).best}
+    assert "2x rtx-3090" in specs
+    assert any(o.offer.kind == "machine" and o.plans[0].placement == "gpu" for o in answer(5000).best)
+
+
+def test_front_is_not_dominated() -> None:
+    front = pareto(answer(5000).best)
+    for one in front:
+        for other in front:
+            if one is not other and (other.offer.price or 0) <= (one.offer.price or 0):
+                assert other.speed.expected < one.speed.expected or other.loss > one.loss
+
+
+def test_what_not_to_buy_says_why() -> None:
+    traps = answer(5000).not_to_buy
+    assert traps
+    assert all(option.problem for option in traps)
+
+
+def test_too_small_a_budget_gets_a_sentence() -> None:
+    found = answer(300)
+    assert not found.best
+    assert found.notes
+
+
+def test_cards_for_what_one_has_cost_no_computer() -> None:
+    alone = {o.spec.split(" +")[0]: o for o in offers()}
+    added = {o.spec.split(" +")[0]: o for o in offers(have="64GiB")}
+    assert alone["rtx-3090"].price == pytest.approx((added["rtx-3090"].price or 0) + 1200)
+
+
+def test_own_prices_replace_the_facts() -> None:
+    prices = resolve_prices(dict([parse_price("rtx 3090=777.5")]))
+    offer: Offer = next(o for o in offers(prices, have="64GiB") if o.spec.startswith("rtx-3090 "))
+    assert offer.price == 777.5
+    assert offer.price_note == "your price"
+
+
+def test_prices_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "prices.toml"
+    path.write_text("[prices]\nrtx-3090 = 800\n")
+    assert read_prices(path) == {"rtx-3090": 800.0}
+    for bad in ("rtx-3090 = 'cheap'", "rtx-3090 = -1", "= 3", "prices = 3"):
+        path.write_text(bad)
+        with pytest.raises(InputError):
+            read_prices(path)
