@@ -6,6 +6,8 @@ own).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.errors import InputError
 from planner.models.cache import CompressedAttention, Indexer
 from planner.models.family_blocks import (
@@ -97,7 +99,9 @@ def build_deepseek4(c: Reader) -> Draft:
 
     def prediction(kind: tuple[int, bool]) -> Layer:
         base = layer(kind)
-        return Layer(base.caches, base.feed_forward, base.tensors + nextn(d, embed=False, head=False))
+        head = [replace(t, name=f"nextn.{t.name}") for t in hyper_head(d.hidden, streams)]
+        extra = nextn(d, embed=False, head=False) + head
+        return Layer(base.caches, base.feed_forward, base.tensors + extra)
 
     n_mtp = c.integer("num_nextn_predict_layers", default=0, low=0, high=16)
     groups = grouped([(ratios[il], il < n_hash) for il in range(d.layers)], layer)

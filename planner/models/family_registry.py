@@ -76,6 +76,7 @@ _ALIASES: Final = {
     "qwen3_omni_moe": "qwen3_vl_moe_text",
     "qwen3_omni_moe_text": "qwen3_vl_moe_text",
     "mistral_large4_text": "mistral_large4",
+    "deepseek_ref": "deepseek_v4",  # as some republished V4 files call it
 }
 
 

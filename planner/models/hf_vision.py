@@ -1,4 +1,4 @@
-"""Vision towers and their projectors: parameters from vision_config.
+"""Vision (and Gemma 4's audio) towers and their projectors: parameters from vision_config.
 
 Each tower is a function that counts the elements of its tensors, as its class in vLLM 0.33.0
 (model_executor/models/*.py) creates them; checked against the published element counts of whole
@@ -42,8 +42,10 @@ def read_vision(top: Reader, hidden: int) -> Vision | None:
     kind = c.text("model_type") or top.text("model_type")
     count = _TOWERS.get(kind) or _TOWERS.get(top.text("model_type"))
     complete = t.layers and t.hidden and t.patch
+    parameters = count(c, t, hidden) if count and complete else 0
+    audio = top.section("audio_config") if top.text("model_type") == "gemma4" else None
     return Vision(
-        parameters=count(c, t, hidden) if count and complete else 0,
+        parameters=parameters + (_gemma4_audio(audio, hidden) if audio else 0),
         n_layer=t.layers,
         hidden_size=t.hidden,
         intermediate=t.intermediate,
@@ -218,6 +220,36 @@ def _cohere2(c: Reader, t: _Tower, hidden: int) -> int:
     return _siglip_tower(t, (t.image // t.patch) ** 2) + projector
 
 
+def _moonvit_k3(c: Reader, t: _Tower, hidden: int) -> int:
+    # Kimi K3's tower has no biases; what is left of the checkpoint's count is 0.3 % of the tower
+    inner = c.integer("qkv_hidden_size", default=t.hidden)
+    block = t.hidden * 4 * inner + 2 * t.hidden * t.intermediate + 2 * t.hidden
+    positions = c.integer("init_pos_emb_height", default=64) * c.integer("init_pos_emb_width", default=64)
+    wide = 4 * t.hidden
+    projector = 2 * t.hidden + wide * wide + wide * hidden
+    return 3 * t.patch**2 * t.hidden + positions * t.hidden + t.layers * block + t.hidden + projector
+
+
+def _gemma4_audio(c: Reader, hidden: int) -> int:
+    """Return the elements of Gemma 4's audio tower: a conformer and its projector."""
+    h = c.integer("hidden_size", default=1024)
+    layers = c.integer("num_hidden_layers", default=12, high=MAX_LAYERS)
+    heads, kernel = (
+        c.integer("num_attention_heads", default=8),
+        c.integer("conv_kernel_size", default=5, high=64),
+    )
+    out = c.integer("output_proj_dims", default=1536)
+    feed_forward = 2 * (2 * h * 4 * h + 2 * h)
+    attention = 5 * h * h + h // heads
+    convolution = 3 * h * h + kernel * h + 2 * h
+    channels = c.integers("subsampling_conv_channels", low=1, high=4096) or [128, 32]
+    first, last = channels[0], channels[-1]
+    sampling = 9 * first + first + 9 * first * last + last + 32 * last * h  # 128 mel bands, halved twice
+    return (
+        layers * (feed_forward + attention + convolution + 3 * h) + sampling + _linear(h, out) + out * hidden
+    )
+
+
 _TOWERS: Final[dict[str, Callable[[Reader, _Tower, int], int]]] = {
     "gemma3": _gemma3,
     "phi4-siglip": _phi4_siglip,
@@ -237,6 +269,7 @@ _TOWERS: Final[dict[str, Callable[[Reader, _Tower, int], int]]] = {
     "gemma4": _gemma4,
     "diffusion_gemma": _gemma4,
     "kimi_k25": _moonvit,
+    "kimi_k3": _moonvit_k3,
     "muse_glimmer": _muse,
     "muse_spark": _muse,
     "cohere2_vision": _cohere2,
