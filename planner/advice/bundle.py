@@ -1,0 +1,265 @@
+"""What to fetch beforehand for a machine without network: files, engines, licences, and how to start there.
+
+Pure: what the hub knows of sizes and checksums is handed in (planner.models.refresh). The script that comes
+out uses the hub's own client (`hf download`) and nothing of ours.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from planner.engines.plan import Plan
+from planner.errors import InputError
+from planner.launch.render import command_line
+from planner.models.model import Model
+
+if TYPE_CHECKING:
+    from planner.models.catalogue import Entry
+    from planner.models.refresh import HubFile, Refreshed
+
+# What vLLM reads of a checkpoint; weights in other formats of the same repository are left out.
+_CHECKPOINT: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken")
+_ENGINES: Final = {
+    "llama.cpp": (
+        "llama.cpp",
+        "https://github.com/ggml-org/llama.cpp/releases",
+        "the archive of the target's system and GPU, or its source to build there",
+    ),
+    "ollama": ("Ollama", "https://ollama.com/download", "the archive of the target's system"),
+    "vllm": ("vLLM", "https://pypi.org/project/vllm/", "the wheels, fetched by the script"),
+}
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What to fetch from one repository of the hub."""
+
+    repo: str
+    include: tuple[str, ...]  # patterns of file names
+    folder: str  # below the bundle's own folder
+    files: tuple[HubFile, ...] = ()  # what the patterns meant when the hub was asked; empty: not asked
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files; 0 where they are not known."""
+        return sum(f.size for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One model of a bundle."""
+
+    model: str
+    name: str  # a folder's name
+    plan: Plan
+    download: Download | None  # None: Ollama's own registry
+    ollama_tag: str | None
+    start: str  # a shell script for the target
+    licence: str
+    licence_link: str
+    notes: tuple[str, ...]
+    ollama_size: int = 0  # bytes of the tag, where known
+
+    @property
+    def size(self) -> int:
+        """Bytes to fetch; 0 where not known."""
+        return self.download.size if self.download is not None else self.ollama_size
+
+
+def make_item(model: Model, plan: Plan, fresh: Refreshed | None = None) -> Item:
+    """Return what a planned model needs. Raises InputError where nothing is known to fetch it from."""
+    name = _UNSAFE.sub("-", model.name).strip("-.") or "model"
+    entry = model.entry
+    licence, link = (entry.licence, _link(entry)) if entry is not None else ("unknown", "")
+    notes: list[str] = []
+    tag = _ollama_tag(model, plan) if plan.engine == "ollama" else None
+    download = None
+    if tag is None:
+        download = _download(model, plan, name, fresh)
+        if not download.files:
+            notes.append(
+                "the hub was not asked for this: sizes, checksums and exact file names are not known"
+            )
+    return Item(
+        model=model.id,
+        name=name,
+        plan=plan,
+        download=download,
+        ollama_tag=tag,
+        start=_start_script(model, plan, name, tag),
+        licence=licence,
+        licence_link=link,
+        notes=tuple(notes),
+        ollama_size=0 if tag is None or entry is None else _tag_size(entry, tag),
+    )
+
+
+def _tag_size(entry: Entry, tag: str) -> int:
+    return next((t.size for t in entry.ollama if t.tag == tag), 0)
+
+
+def _link(entry: Entry) -> str:
+    from planner.models.catalogue import card_of
+
+    return card_of(entry).licence.link
+
+
+def _ollama_tag(model: Model, plan: Plan) -> str | None:
+    source = command_line(plan, model).source or ""
+    if source and "/" not in source and not source.endswith(".gguf"):
+        return source
+    return None
+
+
+def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> Download:
+    if plan.engine == "vllm":
+        from planner.launch.vllm_command import repository
+
+        repo = repository(plan, model)
+        include: tuple[str, ...] = _CHECKPOINT
+    else:
+        from planner.launch.shell import gguf_repository
+
+        found = gguf_repository(model, plan.quant)
+        if found is None:
+            raise InputError(
+                f"{model.id}: no repository with GGUF files of it is known; name one: planner bundle OWNER/NAME-GGUF"
+            )
+        repo = found
+        include = _gguf_patterns(plan.quant)
+    folder = f"models/{name}"
+    known = fresh.repositories.get(repo, ()) if fresh is not None else ()
+    files = tuple(f for f in known if _matches(f.path, include))
+    if known and not files:
+        offered = ", ".join(fresh.sizes(repo)) if fresh is not None else ""
+        raise InputError(f"{repo} has no {plan.quant}; it offers {offered or 'no GGUF model'}")
+    return Download(repo, include, folder, files)
+
+
+def _gguf_patterns(quant: str) -> tuple[str, ...]:
+    """Patterns of the files of one quantisation, whole or split, and of no other (Q6_K, not Q6_K_XL)."""
+    if quant.upper().startswith("MXFP4"):
+        return ("*mxfp4*.gguf",)
+    return (f"*[-.]{quant}.gguf", f"*[-.]{quant}-*-of-*.gguf")
+
+
+def _matches(path: str, include: Sequence[str]) -> bool:
+    from fnmatch import fnmatch
+
+    if "mmproj" in path.lower() or path.startswith(("original/", "metal/")):
+        return False
+    return any(fnmatch(path.lower(), pattern.lower()) for pattern in include)
+
+
+def _start_script(model: Model, plan: Plan, name: str, tag: str | None) -> str:
+    """Return the script that starts a model on the target, from the bundle's folder."""
+    lines = ["#!/bin/sh", "# Starts the model from this bundle, without network.", "set -eu"]
+    lines += ['cd "$(dirname "$0")"', "export HF_HUB_OFFLINE=1"]
+    if tag is not None:
+        launch = command_line(plan, model)
+        lines += [f"export {key}={shlex.quote(value)}" for key, value in launch.env.items()]
+        lines += ['export OLLAMA_MODELS="$PWD/ollama-models"', "ollama serve &", "sleep 2"]
+        for file, content in launch.files:
+            lines += [f"cat > {shlex.quote(file)} <<'END'", content.rstrip("\n"), "END"]
+        return "\n".join([*lines, launch.command]) + "\n"
+    place = f"/bundle/{name}"
+    local = replace(model, path=place, repository=None)
+    launch = command_line(replace(plan, source=place), local)
+    lines += [f"export {key}={shlex.quote(value)}" for key, value in launch.env.items()]
+    if plan.engine == "vllm":
+        lines.append(f'MODEL="$PWD/models/{name}"')
+    else:
+        # Of a split model the first part is named; llama.cpp finds the others beside it.
+        lines.append(f'MODEL=$(find "models/{name}" -name "*.gguf" ! -name "mmproj*" | sort | head -n 1)')
+        lines.append(
+            'test -n "$MODEL" || { echo "no GGUF file in this bundle: run fetch.sh first" >&2; exit 1; }'
+        )
+    for file, content in launch.files:
+        body = content.rstrip("\n").replace(place, "$MODEL")
+        lines += [f"cat > {shlex.quote(file)} <<END", body, "END"]
+    return "\n".join([*lines, launch.command.replace(place, '"$MODEL"')]) + "\n"
+
+
+def fetch_script(items: Sequence[Item]) -> str:
+    """Return the script that fetches everything on a machine with network."""
+    lines = [
+        "#!/bin/sh",
+        "# Fetches what the target machine needs. Run it where there is network, then copy this folder over.",
+        "# Needs the hub's client: pip install -U huggingface_hub",
+        "set -eu",
+        'cd "$(dirname "$0")"',
+    ]
+    for item in items:
+        lines += ["", f"# {item.model}: {item.plan.quant} for {item.plan.engine}"]
+        if item.download is not None:
+            words = ["hf", "download", item.download.repo]
+            for pattern in item.download.include:
+                words += ["--include", pattern]
+            words += ["--local-dir", item.download.folder]
+            lines.append(shlex.join(words))
+        elif item.ollama_tag is not None:
+            lines += [
+                'OLLAMA_MODELS="$PWD/ollama-models" OLLAMA_HOST=127.0.0.1:11599 ollama serve & SERVER=$!',
+                "sleep 3",
+                f"OLLAMA_HOST=127.0.0.1:11599 ollama pull {shlex.quote(item.ollama_tag)}",
+                'kill "$SERVER"',
+            ]
+    if any(i.plan.engine == "vllm" for i in items):
+        lines += ["", "python -m pip download vllm --dest packages/vllm"]
+    lines += ["", "python -m pip download open-weight-planner --dest packages/planner || true"]
+    if checksums(items):
+        lines += ["", "sha256sum -c SHA256SUMS"]
+    return "\n".join(lines) + "\n"
+
+
+def checksums(items: Sequence[Item]) -> str:
+    """Return the lines of SHA256SUMS, for the files whose checksum the hub gives."""
+    lines = [
+        f"{f.sha256}  {item.download.folder}/{f.path}"
+        for item in items
+        if item.download is not None
+        for f in item.download.files
+        if f.sha256
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def manifest(items: Sequence[Item]) -> dict[str, Any]:
+    """Return the manifest: a JSON document that says what is in the bundle and why."""
+    from planner.documents import plan_document
+
+    engines = list(dict.fromkeys(i.plan.engine for i in items))
+    return {
+        "models": [
+            {
+                "model": i.model,
+                "folder": i.download.folder if i.download else "ollama-models",
+                "repository": i.download.repo if i.download else None,
+                "include": list(i.download.include) if i.download else [],
+                "ollama_tag": i.ollama_tag,
+                "files": [
+                    {"path": f.path, "size": f.size, "sha256": f.sha256 or None}
+                    for f in (i.download.files if i.download else ())
+                ],
+                "size": i.size or None,
+                "licence": i.licence,
+                "licence_link": i.licence_link or None,
+                "start": f"start-{i.name}.sh",
+                "plan": plan_document(i.plan),
+                "notes": list(i.notes),
+            }
+            for i in items
+        ],
+        "engines": [
+            {"engine": e, "name": _ENGINES[e][0], "from": _ENGINES[e][1], "fetch": _ENGINES[e][2]}
+            for e in engines
+            if e in _ENGINES
+        ],
+        "size": sum(i.size for i in items) or None,
+        "on_the_target": ["planner check", *(f"sh start-{i.name}.sh" for i in items)],
+    }

@@ -1,0 +1,123 @@
+"""`planner bundle`: what to fetch for a machine without network, as a manifest and a script."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    JsonOption,
+    ProfileOption,
+    QuantOption,
+    RamOption,
+    UsersOption,
+    VramOption,
+    make_workload,
+)
+from planner.cli.output import diagnostic, print_json, print_line, print_wrapped
+from planner.errors import InputError
+from planner.units import size_text
+
+MOST = 20
+
+
+def bundle(
+    models: Annotated[list[str], typer.Argument(help="The models to take along.")],
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
+    engine: EngineOption = None,
+    quant: QuantOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the manifest and the script go.")
+    ] = Path("planner-bundle"),
+    ask: Annotated[
+        bool, typer.Option("--ask/--no-ask", help="Ask the hub for exact files, sizes and checksums.")
+    ] = True,
+    json: JsonOption = False,
+) -> int:
+    """What to fetch for a machine without network: manifest, script, checksums, how to start there.
+
+    Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
+    """
+    from planner.advice.bundle import checksums, fetch_script, make_item, manifest
+    from planner.advice.planning import plan_model
+    from planner.cli.machine_options import chosen_machine
+    from planner.models.load import load_model
+    from planner.models.refresh import refreshed
+
+    if len(models) > MOST:
+        raise InputError(f"a bundle takes at most {MOST} models, not {len(models)}")
+    machine = chosen_machine(profile, ram, vram)
+    workload = make_workload(context, users)
+    loaded = [load_model(name) for name in models]
+    if ask:
+        _ask([m.id for m in loaded if m.entry is not None])
+    items = []
+    for model in loaded:
+        plan = plan_model(model, machine, workload, engine=engine, quant=quant)
+        if not plan.fits:
+            print_wrapped(f"{model.id} does not fit {machine.name}; see: planner plan {model.id}")
+            return 1
+        items.append(make_item(model, plan, refreshed(model.id)))
+    document = manifest(items)
+    files = {
+        "manifest.json": json_module.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        "fetch.sh": fetch_script(items),
+        **{f"start-{i.name}.sh": i.start for i in items},
+    }
+    sums = checksums(items)
+    if sums:
+        files["SHA256SUMS"] = sums
+    _write(out, files)
+    if json:
+        print_json(document)
+        return 0
+    for item in items:
+        size = size_text(item.size) if item.size else "size not known"
+        where = item.download.repo if item.download else f"Ollama's {item.ollama_tag}"
+        print_wrapped(
+            f"{item.model}: {item.plan.quant} for {item.plan.engine} from {where}, {size}", bullet="- "
+        )
+        print_wrapped(f"licence {item.licence}: {item.licence_link}", "  ")
+        for note in item.notes:
+            print_wrapped(note, "  ", "! ")
+    print_line()
+    print_wrapped(f"Written to {out}: {', '.join(files)}.")
+    print_wrapped(
+        f"With network: sh {out}/fetch.sh. Then copy the folder to the target, and there: planner check, "
+        f"sh {out}/start-{items[0].name}.sh"
+    )
+    return 0
+
+
+def _ask(ids: list[str]) -> None:
+    """Ask the hub; without an answer, what is shipped has to do."""
+    from planner.models.refresh import refresh_models
+
+    try:
+        report = refresh_models(ids, look_for_new=False)
+    except InputError as error:
+        diagnostic(f"planner: {error}")
+        return
+    for ident, why in report.failed.items():
+        diagnostic(f"planner: {ident}: {why}")
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = folder / name
+            path.write_text(content, encoding="utf-8")
+            if name.endswith(".sh"):
+                path.chmod(0o755)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
