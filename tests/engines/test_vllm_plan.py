@@ -1,0 +1,263 @@
+"""Plans, refusals and settings of vLLM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from planner.engines.base import get_engine
+from planner.engines.plan import Placement, Plan, Workload
+from planner.engines.vllm import Vllm
+from planner.engines.vllm_quant import Storage, scheme_for, scheme_from_config
+from planner.engines.vllm_settings import settings_from
+from planner.engines.vllm_version import CURRENT, Release, parse_release
+from planner.engines.vllm_weights import stage_layers
+from planner.errors import InputError, RefusedError, UnsupportedError
+from planner.hardware.machine import Machine
+from planner.hardware.profiles import load_profile
+from planner.models.architecture import Architecture
+from planner.models.catalogue import find_entry
+
+GIB = 1 << 30
+
+
+def arch(name: str) -> Architecture:
+    return find_entry(name).architecture()
+
+
+def plan(name: str, quant: str, machine: str, workload: Workload | None = None, **given: object) -> Plan:
+    return Vllm().plan(name, arch(name), quant, load_profile(machine), workload or Workload(), given)
+
+
+def test_it_is_registered() -> None:
+    assert isinstance(get_engine("vLLM"), Vllm)
+
+
+def test_gpt_oss_120b_on_one_h100() -> None:
+    found = plan("gpt-oss-120b", "MXFP4", "h100-80gb")
+    assert found.fits and found.placement is Placement.GPU
+    assert found.max_context == 131072
+    assert found.settings["max_num_seqs"] < 1024  # the defaults' 1024 rows in the sampler are what fails
+    why = "\n".join(found.why)
+    assert "defaults may fail here for 128k" in why and "--max-num-seqs" in why
+    assert "vLLM 0.11 and older fail with their defaults" in why
+    assert "0.33.0" in why
+    assert found.memory.fits
+
+
+def test_a_budget_is_never_more_than_the_gpu() -> None:
+    for name, quant, machine in (
+        ("gpt-oss-20b", "MXFP4", "rtx-4090"),
+        ("Qwen/Qwen3-8B", "BF16", "rtx-3090"),
+        ("Qwen/Qwen3-32B", "FP8", "rtx-4090 x2"),
+        ("deepseek-ai/DeepSeek-R1", "FP8", "h200 x8"),
+    ):
+        found = plan(name, quant, machine)
+        assert found.fits, (name, found.why)
+        for device in found.memory.devices:
+            assert 0.8 * device.available < device.total <= device.available
+        assert found.max_concurrency >= 1
+
+
+def test_users_are_held_at_once() -> None:
+    found = plan("Qwen/Qwen3-8B", "BF16", "h100-80gb", Workload(context=32768, users=8))
+    assert found.fits and found.max_concurrency >= 8
+    assert found.settings["max_model_len"] == 32768 and found.settings["max_num_seqs"] >= 8
+
+
+def test_too_many_users_say_what_would_fit() -> None:
+    found = plan("Qwen/Qwen3-8B", "BF16", "rtx-4090", Workload(context=40960, users=64))
+    assert not found.fits
+    assert "64" in found.why[0] or "64" in found.why[1]
+
+
+def test_too_large_says_how_many_gpus() -> None:
+    found = plan("Qwen/Qwen3-32B", "BF16", "rtx-4090")
+    assert not found.fits and found.max_context == 0
+    assert (
+        found.why[0].startswith("doesn't fit: the weights take")
+        and "4 × NVIDIA GeForce RTX 4090" in found.why[1]
+    )
+    assert found.memory.devices[0].total > found.memory.devices[0].available
+
+
+def test_tensor_parallel_only_where_heads_divide() -> None:
+    three = load_profile("rtx-4090 x3")
+    found = Vllm().plan("m", arch("Qwen/Qwen3-32B"), "FP8", three, Workload(context=8192), {})
+    assert found.fits
+    assert found.settings["tensor_parallel_size"] in (1, 2)
+    assert 64 % found.settings["tensor_parallel_size"] == 0
+
+
+def test_several_hosts_make_a_pipeline_on_ray() -> None:
+    host = load_profile("h100-80gb x8").host
+    machine = Machine(hosts=(replace(host, name="a"), replace(host, name="b")))
+    found = Vllm().plan("m", arch("deepseek-ai/DeepSeek-R1"), "FP8", machine, Workload(context=16384), {})
+    assert found.fits
+    assert found.settings["tensor_parallel_size"] == 8 and found.settings["pipeline_parallel_size"] == 2
+    assert found.settings["distributed_executor_backend"] == "ray" and found.settings["nnodes"] == 2
+    assert len(found.memory.devices) == 16
+
+
+def test_given_settings_are_kept() -> None:
+    found = plan("gpt-oss-20b", "MXFP4", "h100-80gb", max_num_seqs=1024, gpu_memory_utilization=0.5)
+    assert found.settings["max_num_seqs"] == 1024 and found.settings["gpu_memory_utilization"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tensor_parallel_size": 3}, "must be divisible"),
+        ({"max_num_seqs": 512, "max_num_batched_tokens": 256}, "at least max_num_seqs"),
+        ({"max_model_len": 10**6}, "greater than the model's own length"),
+        ({"enable_expert_parallel": True}, "expert"),
+        ({"tensor_parallel_size": 4, "decode_context_parallel_size": 2}, "Decode context parallelism"),
+    ],
+)
+def test_refusals_are_the_engines(given: dict[str, object], words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        Vllm().plan("m", arch("Qwen/Qwen3-8B"), "BF16", load_profile("h100-80gb x8"), Workload(), given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"gpu_memory_utilization": 1.5},
+        {"gpu_memory_utilization": True},
+        {"max_model_len": 0},
+        {"tensor_parallel_size": 0},
+        {"kv_cache_dtype": "fp7"},
+        {"swap_space": 4},
+        {"enforce_eager": 1},
+    ],
+)
+def test_bad_settings_are_one_line(given: dict[str, object]) -> None:
+    with pytest.raises(InputError) as caught:
+        settings_from(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_removed_models_and_foreign_machines() -> None:
+    engine = Vllm()
+    removed = replace(arch("Qwen/Qwen3-8B"), hf_class="MiniMaxM1ForCausalLM")
+    assert "removed" in (engine.supports(removed, "BF16", load_profile("h100-80gb")) or "")
+    assert engine.quants(removed) == ()
+    qwen = arch("Qwen/Qwen3-8B")
+    assert engine.supports(qwen, "Q4_K_M", load_profile("rtx-4090")) is not None
+    assert engine.supports(qwen, "BF16", load_profile("rtx-4090")) is None
+    apple = load_profile("m3-max-64gb") if _known("m3-max-64gb") else None
+    if apple is not None:
+        assert engine.supports(qwen, "BF16", apple) is not None
+    with pytest.raises(UnsupportedError):
+        engine.plan("m", qwen, "Q4_K_M", load_profile("rtx-4090"), Workload(), {})
+
+
+def _known(profile: str) -> bool:
+    try:
+        load_profile(profile)
+    except InputError:
+        return False
+    return True
+
+
+def test_the_cpu_has_a_plan() -> None:
+    machine = load_profile("rtx-4090")
+    bare = replace(machine, hosts=(replace(machine.host, accelerators=()),))
+    found = Vllm().plan("m", arch("Qwen/Qwen3-0.6B"), "BF16", bare, Workload(context=4096), {})
+    assert found.fits and found.placement is Placement.CPU
+    assert int(found.env["VLLM_CPU_KVCACHE_SPACE"]) >= 1
+    assert found.memory.devices[0].kind == "cpu"
+
+
+def test_busy_gpu_lowers_the_utilisation() -> None:
+    machine = load_profile("rtx-4090")
+    gpu = machine.accelerators[0]
+    busy = replace(gpu, memory_free=16 * GIB)
+    host = replace(machine.host, accelerators=(busy,))
+    found = Vllm().plan(
+        "m", arch("Qwen/Qwen3-0.6B"), "BF16", replace(machine, hosts=(host,), detected=True), Workload(), {}
+    )
+    assert found.fits
+    assert found.settings["gpu_memory_utilization"] * gpu.memory_total < 16 * GIB
+    assert any("other processes" in line for line in found.why)
+
+
+def test_pipeline_stages_as_vllm_splits_them() -> None:
+    assert [len(r) for r in stage_layers(61, 8)] == [7, 7, 8, 8, 8, 8, 8, 7]
+    assert [len(r) for r in stage_layers(36, 2)] == [18, 18]
+
+
+def test_releases() -> None:
+    assert parse_release("v0.11.2.dev690+g67475a6e8.d20251209") == Release(0, 11, 2)
+    assert parse_release(None) == CURRENT
+    assert Release(0, 21).default_utilization == 0.90 and Release(0, 22).default_utilization == 0.92
+
+
+def test_quantisation_configs() -> None:
+    block = scheme_from_config({"quant_method": "fp8", "weight_block_size": [128, 128]})
+    assert block.storage is Storage.FP8_BLOCK
+    awq = scheme_from_config({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True})
+    assert awq.storage is Storage.INT4 and awq.zero_points
+    packed = scheme_from_config(
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {
+                "g": {"weights": {"num_bits": 4, "type": "int", "group_size": 32, "symmetric": True}}
+            },
+            "ignore": ["lm_head", "re:.*mlp.gate$", "model.layers.0.self_attn.q_proj"],
+        }
+    )
+    assert packed.storage is Storage.INT4 and packed.group == 32 and not packed.zero_points
+    with pytest.raises(UnsupportedError):
+        scheme_from_config({"quant_method": "bitsandbytes"})
+    with pytest.raises(InputError):
+        scheme_from_config({"quant_method": "compressed-tensors", "config_groups": []})
+
+
+def test_ignored_layers_stay_in_16_bits() -> None:
+    from planner.models.tensors import Role
+
+    scheme = scheme_from_config(
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"g": {"weights": {"num_bits": 4, "type": "int", "group_size": 128}}},
+            "ignore": ["model.layers.0.self_attn.q_proj", "re:.*k_proj$", "model.layers.3.mlp*"],
+        }
+    )
+    weight = "attn_q.weight"
+    assert scheme.storage_of(Role.ATTN_Q, weight, 0) is Storage.PLAIN
+    assert scheme.storage_of(Role.ATTN_Q, weight, 1) is Storage.INT4
+    assert scheme.storage_of(Role.ATTN_K, "attn_k.weight", 7) is Storage.PLAIN
+    assert scheme.storage_of(Role.FFN_UP, "ffn_up.weight", 3) is Storage.PLAIN
+    assert scheme.storage_of(Role.FFN_UP, "ffn_up.weight", 4) is Storage.INT4
+    with pytest.raises(InputError):
+        hostile = scheme_from_config(
+            {
+                "quant_method": "compressed-tensors",
+                "config_groups": {"g": {"weights": {"num_bits": 8, "type": "float"}}},
+                "ignore": ["re:(a+)+$"],
+            }
+        )
+        hostile.storage_of(Role.ATTN_Q, weight, 0)
+
+
+def test_int4_is_a_quarter_and_its_scales() -> None:
+    qwen = arch("Qwen/Qwen3-8B")
+    full = Vllm().outcome(qwen, "BF16", load_profile("h100-80gb"), Workload()).weights[0]
+    four = Vllm().outcome(qwen, "AWQ", load_profile("h100-80gb"), Workload()).weights[0]
+    head = 2 * 151936 * 4096 * 2
+    assert 0.25 < (four - head) / (full - head) < 0.27
+    assert scheme_for(qwen, "awq").name == "AWQ"
+
+
+def test_max_context_grows_with_the_gpu() -> None:
+    qwen = arch("Qwen/Qwen3-8B")
+    engine = Vllm()
+    lengths = [
+        engine.max_context(qwen, "BF16", load_profile(name), Workload())
+        for name in ("rtx-4060", "rtx-4090", "h100-80gb")
+    ]
+    assert lengths[0] == 0 < lengths[1] <= lengths[2] == qwen.n_ctx_train
+    many = engine.max_context(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4))
+    assert 0 < many < lengths[1]
