@@ -69,7 +69,7 @@ def _read_tower(c: Reader) -> _Tower:
         heads=size("vt_num_attention_heads", "num_heads", "num_attention_heads", "attention_heads", "heads"),
         patch=size("patch_size", high=4096) if isinstance(c.data.get("patch_size"), int) else 0,
         image=size("image_size") if isinstance(c.data.get("image_size"), int) else 0,
-        merge=size("spatial_merge_size", "merge_size", default=2, high=64),
+        merge=c.integer("spatial_merge_size", "merge_size", default=2, high=64),
     )
 
 

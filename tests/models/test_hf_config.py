@@ -322,10 +322,20 @@ def test_not_a_configuration(config: Any) -> None:
         architecture_from_config(config)
 
 
+@pytest.mark.parametrize("key", list(GEMMA3_27B["vision_config"]) + ["spatial_merge_size"])
+@pytest.mark.parametrize("value", [None, 0, -1, 10**30, "x", [], {}, 1.5])
+def test_any_key_of_a_vision_tower_may_be_anything(key: str, value: object) -> None:
+    try:
+        architecture_from_config(GEMMA3_27B | {"vision_config": GEMMA3_27B["vision_config"] | {key: value}})
+    except PlannerError as error:
+        assert "vision_config" in str(error)
+
+
 @pytest.mark.parametrize("base", [c for c, _, _ in STATED])
 def test_any_key_may_be_anything(base: dict[str, Any]) -> None:
     """Every key of every configuration, replaced by each kind of JSON value: an answer or one clear line."""
     nested = base.get("text_config")
+    value: object
     for key in list(nested or base):
         for value in (None, True, -5, 0, 10**30, 1.5, float("inf"), "x", [], ["x"], [1], {}, {"a": []}):
             inner = dict(nested or base) | {key: value}
