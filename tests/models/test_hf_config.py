@@ -322,7 +322,7 @@ def test_not_a_configuration(config: Any) -> None:
         architecture_from_config(config)
 
 
-@pytest.mark.parametrize("key", list(GEMMA3_27B["vision_config"]) + ["spatial_merge_size"])
+@pytest.mark.parametrize("key", [*GEMMA3_27B["vision_config"], "spatial_merge_size"])
 @pytest.mark.parametrize("value", [None, 0, -1, 10**30, "x", [], {}, 1.5])
 def test_any_key_of_a_vision_tower_may_be_anything(key: str, value: object) -> None:
     try:
