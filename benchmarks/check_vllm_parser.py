@@ -80,7 +80,7 @@ for line in sys.stdin:
         error = (said.getvalue().strip().splitlines() or ["refused"])[-1]
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
-    print(json.dumps({"argv": argv, "error": error}), flush=True)
+    print(json.dumps({"argv": argv, "error": error and error[:120]}), flush=True)
 """
 
 
@@ -152,8 +152,13 @@ def commands() -> tuple[dict[tuple[str, ...], list[str]], int, dict[str, int]]:
     return found, plans, reasons
 
 
-def run_parser(python: Path, lines: list[tuple[str, ...]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what vLLM says of itself, and one answer a command."""
+def run_parser(
+    python: Path, lines: list[tuple[str, ...]], source: Path | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what vLLM says of itself, and one answer a command.
+
+    `source`: a folder with another release's Python files, used instead of the installed ones.
+    """
     answer = subprocess.run(
         [str(python), "-c", _CHECK],
         input="".join(json.dumps(line) + "\n" for line in lines),
@@ -161,7 +166,12 @@ def run_parser(python: Path, lines: list[tuple[str, ...]]) -> tuple[dict[str, An
         text=True,
         check=True,
         cwd=python.parent,  # not the checkout: its folders must not be imported there
-        env={"PATH": "/usr/bin:/bin", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_TARGET_DEVICE": "cpu"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "VLLM_LOGGING_LEVEL": "ERROR",
+            "VLLM_TARGET_DEVICE": "cpu",
+            **({"PYTHONPATH": str(source)} if source else {}),
+        },
     ).stdout
     rows = [json.loads(row) for row in answer.splitlines() if row.startswith("{")]
     return rows[0], rows[1:]
@@ -175,16 +185,19 @@ def main() -> int:
     options.add_argument(
         "--installed", action="store_true", help="the environment is complete: don't install"
     )
+    options.add_argument(
+        "--source", type=Path, help="folder with another release's vllm/ (an unpacked wheel)"
+    )
     given = options.parse_args()
     folder = given.venv.resolve()
     python = folder / "bin" / "python" if given.installed else install(folder)
     found, plans, reasons = commands()
-    about, answers = run_parser(python, list(found))
+    about, answers = run_parser(python, list(found), given.source.resolve() if given.source else None)
     rejected = [a for a in answers if a["error"]]
     print(
         f"vLLM {about['version']}: {len(answers)} distinct commands of {plans} plans, {len(rejected)} rejected"
     )
-    for answer in rejected[:20]:
+    for answer in {a["error"]: a for a in rejected}.values():  # one of a kind
         where = found[tuple(answer["argv"])][0]
         print(f"  {where}: vllm serve {' '.join(answer['argv'])}\n    {answer['error']}")
     if given.record:
@@ -209,7 +222,7 @@ def page(
         "Each distinct command went through the parser behind `vllm serve`, `validate_parsed_serve_args` and",
         "`validate_api_server_args` (which knows the tool and reasoning parsers).",
         "",
-        f"- vLLM: {about['version']} (CPU build)",
+        f"- vLLM: {about['version']}",
         f"- machines: {', '.join(MACHINES)}",
         f"- plans: {plans}; distinct commands: {len(answers)}",
         f"- accepted: {len(answers) - len(rejected)}; rejected: {len(rejected)}",
@@ -221,8 +234,9 @@ def page(
         "",
     ]
     if rejected:
-        lines += ["Rejected:", ""]
-        lines += [f"- `vllm serve {' '.join(a['argv'])}`: {a['error']}" for a in rejected]
+        lines += ["Rejected, one of a kind:", ""]
+        kinds = {a["error"]: a for a in rejected}.values()
+        lines += [f"- `vllm serve {' '.join(a['argv'])}`: {a['error']}" for a in kinds]
         lines.append("")
     return "\n".join(lines)
 
