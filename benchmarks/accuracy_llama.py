@@ -13,6 +13,7 @@ from planner.engines.base import Stored
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings, build_of
 from planner.engines.llama_weights import WeightTable, weight_table
+from planner.engines.ollama import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 
@@ -111,6 +112,8 @@ def _log(row: Mapping[str, Any]) -> Pairs:
         for b in measured.get("memory_breakdown_mib") or []
         if b["device"] != "Host" and b.get("stage") != "projected_before_load"
     ] or [b for b in measured.get("memory_breakdown_mib") or [] if b["device"] != "Host"]
+    if measured.get("ollama_log"):
+        raise Unsupported("Ollama's own engine, which llama-server replaced in 0.30")
     names = sorted(devices) or [b["device"] for b in breakdown]
     if not names and "kv_total_mib" not in measured:
         raise Unsupported("no figure of the engine's own accounting")
@@ -118,10 +121,22 @@ def _log(row: Mapping[str, Any]) -> Pairs:
     memory = allocate(
         table,
         _log_settings(row, table.arch),
-        Devices(_log_free(row, len(names) or len(row["machine"]["gpus"])), _backend(names)),
-        build_of(str(row.get("engine_version") or "")),
+        Devices(_log_free(row, _count(row, names)), _backend(names)),
+        build_of(str(row.get("engine_version") or ""), _released(row["model"])),
     )
     return _log_pairs(measured, devices, breakdown, names, memory)
+
+
+def _count(row: Mapping[str, Any], names: list[str]) -> int:
+    """Devices that were used: those in the log, or as many as the split names."""
+    split = str(row["settings"].get("tensor_split") or "")
+    return max(len(names) or len(row["machine"]["gpus"]), len(split.split(",")) if split else 0)
+
+
+def _released(model: str) -> str:
+    from planner.models.catalogue import find_entry
+
+    return find_entry(model).released
 
 
 def _backend(names: list[str]) -> Backend:
@@ -139,7 +154,17 @@ def _log_table(row: Mapping[str, Any]) -> WeightTable:
         total = str(row["settings"].get("n_gpu_layers", "")).partition("/")[2]
         if total and int(total) == arch.n_layer + 1:  # the file has no prediction layers
             arch = _without_prediction(row["model"])
-    return weight_table(arch, quant, _stored(size))
+    if row["engine"] == "ollama":
+        quant = served_quant(arch, quant)
+    return weight_table(arch, quant, _stored(size or _published(row["model"], quant)))
+
+
+def _published(model: str, quant: str) -> int | None:
+    """Size of a published GGUF of this name, where the catalogue knows it."""
+    from planner.models.catalogue import find_entry
+
+    files = [f for f in find_entry(model).files if f.format == "gguf"]
+    return next((f.sizes[quant] for f in files if quant in f.sizes), None)
 
 
 @lru_cache(maxsize=256)

@@ -141,6 +141,9 @@ def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> t
     if fixed is not None:
         per_sequence = fixed or trained
         wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
+    if _hopeless(search):
+        found = search.evaluate(search.with_context(base, wanted or SMALLEST_CONTEXT))
+        return found, _placement_reason(search, found)
     if _PLACEMENT_KEYS & overrides.keys():
         return _given_placement(search, wanted, trained, fixed)
     if wanted is not None:
@@ -149,6 +152,12 @@ def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> t
             return found, _placement_reason(search, found)
         return _with_smaller_cache(search, wanted, found, overrides)
     return _open_context(search, trained)
+
+
+def _hopeless(search: Search) -> bool:
+    """True where the weights alone are more than GPUs and RAM together."""
+    ram = 0 if search.room.unified else search.room.host.ram_available
+    return search.table.file_bytes > sum(search.room.devices.free) + ram
 
 
 def _first(candidates: Iterable[Found]) -> Found:

@@ -10,7 +10,6 @@ from typing import Final
 
 from planner.engines.llama_compute import bound, exact
 from planner.engines.llama_compute_rules import ComputeBuffers
-from planner.engines.llama_compute_rules import compute_buffers as rough_buffers
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_placement import LayerPlacement
 from planner.engines.llama_settings import ALL_LAYERS, Context, LlamaCppSettings
@@ -105,11 +104,11 @@ class Search:
             memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
             return Found(settings, memory, estimate_of(memory, self.room))
         if not sure:
-            # Where weights and caches alone are too much, a rough figure for the rest will do.
-            memory = allocate(self.table, settings, devices, measure=_roughly)
-            rough = Found(settings, memory, estimate_of(memory, self.room))
-            if any(device_spare(d) + d.compute < 0 for d in rough.estimate.devices):
-                return rough
+            # Where weights and caches alone are too much, nobody needs to know the rest.
+            memory = allocate(self.table, settings, devices, measure=_without)
+            without = Found(settings, memory, estimate_of(memory, self.room))
+            if not without.fits:
+                return without
         memory = allocate(self.table, settings, devices, measure=exact if sure else bound)
         return Found(settings, memory, estimate_of(memory, self.room))
 
@@ -231,14 +230,14 @@ class Search:
         return self._balanced(settings(most))
 
 
-def _roughly(
+def _without(
     table: WeightTable,
     placement: LayerPlacement,
     settings: LlamaCppSettings,
     context: Context,
     backend: Backend,
 ) -> ComputeBuffers:
-    return rough_buffers(table.arch, table, placement, settings, context, backend)
+    return ComputeBuffers((0,) * placement.n_devices, 0)
 
 
 def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:

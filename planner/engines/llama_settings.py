@@ -39,12 +39,17 @@ BUILD: Final = CURRENT.name
 # The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
 # for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
 _OUTPUT_FIRST, _FEW_OUTPUTS = 7410, 9500
+_BUILD_DATES: Final = ((_OUTPUT_FIRST, "2025-12-15"), (_FEW_OUTPUTS, "2026-06-30"))
 
 
-def build_of(version: str | None) -> Build:
-    """Return the rules of a build such as "b9849" or "7896 (ec6c7421e)"; an unknown one counts as old."""
+def build_of(version: str | None, model_released: str = "") -> Build:
+    """Return the rules of a build such as "b9849" or "7896 (ec6c7421e)".
+
+    Where the version isn't known, the build is as old as it can be: no older than the model it ran (ISO date).
+    """
     match = re.match(r"\s*b?(\d{4,6})\b", version or "")
-    number = int(match.group(1)) if match else 0
+    oldest = max((n for n, date in _BUILD_DATES if date <= model_released), default=0)
+    number = int(match.group(1)) if match else oldest
     return Build(
         name=f"b{number}" if number else "unknown",
         all_outputs=number < _FEW_OUTPUTS,

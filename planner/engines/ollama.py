@@ -123,6 +123,17 @@ def predicted_vram(table: WeightTable, n_ctx: int) -> int:
     return table.file_bytes + 2 * layers * n_kv * head_dim * n_ctx * 2
 
 
+def served_quant(arch: Architecture, quant: str) -> str:
+    """The mix behind a quantisation's name in Ollama's library.
+
+    Its gpt-oss files hold the experts in MXFP4 and everything else in BF16 (13.8 GB and 65.4 GB; files made
+    with llama.cpp's tools have Q8_0 there).
+    """
+    if arch.gguf_arch == "gpt-oss" and quant.upper().startswith("MXFP4"):
+        return "MXFP4_BF16"
+    return quant
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model as Ollama would load it."""
@@ -171,7 +182,7 @@ class Ollama:
         stored: Stored | None = None,
     ) -> MemoryEstimate:
         """Memory per device with these settings and Ollama's defaults (see planner.engines.base.Engine)."""
-        table = weight_table(arch, quant, stored)
+        table = weight_table(arch, served_quant(arch, quant), stored)
         room = room_of(machine.host, experts=arch.is_moe)
         return _load(table, room, _settings(arch, workload, overrides)).estimate
 
@@ -190,7 +201,7 @@ class Ollama:
         reason = self.supports(arch, quant, machine)
         if reason is not None:
             raise UnsupportedError(reason)
-        table = weight_table(arch, quant, stored)
+        table = weight_table(arch, served_quant(arch, quant), stored)
         room = room_of(machine.host, experts=arch.is_moe)
         settings = _settings(arch, workload, overrides)
         loaded, why = _choose(table, room, settings, workload, overrides)
@@ -207,7 +218,7 @@ class Ollama:
         stored: Stored | None = None,
     ) -> int:
         """Longest num_ctx that fits, on the GPU alone where anything does."""
-        table = weight_table(arch, quant, stored)
+        table = weight_table(arch, served_quant(arch, quant), stored)
         room = room_of(machine.host, experts=arch.is_moe)
         return _longest(table, room, _settings(arch, workload, overrides))
 

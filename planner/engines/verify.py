@@ -34,6 +34,7 @@ class Part:
     predicted: float
     measured: float
     margin: float = 0.0  # half the width of the interval that the prediction states itself
+    tolerance: float = TOLERANCE  # relative
 
     @property
     def error(self) -> float:
@@ -46,8 +47,8 @@ class Part:
         """True where prediction and measurement are as close as the measurement is precise."""
         if self.unit == "bytes":
             off = abs(self.predicted - self.measured)
-            return off <= SLACK + self.margin or abs(self.error) <= TOLERANCE
-        return abs(self.error) <= TOLERANCE
+            return off <= SLACK + self.margin or abs(self.error) <= self.tolerance
+        return abs(self.error) <= self.tolerance
 
 
 @dataclass(frozen=True, slots=True)

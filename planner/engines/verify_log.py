@@ -21,7 +21,9 @@ _CACHE: Final = re.compile(
 )
 _ROW: Final = re.compile(r"\|\s+- (?P<name>[^|(]+?)\s*(?:\([^|]*\))?\s*\|(?P<numbers>[^|]*)\|")
 _N_CTX: Final = re.compile(r"llama_context: n_ctx\s+= (\d+)")
-_ERROR: Final = re.compile(r"error loading model: (.+)|(?:failed|unable) to (?:load|allocate|create) (.+)")
+_ERROR: Final = re.compile(
+    r"error loading model: (.+)|(?:GGML_ASSERT\(.+\) failed)|(?:failed|unable) to (?:load|allocate|create) (?:.+)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,7 @@ class MixRules:
     base: str
     imatrix: bool
     embedding: str | None
+    rest: str
     tied: bool
     n_expert: int
     n_gqa: int
@@ -233,13 +234,15 @@ class MixRules:
         if self.embedding is not None and category in (Category.OUTPUT, Category.TOKEN_EMBD):
             return self.embedding
         if category is Category.OUTPUT or (self.tied and category is Category.TOKEN_EMBD):
-            if mix == "MXFP4_MOE" or self.arch == "falcon" or shape[0] % GGML_FORMATS[self.base].block:
+            if mix == "MXFP4_MOE":
+                return self.rest
+            if self.arch == "falcon" or shape[0] % GGML_FORMATS[self.base].block:
                 return "Q8_0"
             if mix in _LOW_IQ or mix == "IQ3_XXS":
                 return "Q5_K"
             return self.base if self.base == "Q8_0" else "Q6_K"
         if mix == "MXFP4_MOE":
-            return "MXFP4" if len(shape) > 2 and shape[2] > 1 and self.arch != "bailingmoe3" else "Q8_0"
+            return "MXFP4" if len(shape) > 2 and shape[2] > 1 and self.arch != "bailingmoe3" else self.rest
         if category is Category.TOKEN_EMBD:
             if mix in ("IQ2_XXS", "IQ2_XS", "IQ1_S", "IQ1_M"):
                 return "Q2_K"
@@ -259,7 +262,7 @@ class MixRules:
                 Category.FFN_GATE,
                 Category.FFN_DOWN,
             )
-            return "MXFP4" if len(shape) > 2 and shape[2] > 1 and expert else "Q8_0"
+            return "MXFP4" if len(shape) > 2 and shape[2] > 1 and expert else self.rest
         if mix in _LOW_IQ:
             return self._low_iq(category, i_down)
         if category in V_LIKE:

@@ -24,6 +24,7 @@ class Mix:
     base: str  # the type that a tensor gets where no rule says otherwise
     imatrix: bool = False  # published files of this kind are made with an importance matrix
     embedding: str | None = None  # --token-embedding-type and --output-tensor-type, where set
+    rest: str = "Q8_0"  # beside experts in MXFP4: everything that is quantised at all
 
 
 _PLAIN: Final = (
@@ -35,6 +36,7 @@ MIXES: Final = {
     for m in (
         *(Mix(name, name) for name in _PLAIN),
         Mix("MXFP4_MOE", "MXFP4"),
+        Mix("MXFP4_BF16", "MXFP4", rest="BF16"),  # how Ollama's library serves gpt-oss
         Mix("Q6_K", "Q6_K"),
         Mix("Q5_K_M", "Q5_K"),
         Mix("Q5_K_S", "Q5_K"),
@@ -66,6 +68,7 @@ MIXES: Final = {
     )
 }
 _RULES_OF: Final = {
+    "MXFP4_BF16": "MXFP4_MOE",
     "Q6_K_L": "Q6_K",
     "Q5_K_L": "Q5_K_M",
     "Q4_K_L": "Q4_K_M",
@@ -184,6 +187,7 @@ def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
         base=mix.base,
         imatrix=imatrix,
         embedding=mix.embedding,
+        rest=mix.rest,
         tied=arch.tied_embeddings,
         n_expert=n_expert,
         n_gqa=_grouping(arch),
