@@ -227,9 +227,8 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
     reasons = _placement_reason(search, found)
     if not found.fits:
         return found, reasons
-    longest = search.longest(found.settings, trained)
-    chosen = nice_context(longest, trained)
     now = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
+    chosen = nice_context(search.longest(found.settings, trained, now), trained)
     if chosen > now:
         found = search.evaluate(search.with_context(found.settings, chosen))
     if chosen < trained:
@@ -278,7 +277,11 @@ def _to_plan(
         where = Placement.CPU if found.memory.placement.n_gpu_layers == 0 else Placement.HYBRID
     else:
         where = Placement.GPU
-    longest = search.longest(settings, trained) if found.fits else _longest_anywhere(search, trained)
+    known = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
+    if not found.fits:
+        longest = 0 if _hopeless(search) else _longest_anywhere(search, trained)
+    else:
+        longest = search.longest(settings, trained, min(known, trained))
     return Plan(
         model=model,
         quant=quant,

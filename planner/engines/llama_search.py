@@ -117,13 +117,15 @@ class Search:
         times = 1 if settings.kv_unified else settings.n_parallel
         return replace(settings, n_ctx=round_up(n_ctx_seq, STEP) * times)
 
-    def longest(self, settings: LlamaCppSettings, ceiling: int) -> int:
+    def longest(self, settings: LlamaCppSettings, ceiling: int, known: int = 0) -> int:
         """Longest context a sequence, up to `ceiling`, that fits with this placement; 0 where none does.
 
-        Memory grows with the context in steps of 256, linearly but for the sliding windows: false position,
-        then a walk to the exact step.
+        `known`: a context that is known to fit. Memory grows with the context in steps of 256, linearly but
+        for the sliding windows: weights and caches alone give the upper end, false position the rest.
         """
-        high = round_up(ceiling, STEP) // STEP
+        smallest = max(min(settings.n_ubatch, settings.n_batch) // STEP, 1)
+        low = max(known // STEP, smallest)
+        high = self._longest_without(settings, low, round_up(ceiling, STEP) // STEP)
         spares: dict[int, int] = {}
 
         def spare(steps: int) -> int:
@@ -131,11 +133,12 @@ class Search:
                 spares[steps] = spare_of(self.evaluate(self.with_context(settings, steps * STEP)).estimate)
             return spares[steps]
 
-        if spare(high) >= 0:
-            return ceiling
-        low = max(min(settings.n_ubatch, settings.n_batch) // STEP, 1)
         if spare(low) < 0:
             return 0
+        if high <= low:
+            return min(low * STEP, ceiling)
+        if spare(high) >= 0:
+            return min(high * STEP, ceiling)
         while high - low > 1:
             middle = (low + high) // 2
             if high - low >= 8:
@@ -147,6 +150,23 @@ class Search:
             else:
                 high = middle
         return low * STEP
+
+    def _longest_without(self, settings: LlamaCppSettings, low: int, high: int) -> int:
+        """Most steps of 256 for which weights and caches alone would fit."""
+        nothing = ComputeBuffers((0,) * len(self.room.gpus), 0)
+
+        def fits(steps: int) -> bool:
+            return self.evaluate(self.with_context(settings, steps * STEP), compute=nothing).fits
+
+        if high <= low or fits(high):
+            return high
+        while high - low > 1:
+            middle = (low + high) // 2
+            if fits(middle):
+                low = middle
+            else:
+                high = middle
+        return low
 
     def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements from best to worst for one context; the caller takes the first that fits."""
