@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # What vLLM reads of a checkpoint; weights in other formats of the same repository are left out.
 _CHECKPOINT: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken")
+# Copies of the same weights in the vendor's own format.
+_DUPLICATES: Final = ("original/*", "metal/*")
 _ENGINES: Final = {
     "llama.cpp": (
         "llama.cpp",
@@ -151,7 +153,7 @@ def _gguf_patterns(quant: str) -> tuple[str, ...]:
 def _matches(path: str, include: Sequence[str]) -> bool:
     from fnmatch import fnmatch
 
-    if "mmproj" in path.lower() or path.startswith(("original/", "metal/")):
+    if "mmproj" in path.lower() or any(fnmatch(path, pattern) for pattern in _DUPLICATES):
         return False
     return any(fnmatch(path.lower(), pattern.lower()) for pattern in include)
 
@@ -200,6 +202,9 @@ def fetch_script(items: Sequence[Item]) -> str:
             words = ["hf", "download", item.download.repo]
             for pattern in item.download.include:
                 words += ["--include", pattern]
+            if item.plan.engine == "vllm":
+                for pattern in _DUPLICATES:
+                    words += ["--exclude", pattern]
             words += ["--local-dir", item.download.folder]
             lines.append(shlex.join(words))
         elif item.ollama_tag is not None:

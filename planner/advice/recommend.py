@@ -76,20 +76,18 @@ def recommend(
 
     wanted = workload or Workload()
     everything = load_catalogue().entries() if entries is None else entries
-    ranked = sorted(
-        ((bound, e) for e in everything if (bound := _bound(e, wanted)) is not None),
-        key=lambda pair: (not _has_evidence(pair[1], wanted), -pair[0]),
-    )
+    ranked = _ranked(everything, wanted)
     room = _room(machine, engine)
     found: list[_Candidate] = []
     too_big: list[_TooBig] = []
     totals: list[float] = []  # the `limit` best so far, smallest first
     planned = 0
     seen: set[str] = set()
+    good: set[str] = set()  # ids of usable candidates
     for bound, entry in ranked:
         if len(totals) >= limit and (bound <= totals[0] or not _has_evidence(entry, wanted)):
             break
-        if entry.id in seen:
+        if entry.id in seen or entry.superseded_by in good or _crowded_out(found, entry, bound):
             continue
         seen.add(entry.id)
         score = entry.scores[wanted.use_case.value] or 0.0
@@ -105,6 +103,8 @@ def recommend(
             too_big.append(_TooBig(entry, candidate.choice.plan.memory.total, score))
             continue
         found.append(candidate)
+        if candidate.usable:
+            good.add(entry.id)
         if candidate.usable and _family_count(found, entry) <= PER_FAMILY:
             heapq.heappush(totals, candidate.choice.worth.total)
             if len(totals) > limit:
@@ -118,6 +118,31 @@ def recommend(
         considered=len(everything),
         planned=planned,
     )
+
+
+def _ranked(entries: Sequence[Entry], workload: Workload) -> list[tuple[float, Entry]]:
+    """Return (the most it can be worth, entry), best first, those with evidence before those without.
+
+    A model that replaces another stands where the other would: nobody wants the older one.
+    """
+    bounds = {e.id: bound for e in entries if (bound := _bound(e, workload)) is not None}
+    rank = dict(bounds)
+    for entry in sorted(entries, key=lambda e: e.released):
+        successor = entry.superseded_by
+        if entry.id in rank and successor in rank:
+            rank[successor] = max(rank[successor], rank[entry.id])
+    possible = [e for e in entries if e.id in bounds]
+    possible.sort(key=lambda e: e.released, reverse=True)
+    possible.sort(key=lambda e: (not _has_evidence(e, workload), -rank[e.id]))
+    return [(rank[e.id], e) for e in possible]
+
+
+def _crowded_out(found: Sequence[_Candidate], entry: Entry, bound: float) -> bool:
+    """True where the list already holds as many better ones of the family as it may."""
+    better = [
+        c for c in found if c.entry.family == entry.family and c.usable and c.choice.worth.total >= bound
+    ]
+    return len(better) >= PER_FAMILY
 
 
 def _bound(entry: Entry, workload: Workload) -> float | None:
@@ -180,6 +205,8 @@ def _select(found: Sequence[_Candidate], limit: int, workload: Workload) -> list
     for candidate in order:
         if len(chosen) >= limit:
             break
+        if any(c.entry.id == candidate.entry.superseded_by and c.usable for c in order):
+            continue
         family = [c for c in chosen if c.entry.family == candidate.entry.family]
         if len(family) >= PER_FAMILY or any(
             _outdated(candidate, c, workload) for c in order if c is not candidate
