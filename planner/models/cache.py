@@ -6,7 +6,7 @@ those of the whole model, before any tensor parallel split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class FullAttention:
     owns_cache: bool = True  # False: the layer reads another layer's cache (Gemma 3n and 4 shared KV)
     v_from_k: bool = False  # attention_k_eq_v: no V projection of its own (Gemma 4); V is still cached
     indexer: Indexer | None = None  # block-sparse attention's index beside it (MiniMax-M3, Qwen4-Exp)
+    # A window that the configuration states and llama.cpp ignores, while vLLM slides (Mistral 7B v0.1, Phi-3);
+    # a GGUF header doesn't say it.
+    window: int = field(default=0, compare=False)
 
     @property
     def k_elements(self) -> int:

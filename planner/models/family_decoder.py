@@ -94,7 +94,7 @@ def build(c: Reader, s: Style) -> Draft:
     if s.prepare:
         c = Reader({**c.data, **s.prepare(c)}, c.where)
     d = read_dims(c)
-    window, slides = s.windows(c, d.layers) if s.windows else (0, [False] * d.layers)
+    window, slides = s.windows(c, d.layers) if s.windows else (_ignored_window(c), [False] * d.layers)
     sparse = sparse_layers(c, d.layers) if s.moe else [False] * d.layers
     shapes = s.shapes(c, d, slides) if s.shapes else [d] * d.layers
     tied = c.flag("tie_word_embeddings", default=s.tied)
@@ -103,6 +103,9 @@ def build(c: Reader, s: Style) -> Draft:
     )
     if s.mtp:
         groups += _predictions(c, d, s, s.mtp, window, shapes, slides)
+    notes = s.notes
+    if not s.windows and 0 < window < d.context:
+        notes += (f"llama.cpp attends in full where vLLM slides over {window} tokens",)
     return Draft(
         gguf_arch=s.arch,
         dims=d,
@@ -111,8 +114,15 @@ def build(c: Reader, s: Style) -> Draft:
         tied=tied,
         rope=read_rope(c, d, float32=s.rope_float32),
         exact=s.exact,
-        notes=s.notes,
+        notes=notes,
     )
+
+
+def _ignored_window(c: Reader) -> int:
+    """Return a window that the file states for all layers of a family whose graph in llama.cpp has none."""
+    if not c.flag("use_sliding_window", default=True):
+        return 0
+    return c.integer("sliding_window", default=0, low=0, high=1 << 31)
 
 
 def _predictions(
@@ -121,7 +131,7 @@ def _predictions(
     """Return the multi-token-prediction layers' groups."""
     count = c.integer(m.key, default=m.default, low=0, high=16)
     shape = next((d for d, slide in zip(shapes, slides, strict=True) if slide == m.slides), d)
-    kind = (m.slides and window > 0, s.moe if m.sparse is None else m.sparse, shape)
+    kind = (m.slides and bool(s.windows) and window > 0, s.moe if m.sparse is None else m.sparse, shape)
 
     def layer(kind: Kind) -> Layer:
         base = build_layer(c, d, s, kind, window)
@@ -141,7 +151,8 @@ def build_layer(c: Reader, d: Dims, s: Style, kind: Kind, window: int) -> Layer:
     if slides:
         cache = SlidingWindow(shape.heads, shape.kv_heads, shape.head_dim, v_dim, window, chunked=s.chunked)
     else:
-        cache = FullAttention(shape.heads, shape.kv_heads, shape.head_dim, v_dim)
+        ignored = 0 if s.windows else window
+        cache = FullAttention(shape.heads, shape.kv_heads, shape.head_dim, v_dim, window=ignored)
     feed_forward, tensors = build_ffn(c, d, s, sparse)
     return Layer((cache,), feed_forward, build_attention(c, shape, s, slides) + tensors)
 

@@ -381,3 +381,13 @@ def test_rope_tables_follow_the_scaling() -> None:
 def test_what_has_no_rules_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="experts of values"):
         build("k2_horizon", num_experts=8, mova_num_experts=4)
+
+
+def test_a_window_that_llama_cpp_ignores_is_kept_beside() -> None:
+    a = build("mistral", sliding_window=1024)
+    full = cache_of(a, 0)
+    assert isinstance(full, FullAttention)
+    assert full.window == 1024
+    assert full == FullAttention(4, 2, 64, 64)  # as a GGUF header says it
+    assert "1024" in a.notes[0]
+    assert build("qwen2", sliding_window=1024, use_sliding_window=False).notes == ()
