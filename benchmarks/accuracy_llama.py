@@ -13,7 +13,7 @@ from planner.engines.base import Stored
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings, build_of
 from planner.engines.llama_weights import WeightTable, weight_table
-from planner.engines.ollama import served_quant
+from planner.engines.ollama_defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 

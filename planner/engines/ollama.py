@@ -8,130 +8,30 @@ not set, llama-server's own --fit decides what is offloaded (planner.engines.lla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.llama_compute import bound
 from planner.engines.llama_cpp import LlamaCpp
 from planner.engines.llama_fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable, weight_table
+from planner.engines.ollama_defaults import (
+    ONE_AT_A_TIME,
+    OllamaSettings,
+    automatic_batch,
+    default_context,
+    predicted_vram,
+    served_quant,
+)
 from planner.engines.plan import MemoryEstimate, Placement, Plan, Workload
-from planner.errors import InputError, UnsupportedError
+from planner.errors import UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.architecture import Architecture
-from planner.models.cache import FullAttention, SlidingWindow
-from planner.units import GIB, MIB, context_text, gib
-
-# Families that Ollama never serves more than one request at a time (server/sched.go).
-_ONE_AT_A_TIME: Final = frozenset(
-    {
-        "mllama",
-        "qwen3vl",
-        "qwen3vlmoe",
-        "qwen35",
-        "qwen35moe",
-        "qwen3next",
-        "lfm2",
-        "lfm2moe",
-        "nemotron_h",
-        "nemotron_h_moe",
-        "nemotron_h_omni",
-    }
-)
-_KV_TYPES: Final = ("", "f16", "q8_0", "q4_0")
-
-
-@dataclass(frozen=True, slots=True)
-class OllamaSettings:
-    """Ollama's own knobs: options of a request or Modelfile, and the server's environment."""
-
-    num_ctx: int = 0  # 0: OLLAMA_CONTEXT_LENGTH, else by total VRAM
-    num_parallel: int = 1  # OLLAMA_NUM_PARALLEL
-    num_batch: int = 0  # 0: by context and headroom
-    num_gpu: int = -1  # layers; -1: llama-server's fit decides
-    num_thread: int = 0  # 0: llama-server's choice
-    kv_cache_type: str = ""  # OLLAMA_KV_CACHE_TYPE; empty: f16
-    flash_attention: bool | None = None  # OLLAMA_FLASH_ATTENTION; None: automatic
-    gpu_overhead: int = 0  # OLLAMA_GPU_OVERHEAD, bytes a GPU: lowers the VRAM that picks the context
-
-    @classmethod
-    def of(cls, overrides: Mapping[str, Any]) -> OllamaSettings:
-        """Return the defaults with these settings; InputError for an unknown name or impossible value."""
-        unknown = [name for name in overrides if name not in _FIELDS]
-        if unknown:
-            raise InputError(f"ollama has no setting '{unknown[0]}'; it has {', '.join(sorted(_FIELDS))}")
-        settings = replace(cls(), **overrides)
-        if settings.kv_cache_type not in _KV_TYPES:
-            raise InputError(f"kv_cache_type '{settings.kv_cache_type}' is not one of f16, q8_0, q4_0")
-        if settings.num_ctx < 0 or settings.num_batch < 0 or settings.num_parallel < 1:
-            raise InputError(
-                "num_ctx, num_batch and num_parallel must not be negative; num_parallel at least 1"
-            )
-        return settings
-
-
-_FIELDS: Final = frozenset(f.name for f in fields(OllamaSettings))
-
-
-def default_context(vram: int) -> int:
-    """Context where nobody sets one, by the total VRAM in bytes less OLLAMA_GPU_OVERHEAD of each GPU."""
-    if vram >= 47 * GIB:
-        return 262144
-    return 32768 if vram >= 23 * GIB else 4096
-
-
-def automatic_batch(n_ctx: int, predicted: int, available: int, *, flash: bool, room: Room) -> int:
-    """num_batch where nobody sets one (automaticGenerationBatch in server/sched.go)."""
-    cuda = room.devices.backend is Backend.CUDA
-    if not flash and cuda:
-        small = any(
-            min(f, g.memory_total) <= 8 * GIB for f, g in zip(room.devices.free, room.gpus, strict=True)
-        )
-        return 256 if n_ctx > 4096 and small else 512
-    batch = 2048 if n_ctx > 32768 else 1024 if n_ctx > 4096 else 512
-    while batch > 512 and not _batch_fits(batch, predicted, available):
-        batch = 1024 if batch > 1024 else 512
-    return batch
-
-
-def _batch_fits(batch: int, predicted: int, available: int) -> bool:
-    if predicted == 0 or available == 0:
-        return True
-    threshold = available * 80 // 100
-    headroom, surcharge = (60, 2 * GIB) if batch >= 2048 else (75, 768 * MIB)
-    if predicted > threshold or predicted > available * headroom // 100:
-        return False
-    return surcharge <= threshold - predicted
-
-
-def predicted_vram(table: WeightTable, n_ctx: int) -> int:
-    """Ollama's own rough prediction, by which it picks batch size and GPU (PredictServerVRAM)."""
-    arch = table.arch
-    heads = [
-        (s.n_head, s.n_head_kv)
-        for g in arch.groups
-        for s in g.caches
-        if isinstance(s, FullAttention | SlidingWindow)
-    ]
-    n_head = max((h for h, _ in heads), default=0)
-    n_kv = min((k for _, k in heads), default=1) or 1
-    layers = sum(g.count for g in arch.groups)
-    head_dim = arch.hidden_size // n_head if n_head else 0
-    return table.file_bytes + 2 * layers * n_kv * head_dim * n_ctx * 2
-
-
-def served_quant(arch: Architecture, quant: str) -> str:
-    """The mix behind a quantisation's name in Ollama's library.
-
-    Its gpt-oss files hold the experts in MXFP4 and everything else in BF16 (13.8 GB and 65.4 GB; files made
-    with llama.cpp's tools have Q8_0 there).
-    """
-    if arch.gguf_arch == "gpt-oss" and quant.upper().startswith("MXFP4"):
-        return "MXFP4_BF16"
-    return quant
+from planner.units import context_text, gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +128,15 @@ def _settings(arch: Architecture, workload: Workload, overrides: Mapping[str, An
     if workload.context is not None:
         given.setdefault("num_ctx", workload.context)
     settings = OllamaSettings.of(given)
-    if arch.gguf_arch in _ONE_AT_A_TIME:
+    if arch.gguf_arch in ONE_AT_A_TIME:
         settings = replace(settings, num_parallel=1)
     return settings
 
 
-def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
-    """Do what Ollama does when it loads a model."""
+def _prepare(
+    table: WeightTable, room: Room, settings: OllamaSettings
+) -> tuple[OllamaSettings, LlamaCppSettings, Room]:
+    """Return the settings with nothing left open, llama-server's, and the devices that it is shown."""
     trained = table.arch.n_ctx_train
     vram = sum(max(g.memory_total - settings.gpu_overhead, 0) for g in room.gpus)
     num_ctx = min(settings.num_ctx or default_context(vram), trained)
@@ -242,9 +144,12 @@ def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
     predicted = predicted_vram(table, n_ctx)
     free = room.devices.free
     single = max(free, default=0)
-    one = len(free) > 1 and settings.num_gpu != 0 and predicted <= single
-    available = single if one else sum(free)
+    if len(free) > 1 and settings.num_gpu != 0 and predicted <= single:
+        at = free.index(single)
+        devices = replace(room.devices, free=(single,))
+        room = replace(room, gpus=(room.gpus[at],), overheads=(room.overheads[at],), devices=devices)
     flash = settings.flash_attention is not False
+    available = sum(room.devices.free)
     batch = settings.num_batch or automatic_batch(n_ctx, predicted, available, flash=flash, room=room)
     kind = settings.kv_cache_type or "f16"
     server = LlamaCppSettings(
@@ -257,31 +162,32 @@ def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
         cache_type_k=kind,
         cache_type_v=kind,
         n_gpu_layers=ALL_LAYERS if settings.num_gpu < 0 else settings.num_gpu,
-        split_mode="none" if one else "layer",
-        main_gpu=free.index(single) if one else 0,
         threads=settings.num_thread or None,
     )
-    chosen = replace(settings, num_ctx=num_ctx, num_batch=batch)
-    return _allocated(table, room, chosen, server)
+    return replace(settings, num_ctx=num_ctx, num_batch=batch), server, room
 
 
-def _allocated(table: WeightTable, room: Room, settings: OllamaSettings, server: LlamaCppSettings) -> Loaded:
+def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
+    """Do what Ollama does when it loads a model."""
+    settings, server, room = _prepare(table, room, settings)
     if not room.gpus or settings.num_gpu == 0:
         memory = allocate(table, replace(server, n_gpu_layers=0), Devices((), Backend.CPU, room.devices.cpu))
         return Loaded(settings, server, memory, estimate_of(memory, room), None)
     if settings.num_gpu > 0:
         memory = allocate(table, server, room.devices)
         return Loaded(settings, server, memory, estimate_of(memory, room), None)
-    devices, at = room.devices, 0
-    if server.split_mode == "none":  # only that GPU is shown to the server
-        at = server.main_gpu
-        devices = replace(devices, free=(devices.free[at],))
-        server = replace(server, split_mode="layer", main_gpu=0)
-    choice = fit(table, server, devices, target=FIT_TARGET)
-    shown = room
-    if len(devices.free) < len(room.gpus):
-        shown = replace(room, gpus=(room.gpus[at],), overheads=(room.overheads[at],), devices=devices)
-    return Loaded(settings, choice.settings, choice.memory, estimate_of(choice.memory, shown), choice)
+    choice = fit(table, server, room.devices, target=FIT_TARGET)
+    return Loaded(settings, choice.settings, choice.memory, estimate_of(choice.memory, room), choice)
+
+
+def _stays_whole(table: WeightTable, room: Room, settings: OllamaSettings) -> bool:
+    """True where fit would leave everything on the GPUs (its first step), without asking it."""
+    settings, server, room = _prepare(table, room, settings)
+    if not room.gpus or settings.num_gpu >= 0:
+        return False
+    memory = allocate(table, server, room.devices, measure=bound)
+    left = [f - memory.device_total(i) for i, f in enumerate(room.devices.free)]
+    return min(left) >= FIT_TARGET and estimate_of(memory, room).fits
 
 
 def _whole(loaded: Loaded) -> bool:
@@ -339,20 +245,21 @@ def _reason(loaded: Loaded, room: Room, table: WeightTable) -> str:
 def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
     """Longest context that fits, on the GPU alone where the model can be there at all."""
     trained = table.arch.n_ctx_train
-    smallest = _load(table, room, replace(settings, num_ctx=min(256, trained)))
-    gpu = _whole(smallest)
+    smallest = min(SMALLEST_CONTEXT, trained)
+    whole = _stays_whole(table, room, replace(settings, num_ctx=smallest))
+    # Asking fit anew for every context is slow: with a part on the CPU a rough answer will do.
+    precision = 1 if whole else max(trained // 2048, 1)
 
     def ok(steps: int) -> bool:
-        loaded = _load(table, room, replace(settings, num_ctx=min(steps * 256, trained)))
-        return loaded.estimate.fits and (_whole(loaded) or not gpu)
+        tried = replace(settings, num_ctx=min(steps * 256, trained))
+        return _stays_whole(table, room, tried) if whole else _load(table, room, tried).estimate.fits
 
-    high = -(-trained // 256)
+    low, high = 1, -(-trained // 256)
     if ok(high):
         return trained
-    low = 1
     if not ok(low):
         return 0
-    while high - low > max(1, low // 32):
+    while high - low > precision:
         middle = (low + high) // 2
         if ok(middle):
             low = middle

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from planner.engines.llama_search import room_of
-from planner.engines.ollama import Ollama, OllamaSettings, automatic_batch, default_context
+from planner.engines.llama_weights import weight_table
+from planner.engines.ollama import Ollama
+from planner.engines.ollama_defaults import OllamaSettings, automatic_batch, default_context, served_quant
 from planner.engines.plan import Placement, Workload
 from planner.errors import InputError
 from planner.units import GIB
@@ -69,3 +71,16 @@ def test_max_context_is_on_the_gpu_where_the_model_can_be() -> None:
 def test_without_a_gpu() -> None:
     plan = ENGINE.plan("m", shape("LLAMA_1B"), "Q4_K_M", machine(), Workload())
     assert plan.fits and plan.placement is Placement.CPU and plan.settings["num_ctx"] == 4096
+
+
+def test_gpt_oss_is_served_with_bfloat16_around_the_experts() -> None:
+    """13.8 GB on the library's page; files of llama.cpp's own tools have 12.1."""
+    arch = shape("GPT_OSS_20B")
+    assert served_quant(arch, "MXFP4") == "MXFP4_BF16" and served_quant(arch, "Q8_0") == "Q8_0"
+    assert weight_table(arch, "MXFP4_BF16").file_bytes == pytest.approx(13.78e9, rel=0.002)
+    assert weight_table(arch, "MXFP4").file_bytes == pytest.approx(12.1e9, rel=0.002)
+
+
+def test_max_context_is_never_below_what_runs() -> None:
+    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
+    assert plan.max_context >= 8192
