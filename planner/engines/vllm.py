@@ -312,7 +312,7 @@ def _warnings(found: Found, arch: Architecture, scheme: QuantScheme, devices: De
             "activation memory is measured by vLLM at start-up: the cache may come out between"
             f" {gib(max(0, min(outcome.available_low)))} and {gib(min(outcome.available))}"
         )
-    if scheme.storage.value.startswith("fp8") and devices.gpu.sm is not None and devices.gpu.sm < 89:
+    if scheme.storage_kind.value.startswith("fp8") and devices.gpu.sm is not None and devices.gpu.sm < 89:
         lines.append(
             f"{devices.gpu.name} has no FP8 units: weights are stored in FP8 and multiplied in 16 bits"
         )

@@ -12,7 +12,7 @@ from planner.engines.vllm_kv import KvLayout, kv_layout
 from planner.engines.vllm_quant import QuantScheme
 from planner.engines.vllm_settings import AUTO, VllmSettings
 from planner.engines.vllm_version import CURRENT, Release
-from planner.engines.vllm_weights import offloaded, weights_per_rank
+from planner.engines.vllm_weights import WeightTable, offloaded
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.units import context_text, gib
@@ -71,10 +71,14 @@ def evaluate(
     gpu: GpuTraits,
     free: int | None = None,
     release: Release = CURRENT,
+    table: WeightTable | None = None,
 ) -> Outcome:
-    """Evaluate settings on one kind of GPU; `free`: bytes that each GPU has free before the start."""
+    """Evaluate settings on one kind of GPU; `free`: bytes that each GPU has free before the start.
+
+    `table`: the same model's weights, where many settings are tried.
+    """
     resolved = settings.resolved(gpu, arch.n_ctx_train, release)
-    weights = weights_per_rank(arch, scheme, resolved, gpu, release)
+    weights = (table or WeightTable(arch, scheme, gpu, release)).per_rank(resolved)
     moved = tuple(offloaded(w, resolved) for w in weights)
     on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))
     requested = int(gpu.total * (resolved.gpu_memory_utilization or 0))

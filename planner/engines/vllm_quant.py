@@ -37,7 +37,7 @@ class QuantScheme:
     """Weights' storage for the linear layers; what is never quantised stays in the model's dtype."""
 
     name: str
-    storage: Storage
+    storage_kind: Storage  # of linear layers
     method: str | None = None  # vLLM's --quantization value; None: the checkpoint's own
     group: int = 128
     zero_points: bool = False
@@ -47,39 +47,38 @@ class QuantScheme:
     ignored: tuple[str, ...] = field(default=(), repr=False)  # module names, "re:" patterns or wildcards
     online: bool = False  # quantised by vLLM while loading a 16-bit checkpoint
 
-    def storage_of(self, role: Role, name: str, layer: int | None) -> Storage:
-        """Return how a tensor is stored; `layer` None outside the layers."""
-        if self.storage is Storage.PLAIN or role in _NEVER or not name.endswith(".weight"):
+    def storage(self, role: Role, name: str) -> Storage:
+        """Return how a tensor is stored where no ignore list names its layer."""
+        if self.storage_kind is Storage.PLAIN or role in _NEVER or not name.endswith(".weight"):
             return Storage.PLAIN
         if role is Role.OUTPUT and not self.head:
             return Storage.PLAIN
         if role in EXPERT_ROLES:
-            chosen = self.experts or self.storage
-        elif not self.dense:
+            return self.experts or self.storage_kind
+        if not self.dense:
             return Storage.PLAIN
-        else:
-            chosen = self.storage
         if role is Role.INDEXER and not name.startswith("indexer.attn_q"):
             return Storage.PLAIN  # deepseek_v2.py: wk and weights_proj are one unquantised matrix
-        if self.ignored and layer is not None and self._ignores(role, name, layer):
-            return Storage.PLAIN
-        return chosen
+        return self.storage_kind
 
-    def _ignores(self, role: Role, name: str, layer: int) -> bool:
-        modules = _MODULES.get(role)
-        if modules is None:
-            return False
+    def ignored_roles(self, roles: frozenset[Role], layer: int) -> frozenset[Role]:
+        """Return those of `roles` that the checkpoint leaves unquantised in a layer."""
+        if not self.ignored:
+            return frozenset()
         exact, patterns = _ignore_list(self.ignored)
-        for module in modules:
-            full = f"layers.{layer}.{module}"
-            if full in exact or module in exact or module.rsplit(".", 1)[-1] in exact:
-                return True
-            parent = full.rsplit(".", 1)[0]
-            if parent in exact:
-                return True
-            if any(p.search(f"model.{full}") for p in patterns):
-                return True
-        return False
+        return frozenset(r for r in roles if _is_ignored(r, layer, exact, patterns))
+
+
+def _is_ignored(role: Role, layer: int, exact: frozenset[str], patterns: tuple[re.Pattern[str], ...]) -> bool:
+    for module in _MODULES.get(role, ()):
+        full = f"layers.{layer}.{module}"
+        if full in exact or module in exact or module.rsplit(".", 1)[-1] in exact:
+            return True
+        if full.rsplit(".", 1)[0] in exact:
+            return True
+        if any(p.search(f"model.{full}") for p in patterns):
+            return True
+    return False
 
 
 # Never quantised by any of the formats (embedding, norms, routers, convolutions, scalars).
@@ -230,9 +229,9 @@ def scheme_for(arch: Architecture, quant: str) -> QuantScheme:
 
 def _same_format(own: QuantScheme, named: QuantScheme) -> bool:
     eights = {Storage.FP8_BLOCK, Storage.FP8_TENSOR, Storage.FP8_CHANNEL}
-    if own.storage in eights and named.storage in eights:
+    if own.storage_kind in eights and named.storage_kind in eights:
         return True
-    return own.storage is named.storage or own.experts is named.storage
+    return own.storage_kind is named.storage_kind or own.experts is named.storage_kind
 
 
 def scheme_from_config(config: Mapping[str, Any]) -> QuantScheme:

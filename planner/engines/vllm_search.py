@@ -17,6 +17,7 @@ from planner.engines.vllm_quant import QuantScheme
 from planner.engines.vllm_settings import AUTO, VllmSettings, settings_from
 from planner.engines.vllm_support import refusal, usable
 from planner.engines.vllm_version import CURRENT
+from planner.engines.vllm_weights import WeightTable
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.architecture import Architecture
 
@@ -197,10 +198,11 @@ def search(
     Where nothing fits, the split with the most room is returned with fits=False.
     """
     choices = parallel_choices(arch, scheme, devices, given)
+    table = WeightTable(arch, scheme, devices.gpu)
     best: Found | None = None
     fitting: list[Found] = []
     for choice in choices:
-        found = _fit(choice, arch, scheme, devices, workload, given)
+        found = _fit(choice, table, devices, workload, given)
         if found.fits:
             fitting.append(found)
             if not _faster_on_more(found, devices):
@@ -240,14 +242,18 @@ def _preferred(fitting: list[Found], devices: Devices) -> Found:
 
 def _fit(
     choice: VllmSettings,
-    arch: Architecture,
-    scheme: QuantScheme,
+    table: WeightTable,
     devices: Devices,
     workload: Workload,
     given: Mapping[str, Any],
 ) -> Found:
+    arch = table.arch
+
+    def tried(settings: VllmSettings) -> Outcome:
+        return evaluate(arch, table.scheme, settings, devices.gpu, devices.free, table=table)
+
     wanted = given.get("max_model_len", workload.context)
-    users, free = workload.users, devices.free
+    users = workload.users
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
@@ -256,9 +262,11 @@ def _fit(
         if best is not None and best[0] >= comfort and not harmless:
             break
         length = asked or arch.n_ctx_train
-        outcome = evaluate(arch, scheme, replace(settings, max_model_len=length), devices.gpu, free)
+        outcome = tried(replace(settings, max_model_len=length))
         if defaults is None:
             defaults = outcome
+            if _hopeless(outcome, devices):
+                return Found(replace(settings, max_model_len=length), outcome, said, False, defaults, users)
         if outcome.holds(users):
             final = replace(settings, max_model_len=length)
             return Found(final, outcome, said, True, defaults, users)
@@ -270,13 +278,19 @@ def _fit(
     if best is not None and best[0] >= SHORTEST:
         length = best[0] // 1024 * 1024
         settings = replace(best[1], max_model_len=length)
-        outcome = evaluate(arch, scheme, settings, devices.gpu, free)
+        outcome = tried(settings)
         if outcome.holds(users):
             said = (*best[3], f"--max-model-len {length}: the longest for which the cache has room")
             return Found(settings, outcome, said, True, defaults, users)
     final = replace(settings, max_model_len=asked or arch.n_ctx_train)
-    outcome = evaluate(arch, scheme, final, devices.gpu, free)
+    outcome = tried(final)
     return Found(final, outcome, said, False, defaults, users)
+
+
+def _hopeless(outcome: Outcome, devices: Devices) -> bool:
+    """True where the weights alone are more than any utilisation allows; only offloading could help."""
+    vision = max(outcome.weights) // 8  # --language-model-only drops a tower, which is never this large
+    return max(outcome.weights) - vision > max(devices.free, outcome.requested)
 
 
 def _starts(outcome: Outcome) -> bool:

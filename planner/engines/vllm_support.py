@@ -73,16 +73,16 @@ def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:
     """Return why this GPU can't run the format, None where it can."""
     if gpu.backend not in (*_DRIVEN, Backend.CPU):
         return f"vLLM's own releases don't drive {gpu.name} ({gpu.backend.value})"
-    if gpu.backend is Backend.ROCM and scheme.storage is Storage.NVFP4:
+    if gpu.backend is Backend.ROCM and scheme.storage_kind is Storage.NVFP4:
         return "NVFP4 has no kernel on AMD GPUs"
-    if gpu.backend is Backend.CPU and scheme.storage not in (Storage.PLAIN, Storage.INT4, Storage.INT8):
+    if gpu.backend is Backend.CPU and scheme.storage_kind not in (Storage.PLAIN, Storage.INT4, Storage.INT8):
         return f"vLLM on a CPU has no kernel for {scheme.name}"
     if gpu.sm is None:
         return None
-    needed = _MIN_SM[scheme.experts or scheme.storage]
+    needed = _MIN_SM[scheme.experts or scheme.storage_kind]
     if gpu.sm < needed:
         return f"vLLM needs compute capability {needed / 10:.1f} for {scheme.name}, {gpu.name} has {gpu.sm / 10:.1f}"
-    if scheme.storage is Storage.INT8 and gpu.family == 10:
+    if scheme.storage_kind is Storage.INT8 and gpu.family == 10:
         return "vLLM has no INT8 matrix kernel on Blackwell"
     return None
 
@@ -189,7 +189,7 @@ def _batch(arch: Architecture, settings: VllmSettings) -> str | None:
 def _shards(arch: Architecture, scheme: QuantScheme, tp: int, expert_parallel: bool) -> str | None:
     if tp == 1:
         return None
-    unit = {Storage.FP8_BLOCK: 128, Storage.INT4: scheme.group}.get(scheme.storage, 1) or 1
+    unit = {Storage.FP8_BLOCK: 128, Storage.INT4: scheme.group}.get(scheme.storage_kind, 1) or 1
     for group in arch.groups:
         ff = group.feed_forward
         if isinstance(ff, DenseFeedForward):

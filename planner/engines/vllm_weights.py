@@ -8,25 +8,17 @@ distributed/utils.py get_pp_indices.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from planner.engines.vllm_gpu import GpuTraits
-from planner.engines.vllm_mxfp4 import gpt_oss_expert_bytes
-from planner.engines.vllm_quant import QuantScheme, Storage
+from planner.engines.vllm_quant import QuantScheme
 from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm_shards import NOTHING, Rank, layer_bytes, matrix_bytes
 from planner.engines.vllm_version import CURRENT, Release
 from planner.hardware.machine import Backend
-from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
-from planner.models.cache import (
-    CacheSpec,
-    FullAttention,
-    LatentAttention,
-    RecurrentState,
-    SlidingWindow,
-)
-from planner.models.tensors import EXPERT_ROLES, Role, TensorInfo
+from planner.models.architecture import Architecture, LayerGroup
+from planner.models.cache import CacheSpec, FullAttention, LatentAttention, SlidingWindow
+from planner.models.tensors import Role
 from planner.units import GIB, round_up
 
 VOCAB_PADDING: Final = 64  # DEFAULT_VOCAB_PADDING_SIZE
@@ -94,7 +86,7 @@ def element_bytes(dtype: str) -> int:
 
 
 def weights_dtype(arch: Architecture, settings: VllmSettings) -> str:
-    """The dtype that `--dtype auto` resolves to: the checkpoint's, with float32 run as float16.
+    """The dtype that `--dtype auto` resolves to: the checkpoint's, with float32 run as bfloat16.
 
     vllm/config/model.py _get_and_verify_dtype.
     """
@@ -103,32 +95,82 @@ def weights_dtype(arch: Architecture, settings: VllmSettings) -> str:
     return "bfloat16" if arch.dtype not in ("float16", "bfloat16") else arch.dtype
 
 
-@dataclass(frozen=True, slots=True)
-class _Rank:
-    """What is needed to size a tensor on one rank."""
+class WeightTable:
+    """The weights of one model in one format on one kind of GPU, for any way to split them.
 
-    arch: Architecture
-    scheme: QuantScheme
-    settings: VllmSettings
-    gpu: GpuTraits
-    plain: int  # bytes of an unquantised element
-    release: Release = CURRENT
+    What no other setting changes is computed once a split, so that a search costs one evaluation each.
+    """
 
-    @property
-    def tp(self) -> int:
-        return self.settings.tensor_parallel_size
+    def __init__(
+        self, arch: Architecture, scheme: QuantScheme, gpu: GpuTraits, release: Release = CURRENT
+    ) -> None:
+        self.arch, self.scheme, self.gpu, self.release = arch, scheme, gpu, release
+        self._parts = [(group, _alike(scheme, group)) for group in arch.groups]
+        self._known: dict[tuple[object, ...], tuple[int, ...]] = {}
 
-    @property
-    def expert_parallel(self) -> int:
-        """Ranks over which whole experts are spread; 1 without --enable-expert-parallel."""
-        s = self.settings
-        return s.tensor_parallel_size * s.data_parallel_size if s.enable_expert_parallel else 1
+    def per_rank(self, settings: VllmSettings) -> tuple[int, ...]:
+        """Bytes on the fullest rank of each pipeline stage, before --cpu-offload-gb."""
+        rank = Rank(
+            self.arch,
+            self.scheme,
+            settings,
+            self.gpu,
+            element_bytes(weights_dtype(self.arch, settings)),
+            self.release,
+        )
+        key = (
+            settings.tensor_parallel_size,
+            settings.pipeline_parallel_size,
+            settings.data_parallel_size,
+            settings.enable_expert_parallel,
+            settings.uses_mtp,
+            settings.moe_backend,
+            rank.plain,
+        )
+        base = self._known.get(key)
+        if base is None:
+            base = self._known[key] = self._stages(rank)
+        stages = stage_layers(self.arch.n_layer, settings.pipeline_parallel_size)
+        everywhere = self.arch.model_type in _BOTH_EVERYWHERE
+        return tuple(
+            have
+            + attention_buffers(rank, held)
+            + (vision_bytes(self.arch, settings, rank.plain) if everywhere or stage == 0 else 0)
+            for stage, (have, held) in enumerate(zip(base, stages, strict=True))
+        )
 
-    @property
-    def expert_tp(self) -> int:
-        """Ranks over which each expert's intermediate size is split (data parallel ranks join in)."""
-        s = self.settings
-        return 1 if s.enable_expert_parallel else s.tensor_parallel_size * s.data_parallel_size
+    def _stages(self, rank: Rank) -> tuple[int, ...]:
+        layers = stage_layers(self.arch.n_layer, rank.settings.pipeline_parallel_size)
+        sizes = [
+            (group, [(members, layer_bytes(rank, group, ignored)) for members, ignored in parts])
+            for group, parts in self._parts
+            if not group.mtp or rank.settings.uses_mtp
+        ]
+        result = []
+        for stage, held in enumerate(layers):
+            last = stage == len(layers) - 1
+            total = _outside_bytes(rank, stage == 0, last) + _rope_bytes(rank)
+            for group, parts in sizes:
+                for members, size in parts:
+                    if group.mtp:
+                        total += len(members) * size if last else 0
+                    elif len(layers) == 1:
+                        total += len(members) * size
+                    else:
+                        total += size * sum(1 for i in members if i in held)
+            result.append(total)
+        return tuple(result)
+
+
+def _alike(scheme: QuantScheme, group: LayerGroup) -> list[tuple[tuple[int, ...], frozenset[Role]]]:
+    """Split a group's layers by what an ignore list leaves unquantised in them."""
+    if not scheme.ignored:
+        return [(group.layers, NOTHING)]
+    roles = frozenset(t.role for t in group.tensors)
+    found: dict[frozenset[Role], list[int]] = {}
+    for layer in group.layers:
+        found.setdefault(scheme.ignored_roles(roles, layer), []).append(layer)
+    return [(tuple(layers), ignored) for ignored, layers in found.items()]
 
 
 def weights_per_rank(
@@ -139,27 +181,7 @@ def weights_per_rank(
     release: Release = CURRENT,
 ) -> tuple[int, ...]:
     """Bytes of weights on the fullest rank of each pipeline stage, before --cpu-offload-gb."""
-    rank = _Rank(arch, scheme, settings, gpu, element_bytes(weights_dtype(arch, settings)), release)
-    stages = settings.pipeline_parallel_size
-    layers = stage_layers(arch.n_layer, stages)
-    result = []
-    for stage, held in enumerate(layers):
-        first, last = stage == 0, stage == stages - 1
-        total = 0
-        for group in arch.groups:
-            if group.mtp:
-                if last and settings.uses_mtp:
-                    total += group.count * _layer_bytes(rank, group, group.layers[0])
-                continue
-            mine = [i for i in group.layers if i in held]
-            if mine:
-                total += _group_bytes(rank, group, mine)
-        total += _outside_bytes(rank, first, last) + _rope_bytes(rank)
-        total += _attention_buffers(rank, held)
-        if first or arch.model_type in _BOTH_EVERYWHERE:
-            total += vision_bytes(arch, settings, rank.plain)
-        result.append(total)
-    return tuple(result)
+    return WeightTable(arch, scheme, gpu, release).per_rank(settings)
 
 
 def offloaded(weights: int, settings: VllmSettings) -> int:
@@ -167,190 +189,14 @@ def offloaded(weights: int, settings: VllmSettings) -> int:
     return min(weights, int(settings.cpu_offload_gb * GIB))
 
 
-def _group_bytes(rank: _Rank, group: LayerGroup, mine: list[int]) -> int:
-    if not rank.scheme.ignored:
-        return len(mine) * _layer_bytes(rank, group, mine[0])
-    return sum(_layer_bytes(rank, group, layer) for layer in mine)  # an ignore list may name single layers
-
-
-def _layer_bytes(rank: _Rank, group: LayerGroup, layer: int) -> int:
-    total = 0
-    experts = group.feed_forward if isinstance(group.feed_forward, MixtureOfExperts) else None
-    storages = {t.role: _storage(rank, t, layer) for t in group.tensors if t.role in EXPERT_ROLES}
-    packed = experts is not None and Storage.MXFP4 in storages.values()
-    if packed and experts is not None:
-        bias = any(t.role is Role.EXPERT_BIAS for t in group.tensors)
-        total += gpt_oss_expert_bytes(
-            experts=_local_experts(experts.n_expert, rank),
-            intermediate=-(-experts.intermediate // rank.expert_tp),
-            hidden=experts.latent or rank.arch.hidden_size,
-            gated=experts.gated,
-            bias=bias,
-            backend=rank.gpu.mxfp4_backend(rank.settings.moe_backend, rank.release),
-            release=rank.release,
-        )
-    for tensor in group.tensors:
-        if (packed and tensor.role in EXPERT_ROLES) or tensor.name.startswith(_SHARED_WITH_TARGET):
-            continue
-        total += _tensor_bytes(rank, tensor, group, layer)
-    for cache in group.caches:
-        if isinstance(cache, LatentAttention):
-            # mla_attention.py: W_UK_T and W_UV are kept beside kv_b_proj, in the model's dtype
-            heads = cache.n_head // rank.tp
-            total += heads * (cache.qk_nope_head_dim + cache.v_head_dim) * cache.kv_lora_rank * rank.plain
-    return total
-
-
-def _storage(rank: _Rank, tensor: TensorInfo, layer: int | None) -> Storage:
-    return rank.scheme.storage_of(tensor.role, tensor.name, layer)
-
-
-def _tensor_bytes(rank: _Rank, tensor: TensorInfo, group: LayerGroup, layer: int) -> int:
-    n_in = tensor.shape[0]
-    n_out = tensor.shape[1] if len(tensor.shape) > 1 else 1
-    copies = tensor.rows // n_out
-    rule = _SHARD.get(tensor.role)
-    if tensor.role in EXPERT_ROLES:
-        copies = _local_experts(copies if len(tensor.shape) > 2 else n_out, rank)
-        n_in, n_out = _expert_shape(tensor, rank)
-    elif len(tensor.shape) == 1:
-        n_in = _vector(rank, tensor, group)
-    elif rule is not None:
-        n_in, n_out = rule(rank, group, n_in, n_out)
-    return copies * matrix_bytes(n_in, n_out, _storage(rank, tensor, layer), rank.scheme, rank.plain)
-
-
-def _local_experts(n_expert: int, rank: _Rank) -> int:
-    return -(-n_expert // rank.expert_parallel)
-
-
-def _expert_shape(tensor: TensorInfo, rank: _Rank) -> tuple[int, int]:
-    n_in = tensor.shape[0]
-    if tensor.role is Role.EXPERT_BIAS:
-        down = tensor.name.startswith("ffn_down")
-        return (n_in if down else -(-n_in // rank.expert_tp)), 1
-    n_out = tensor.shape[1]
-    if tensor.role is Role.EXPERT_DOWN:
-        return -(-n_in // rank.expert_tp), n_out
-    return n_in, -(-n_out // rank.expert_tp)
-
-
-def _kv_share(rank: _Rank, group: LayerGroup, n_out: int) -> int:
-    for cache in group.caches:
-        if isinstance(cache, (FullAttention, SlidingWindow)):
-            heads = cache.n_head_kv
-            return n_out // heads * max(1, -(-heads // rank.tp))
-    return -(-n_out // rank.tp)
-
-
-def _column(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    return n_in, -(-n_out // rank.tp)
-
-
-def _row(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    return -(-n_in // rank.tp), n_out
-
-
-def _kv_column(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    return n_in, _kv_share(rank, group, n_out)
-
-
-def _qkv_column(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    for cache in group.caches:
-        if isinstance(cache, (FullAttention, SlidingWindow)):
-            kv = cache.k_elements + (0 if cache.v_from_k else cache.v_elements)
-            if kv < n_out:
-                return n_in, -(-(n_out - kv) // rank.tp) + _kv_share(rank, group, kv)
-    return n_in, -(-n_out // rank.tp)
-
-
-def _ssm_in(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    state = _recurrent(group)
-    if state is not None and state.kind == "mamba2" and state.n_group % rank.tp:
-        extra = rank.tp - state.n_group  # groups are repeated so that every head finds its own
-        n_out += 2 * extra * state.d_state
-    return n_in, -(-n_out // rank.tp)
-
-
-def _ssm_conv(rank: _Rank, group: LayerGroup, n_in: int, n_out: int) -> tuple[int, int]:
-    _, channels = _ssm_in(rank, group, n_in, n_out)
-    return n_in, channels
-
-
-def _recurrent(group: LayerGroup) -> RecurrentState | None:
-    return next((c for c in group.caches if isinstance(c, RecurrentState)), None)
-
-
-_Rule = Callable[[_Rank, LayerGroup, int, int], tuple[int, int]]
-_SHARD: Final[dict[Role, _Rule]] = {
-    Role.ATTN_Q: _column,
-    Role.ATTN_K: _kv_column,
-    Role.ATTN_V: _kv_column,
-    Role.ATTN_QKV: _qkv_column,
-    Role.ATTN_OUT: _row,
-    Role.ATTN_GATE: _column,
-    Role.MLA_Q_B: _column,
-    Role.MLA_KV_B: _column,
-    Role.FFN_GATE: _column,
-    Role.FFN_UP: _column,
-    Role.FFN_DOWN: _row,
-    Role.SHARED_GATE: _column,
-    Role.SHARED_UP: _column,
-    Role.SHARED_DOWN: _row,
-    Role.SSM_IN: _ssm_in,
-    Role.SSM_OUT: _row,
-    Role.SSM_CONV: _ssm_conv,
-    Role.SSM_OTHER: _column,
-}
-# A prediction layer uses the model's own embedding and head (spec_decode/eagle/utils.py).
-_SHARED_WITH_TARGET: Final = ("nextn.embed_tokens", "nextn.shared_head_head")
-_SHARDED_VECTORS: Final = ("attn_q.", "attn_k.", "attn_v.", "attn_qkv.", "ffn_gate.", "ffn_up.", "ssm_")
-
-
-def _vector(rank: _Rank, tensor: TensorInfo, group: LayerGroup) -> int:
-    n = tensor.shape[0]
-    if tensor.role in (Role.BIAS, Role.ATTN_SINKS, Role.SSM_OTHER) and (
-        tensor.role is not Role.BIAS or tensor.name.startswith(_SHARDED_VECTORS)
-    ):
-        if tensor.name.startswith(("attn_k.", "attn_v.")):
-            return _kv_share(rank, group, n)
-        return -(-n // rank.tp)
-    return n
-
-
-def matrix_bytes(n_in: int, n_out: int, storage: Storage, scheme: QuantScheme, plain: int) -> int:
-    """Bytes of one (n_in, n_out) matrix: data and scales; `plain` = bytes of an unquantised element."""
-    n = n_in * n_out
-    match storage:
-        case Storage.PLAIN:
-            return n * plain
-        case Storage.FP8_BLOCK:
-            return n + 4 * -(-n_in // 128) * -(-n_out // 128)
-        case Storage.FP8_TENSOR:
-            return n + 4
-        case Storage.FP8_CHANNEL:
-            return n + 4 * n_out
-        case Storage.MXFP8:
-            return n + n // 32
-        case Storage.MXFP4:
-            return n // 2 + n // 32
-        case Storage.NVFP4:
-            return n // 2 + n // 16 + 8
-        case Storage.INT4 | Storage.INT8:
-            bits = 4 if storage is Storage.INT4 else 8
-            groups = -(-n_in // scheme.group) if scheme.group > 0 else 1
-            zeros = groups * n_out * bits // 8 if scheme.zero_points else 0
-            return n * bits // 8 + 2 * groups * n_out + zeros
-
-
-def _outside_bytes(rank: _Rank, first: bool, last: bool) -> int:
+def _outside_bytes(rank: Rank, first: bool, last: bool) -> int:
     """Embedding, final norm and head of one pipeline stage."""
     arch, kind = rank.arch, rank.arch.model_type
     total = 0
     head = last or kind in _BOTH_EVERYWHERE
     embedding = first or kind in _EMBED_EVERYWHERE or (arch.tied_embeddings and last)
     for tensor in arch.tensors:
-        storage = _storage(rank, tensor, None)
+        storage = rank.scheme.storage(tensor.role, tensor.name)
         if tensor.role in (Role.TOKEN_EMBD, Role.OUTPUT, Role.PER_LAYER_EMBD) and len(tensor.shape) > 1:
             wanted = head and not arch.tied_embeddings if tensor.role is Role.OUTPUT else embedding
             if wanted:
@@ -363,14 +209,14 @@ def _outside_bytes(rank: _Rank, first: bool, last: bool) -> int:
     return total
 
 
-def _rope_bytes(rank: _Rank) -> int:
+def _rope_bytes(rank: Rank) -> int:
     rope = rank.arch.rope
     if rope is None or rope.rotary_dim == 0:
         return 0
     return rope.table_elements * (4 if rope.float32 else rank.plain)
 
 
-def _attention_buffers(rank: _Rank, held: range) -> int:
+def attention_buffers(rank: Rank, held: range) -> int:
     """What attention backends allocate while they are built, counted as weights by the log."""
     arch, settings = rank.arch, rank.settings
     tokens = settings.max_num_batched_tokens or 0

@@ -196,9 +196,9 @@ def test_releases() -> None:
 
 def test_quantisation_configs() -> None:
     block = scheme_from_config({"quant_method": "fp8", "weight_block_size": [128, 128]})
-    assert block.storage is Storage.FP8_BLOCK
+    assert block.storage_kind is Storage.FP8_BLOCK
     awq = scheme_from_config({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True})
-    assert awq.storage is Storage.INT4 and awq.zero_points
+    assert awq.storage_kind is Storage.INT4 and awq.zero_points
     packed = scheme_from_config(
         {
             "quant_method": "compressed-tensors",
@@ -208,7 +208,7 @@ def test_quantisation_configs() -> None:
             "ignore": ["lm_head", "re:.*mlp.gate$", "model.layers.0.self_attn.q_proj"],
         }
     )
-    assert packed.storage is Storage.INT4 and packed.group == 32 and not packed.zero_points
+    assert packed.storage_kind is Storage.INT4 and packed.group == 32 and not packed.zero_points
     with pytest.raises(UnsupportedError):
         scheme_from_config({"quant_method": "bitsandbytes"})
     with pytest.raises(InputError):
@@ -225,12 +225,10 @@ def test_ignored_layers_stay_in_16_bits() -> None:
             "ignore": ["model.layers.0.self_attn.q_proj", "re:.*k_proj$", "model.layers.3.mlp*"],
         }
     )
-    weight = "attn_q.weight"
-    assert scheme.storage_of(Role.ATTN_Q, weight, 0) is Storage.PLAIN
-    assert scheme.storage_of(Role.ATTN_Q, weight, 1) is Storage.INT4
-    assert scheme.storage_of(Role.ATTN_K, "attn_k.weight", 7) is Storage.PLAIN
-    assert scheme.storage_of(Role.FFN_UP, "ffn_up.weight", 3) is Storage.PLAIN
-    assert scheme.storage_of(Role.FFN_UP, "ffn_up.weight", 4) is Storage.INT4
+    roles = frozenset({Role.ATTN_Q, Role.ATTN_K, Role.FFN_UP})
+    assert scheme.ignored_roles(roles, 0) == {Role.ATTN_Q, Role.ATTN_K}
+    assert scheme.ignored_roles(roles, 1) == {Role.ATTN_K}
+    assert scheme.ignored_roles(roles, 3) == {Role.ATTN_K, Role.FFN_UP}
     with pytest.raises(InputError):
         hostile = scheme_from_config(
             {
@@ -239,7 +237,7 @@ def test_ignored_layers_stay_in_16_bits() -> None:
                 "ignore": ["re:(a+)+$"],
             }
         )
-        hostile.storage_of(Role.ATTN_Q, weight, 0)
+        hostile.ignored_roles(roles, 0)
 
 
 def test_int4_is_a_quarter_and_its_scales() -> None:
