@@ -25,7 +25,9 @@ from planner.models.cache import FullAttention, SlidingWindow
 from planner.quant.formats import ggml_format
 
 _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
-_FIRST_LAYER: Final = frozenset({"per_layer_model_proj", "per_layer_proj_norm"})  # where layer 0 is
+_FIRST_LAYER: Final = frozenset(
+    {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
+)  # where layer 0 is
 _REPEATS: Final = 2  # layers of a kind until what is free and what is not has settled
 
 

@@ -61,7 +61,7 @@ def project(b: Builder, layer: Layer, spec: Spec, cur: Tensor) -> tuple[Tensor, 
 def normed(b: Builder, layer: Layer, name: str, cur: Tensor, width: int, heads: int) -> Tensor:
     """Reshape to heads, normalised before (over the whole row) or after (a head at a time) where a norm exists."""
     scale = layer.get(name + ".weight")
-    if scale is None:
+    if scale is None or b.style.rope_first:
         return reshape(cur, width, heads, b.batch.n_tokens)
     if scale.ne[0] != width:
         cur = b.norm(cur, layer, name)
@@ -71,16 +71,31 @@ def normed(b: Builder, layer: Layer, name: str, cur: Tensor, width: int, heads: 
 
 def attention(b: Builder, layer: Layer, spec: Spec, cur: Tensor) -> Tensor:
     """Project, rotate, attend and project back."""
+    entered = cur
     q, k, v = project(b, layer, spec, cur)
     q = b.rope(q, layer)
     if k is not None:
         k = b.rope(k, layer)
-    if b.style.attention_scale and not b.style.rotates(layer.index, layer.caches):
+    if b.style.rope_first and "attn_q_norm.weight" in layer:
+        q = b.norm(q, layer, "attn_q_norm")
+        k = b.norm(k, layer, "attn_k_norm") if k is not None else None
+    if b.style.attention_scale and not b.style.rotates(layer.index, layer.group):
         q = same("mul", q, b.input("attention_scale", F32, 1, 1, b.batch.n_tokens))
     cur = cached(b, layer, spec, q, k, v)
+    gate = layer.get("attn_gate.weight")
+    if gate is not None:
+        cur = _gated(spec, cur, same("unary", mul_mat(gate, entered)))
     if "attn_output.weight" not in layer:
         return cur
     return b.linear(layer, "attn_output", cur)
+
+
+def _gated(spec: Spec, cur: Tensor, gate: Tensor) -> Tensor:
+    """Multiply by a gate, one number for each head or for each element."""
+    if gate.ne[0] != spec.n_head:
+        return same("mul", cur, gate)
+    heads = reshape(cur, spec.head_dim_v, spec.n_head, cur.ne[1])
+    return reshape(same("mul", heads, reshape(gate, 1, spec.n_head, gate.ne[1])), *cur.ne)
 
 
 def hadamard(cur: Tensor, rotation: Tensor) -> Tensor:

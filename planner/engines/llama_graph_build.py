@@ -196,7 +196,10 @@ class Builder:
         places = self.outside.get("position_embd.weight")
         if places is not None:
             tokens = same("add", tokens, self.graph.expand(get_rows(places, self.positions())))
-        return self.graph.expand(tokens)
+        tokens = self.graph.expand(tokens)
+        if self.style.embedding_norm:
+            tokens = self.norm(tokens, self.outside, "token_embd_norm", self.style.embedding_norm)
+        return tokens
 
     def attention_input(self, spec: CacheSpec) -> AttentionInput:
         """build_attn_inp_kv and its relatives: one set of inputs a kind of cache."""
@@ -289,7 +292,9 @@ class Builder:
 
     def rope(self, cur: Tensor, layer: Layer) -> Tensor:
         """ggml_rope_ext: a new tensor unless the source can be overwritten."""
-        if not self.style.rotates(layer.index, layer.caches):
+        if not self.style.rotates(layer.index, layer.group) or (
+            self.arch.rope is None and self.arch.gguf_arch == "granitehybrid"
+        ):
             return cur
         factors = self._rope_factors(layer)
         src = (cur, self.positions()) if factors is None else (cur, self.positions(), factors)

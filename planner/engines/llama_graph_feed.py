@@ -57,7 +57,7 @@ def experts(b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None)
     elif gating == "sigmoid":
         probs = same("unary", logits)
     selection = probs
-    bias = layer.get("exp_probs_b.bias")
+    bias = layer.get("exp_probs_b.bias") or layer.get("exp_probs_b")
     if bias is not None:
         selection = same("add", probs, bias)
     if b.style.weights_first:
@@ -114,7 +114,10 @@ def _through(b: Builder, layer: Layer, cur: Tensor, chosen: Tensor) -> Tensor:
             cur = same("unary", up)
             if b.style.squared:
                 cur = same("sqr", cur)
-    return product("ffn_down_exps", cur)
+    result = product("ffn_down_exps", cur)
+    if b.style.precise_down:
+        result.op = "mul_mat_id_f32"
+    return result
 
 
 def _expert_scale(cur: Tensor, scale: Tensor, chosen: Tensor) -> Tensor:
@@ -140,4 +143,6 @@ def feed_forward(b: Builder, layer: Layer, cur: Tensor) -> Tensor:
     routed = experts(b, layer, cur)
     if "ffn_up_shexp.weight" in layer:
         return same("add", routed, shared(b, layer, cur))
+    if "ffn_up.weight" in layer:  # Grok: a dense block beside the experts
+        return same("add", dense(b, layer, cur), routed)
     return routed

@@ -66,9 +66,14 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         return _parallel_mixers(b, layer, inp)
     cur = b.norm(inp, layer, "attn_norm") if "attn_norm.weight" in layer else inp
     entered = cur
+    if "attn_norm_2.weight" in layer:
+        cur = b.norm(inp, layer, "attn_norm_2")
     if b.expands_norm:
         b.graph.expand(cur)
     cur = mix(b, layer, cur)
+    sandwiched = "post_ffw_norm.weight" in layer and "post_attention_norm.weight" in layer
+    if sandwiched and b.style.norm_first:
+        cur = b.norm(cur, layer, "post_attention_norm")
     if layer.last and b.style.late is Late.LAST_LAYER:
         if b.style.parallel:
             cur, inp, entered = b.select(cur, inp, entered)
@@ -76,9 +81,9 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
             cur, inp = b.select(cur, inp)
     if b.style.parallel:
         fed = feed_forward(b, layer, entered)
-        return same("add", same("add", fed, inp), cur)
-    sandwiched = "post_ffw_norm.weight" in layer
-    if sandwiched:
+        first, second = (cur, inp) if b.style.residual_last else (inp, cur)
+        return same("add", same("add", fed, first), second)
+    if sandwiched and not b.style.norm_first:
         cur = b.norm(cur, layer, "post_attention_norm")
     joined = add_residual(b, cur, inp)
     if "ffn_norm_exps.weight" in layer:  # Arctic: experts of the layer's input beside a dense block
@@ -92,7 +97,7 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         cur = joined
     twofold = "pre_ffw_norm_2.weight" in layer
     cur = gemma.two_feed_forwards(b, layer, joined) if twofold else feed_forward(b, layer, cur)
-    if sandwiched:
+    if "post_ffw_norm.weight" in layer:
         cur = b.norm(cur, layer, "post_ffw_norm")
     return add_residual(b, cur, joined)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from planner.models.architecture import LayerGroup, MixtureOfExperts
-from planner.models.cache import CacheSpec, SlidingWindow
+from planner.models.cache import SlidingWindow
 
 
 class Late(Enum):
@@ -30,6 +30,7 @@ class Rope(Enum):
     NEVER = auto()
     SLIDING = auto()  # layers with a sliding window alone
     SLIDING_IF_ANY = auto()  # the same, but all of them where no layer has one
+    SLIDING_OR_DENSE = auto()  # layers with a sliding window, and those without experts
     THREE_OF_FOUR = auto()
 
 
@@ -44,7 +45,12 @@ class Style:
     mrope: bool = False  # four positions a token
     mixed: bool = True  # batches of tokens and vectors (llm_arch_supports_mixed_batch)
     sliding: bool = False  # any sliding-window layer: K is written before V
+    embedding_norm: str = ""  # operation that normalises the embeddings
     parallel: bool = False  # attention and feed-forward from the same norm
+    residual_last: bool = False  # under parallel: feed-forward + attention, then the residual
+    rope_first: bool = False  # queries and keys are rotated before they are normalised
+    norm_first: bool = False  # the norm after attention comes before rows without an output are dropped
+    precise_down: bool = False  # the experts' last product needs F32: no GPU kernel
     squared: bool = False  # squared ReLU
     gating: str = "softmax"  # softmax | sigmoid | softmax_weight
     normed_weights: bool = True  # weights of the chosen experts sum to one
@@ -67,25 +73,44 @@ class Style:
         assert isinstance(feed, MixtureOfExperts)
         return feed.n_expert_used
 
-    def rotates(self, index: int, caches: tuple[CacheSpec, ...]) -> bool:
+    def rotates(self, index: int, group: LayerGroup) -> bool:
         """True where a layer rotates its queries and keys."""
         if self.rope is Rope.ALWAYS or (self.rope is Rope.SLIDING_IF_ANY and not self.sliding):
             return True
         if self.rope is Rope.THREE_OF_FOUR:
             return (index + 1) % 4 != 0
-        return self.rope is not Rope.NEVER and any(isinstance(c, SlidingWindow) for c in caches)
+        if self.rope is Rope.SLIDING_OR_DENSE and not isinstance(group.feed_forward, MixtureOfExperts):
+            return True
+        return self.rope is not Rope.NEVER and any(isinstance(c, SlidingWindow) for c in group.caches)
 
 
 _SIGMOID: Final = Style(gating="sigmoid", scaled_weights=True)
 _STYLES: Final = {
-    "arctic": Style(),
+    "afmoe": Style(
+        embedding_scale=True,
+        gating="sigmoid",
+        scaled_weights=True,
+        rope=Rope.THREE_OF_FOUR,
+        norm_first=True,
+    ),
     "bailingmoe2": _SIGMOID,
+    "bloom": Style(norm="norm", embedding_norm="norm", rope=Rope.NEVER),
     "cohere2": Style(norm="norm", parallel=True, rope=Rope.SLIDING),
+    "cohere2moe": Style(
+        norm="norm",
+        parallel=True,
+        rope=Rope.SLIDING_OR_DENSE,
+        late=Late.AFTER_NORM,
+        gating="sigmoid",
+        scaled_weights=True,
+    ),
     "command-r": Style(norm="norm", parallel=True),
     "deepseek2": Style(gating="sigmoid", scaled_weights=True, biased_routing=True),
     "deepseek32": _SIGMOID,
     "dots1": _SIGMOID,
     "exaone4": Style(rope=Rope.SLIDING_IF_ANY),
+    "exaone-moe": Style(gating="sigmoid", scaled_weights=True, rope=Rope.SLIDING_IF_ANY),
+    "falcon": Style(norm="norm", parallel=True, residual_last=True),
     "gemma": Style(embedding_scale=True),
     "gemma2": Style(embedding_scale=True),
     "gemma3": Style(token_scale=True),
@@ -97,8 +122,12 @@ _STYLES: Final = {
     "granite": Style(embedding_scale=True, residual_scale=True),
     "granitehybrid": Style(embedding_scale=True, residual_scale=True),
     "granitemoe": Style(embedding_scale=True, residual_scale=True),
+    "hunyuan-dense": Style(rope_first=True),
+    "hunyuan-moe": Style(rope_first=True),
+    "hy_v3": Style(late=Late.AFTER_NORM, gating="sigmoid", scaled_weights=True),
     "jamba": Style(rope=Rope.NEVER, normed_weights=False, residual_first=True),
     "kimi-linear": Style(gating="sigmoid", scaled_weights=True, rope=Rope.NEVER),
+    "laguna": _SIGMOID,
     "lfm2": Style(residual_first=True),
     "lfm2moe": Style(gating="sigmoid", residual_first=True),
     "llama4": Style(
@@ -109,6 +138,9 @@ _STYLES: Final = {
         rope=Rope.THREE_OF_FOUR,
     ),
     "minimax-m2": Style(gating="sigmoid"),
+    "mistral4": Style(precise_down=True),
+    "muse-glimmer": Style(embedding_norm="rms_norm", rope=Rope.SLIDING, norm_first=True),
+    "nemotron": Style(norm="norm"),
     "nemotron_h": Style(late=Late.AFTER_NORM, rope=Rope.NEVER, squared=True),
     "nemotron_h_moe": Style(
         late=Late.AFTER_NORM, rope=Rope.NEVER, squared=True, gating="sigmoid", scaled_weights=True
@@ -120,6 +152,9 @@ _STYLES: Final = {
     "qwen3next": Style(late=Late.AFTER_NORM, repeated_keys=True),
     "qwen3vl": Style(mrope=True),
     "qwen3vlmoe": Style(mrope=True),
+    "starcoder": Style(norm="norm", rope=Rope.NEVER),
+    "starcoder2": Style(norm="norm"),
+    "step35": Style(late=Late.BEFORE_NORM, gating="sigmoid", scaled_weights=True, full_factors=True),
     "smollm3": Style(rope=Rope.THREE_OF_FOUR),
 }
 _DEFAULT: Final = Style()

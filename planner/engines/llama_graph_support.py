@@ -18,6 +18,8 @@ def device_supports(device: int, host: int, op: Tensor, cuda: bool) -> bool:
         if src.home is not None and src.home not in (device, host):
             return False
     name = op.op
+    if name == "mul_mat_id_f32":
+        return False
     if name in ("mul_mat", "mul_mat_id"):
         a, b = op.src[0], op.src[1]
         if a.nb[0] != a.kind.bytes or b.nb[0] != b.kind.bytes:
