@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+import click
 import typer
 
 from planner.errors import PlannerError, RefusedError
@@ -54,6 +55,7 @@ def build_app(commands: Sequence[str]) -> typer.Typer:
         help=HELP,
         add_completion=True,
         rich_markup_mode=None,
+        suggest_commands=False,  # click suggests already
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -97,14 +99,14 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), 1)
     except PlannerError as error:
         return _fail(str(error), 2)
-    except typer.Exit as stop:
+    except click.exceptions.Exit as stop:
         return stop.exit_code
-    except typer.Abort:
+    except click.Abort:
         return _fail("interrupted", 130)
-    except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            sys.stderr.write(error.format_message() + "\n")
-            return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return 2
+    except click.ClickException as error:
         hint = "" if arguments and "--help" in arguments else " (see planner --help)"
         return _fail(error.format_message().rstrip(".") + hint, 2)
     except KeyboardInterrupt:
