@@ -85,11 +85,9 @@ _REFUSED: Final = {
 # Architectures whose graph keeps more than their tensors show.
 _INEXACT: Final = {
     "minimax-m3": "the sparse-attention indexer's keys are not counted",
-    "glm5-next": "pooled indexer keys are not counted",
     "nanbeige": "layers that run in loops are counted once",
     "hrm_text": "layers that run in loops are counted once",
     "qwen4exp": "hyper-connections and per-layer n-gram embeddings are not counted",
-    "kimi-k3": "attention residuals are not counted",
 }
 
 

@@ -319,6 +319,8 @@ class Hparams:
         if len(down) != 3:
             raise InputError(f"{self.header.source}: blk.{il}.ffn_down_exps.weight has not three dimensions")
         shared = shapes.get("ffn_down_shexp.weight")
+        up = shapes.get("ffn_up_exps.weight") or shapes.get("ffn_gate_up_exps.weight") or (self.n_embd,)
+        rows = up[0]  # experts may work in a latent space (Nemotron 3 Super, Kimi K3)
         used = self.per_layer("expert_used_count", 0)[il]
         if not 0 < used <= down[2]:
             raise InputError(f"{self.header.source}: {self.arch}.expert_used_count is {used} of {down[2]}")
@@ -330,5 +332,5 @@ class Hparams:
             n_shared=max(self.integer("expert_shared_count", 1), 1) if shared else 0,
             shared_intermediate=shared[0] if shared else 0,
             dense_intermediate=dense[0] if dense else 0,
-            latent=self.integer("moe_latent_size", 0),
+            latent=rows if rows != self.n_embd else 0,
         )

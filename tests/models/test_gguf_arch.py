@@ -9,8 +9,8 @@ from typing import Any
 import gguf
 import gguf_bytes as w
 import pytest
-from gguf_writer import write_header
 
+from benchmarks.gguf_headers import write_header
 from planner.errors import InputError, PlannerError, UnsupportedError
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
