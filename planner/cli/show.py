@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planner.cli.options import JsonOption
-from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.output import print_heading, print_json, print_line, print_wrapped
 from planner.errors import PlannerError
 from planner.units import context_text, gib, size_text
 
@@ -106,17 +106,17 @@ def _files(entry: Entry, card: ModelCard) -> None:
 
     print_heading("Files")
     fresh = refreshed(entry.id)
-    rows = []
     for file in entry.files:
         known = fresh.sizes(file.repo) if fresh else {}
         sizes = {**file.sizes, **known}
         quants = list(sizes) or list(file.quants)
-        text = ", ".join(f"{q} {size_text(sizes[q])}" if q in sizes else q for q in quants[:6])
-        rows.append((file.repo, file.format, text + (" …" if len(quants) > 6 else "")))
+        text = ", ".join(f"{q} {size_text(sizes[q])}" if q in sizes else q for q in quants[:8])
+        more = ", …" if len(quants) > 8 else ""
+        print_wrapped(f"{file.repo} ({file.format}){': ' if text else ''}{text}{more}", "  ", "- ")
     for tag in card.ollama:
         size = size_text(tag.bytes) if tag.bytes else f"about {tag.approx_gb:g} GB" if tag.approx_gb else ""
-        rows.append((f"ollama: {tag.tag}", "ollama", f"{tag.quant} {size}".strip()))
-    print_table(rows, ("Where", "Format", "Quantisations"))
+        detail = " ".join(word for word in (tag.quant, size) if word)
+        print_wrapped(f"ollama {tag.tag}{': ' if detail else ''}{detail}", "  ", "- ")
     if fresh:
         print_wrapped(f"Sizes from the hub, asked {fresh.asked}.", "  ")
     if card.vllm and card.vllm.min_version:

@@ -19,6 +19,7 @@ from typing import Final
 
 from planner.models.card import CardBenchmark, ModelCard
 
+INDEX: Final = "Artificial Analysis Intelligence Index"
 SCALE: Final = "Artificial Analysis Intelligence Index, 2026-07"
 MIN_ANCHORS: Final = 10
 USE_CASES: Final = (
@@ -59,6 +60,7 @@ class Link:
     name: str
     x: tuple[float, ...]  # ascending
     y: tuple[float, ...]  # ascending
+    slope: float = 0.0  # points a unit beyond the best anchor; 0: the best anchor is a floor
 
     @property
     def anchors(self) -> int:
@@ -68,10 +70,11 @@ class Link:
     def points(self, value: float) -> tuple[float, bool]:
         """Return points on the scale, and whether the value lies inside what the anchors span.
 
-        Above their best, the best is returned: a floor, not an estimate.
+        Above their best, the best is returned, a floor; or, where the benchmark is the same index in another
+        version, the line through the anchors is continued.
         """
         if value >= self.x[-1]:
-            return self.y[-1], value == self.x[-1]
+            return self.y[-1] + self.slope * (value - self.x[-1]), value == self.x[-1]
         if value <= self.x[0]:
             return self.y[0], value == self.x[0]
         right = bisect_left(self.x, value)
@@ -106,8 +109,21 @@ def make_links(cards: Iterable[ModelCard]) -> dict[str, Link]:
             for x, y in zip(sorted(p[0] for p in found), sorted(p[1] for p in found), strict=True):
                 by_x.setdefault(x, []).append(y)
             xs = tuple(sorted(by_x))
-            links[name] = Link(name, xs, tuple(sum(by_x[x]) / len(by_x[x]) for x in xs))
+            ys = tuple(sum(by_x[x]) / len(by_x[x]) for x in xs)
+            links[name] = Link(name, xs, ys, _slope(xs, ys) if name.startswith(INDEX) else 0.0)
     return links
+
+
+def _slope(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Least-squares slope, but no steeper than the upper half of the anchors."""
+    half = len(xs) // 2
+    return max(0.0, min(_fitted(xs, ys), _fitted(xs[half:], ys[half:])))
+
+
+def _fitted(xs: Sequence[float], ys: Sequence[float]) -> float:
+    x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sum((x - x_mean) ** 2 for x in xs)
+    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
 
 
 Scores = Mapping[str, tuple[float | None, str]]
@@ -145,9 +161,10 @@ def _general(values: Mapping[str, CardBenchmark], links: Mapping[str, Link]) -> 
             continue
         points, in_range = links[name].points(values[name].value)
         used.append(f"{name} {values[name].value:g}")
-        if in_range:
-            inside.append(points)
-        elif values[name].value > links[name].x[-1]:
+        if name.startswith(INDEX):
+            # The same index in another version: closer than any single benchmark.
+            return round(points, 1), f"linked from {used[0]}"
+        if not in_range and values[name].value > links[name].x[-1]:
             floors.append(points)
         else:
             inside.append(points)
@@ -166,7 +183,8 @@ def _for_use(
     points = [general]
     used: list[str] = []
     for name in _FOR_USE.get(use, ()):
-        if name in values and name in links:
+        # A benchmark whose anchors end below this model cannot say how much better it is.
+        if name in values and name in links and general <= links[name].y[-1]:
             points.append(links[name].points(values[name].value)[0])
             used.append(f"{name} {values[name].value:g}")
     if not used:
@@ -180,7 +198,7 @@ def by_size(parameters: float) -> float:
     """Return the figure of a model without any benchmark: grows with size, stays below the measured."""
     if parameters <= 0:
         return 0.1
-    return round(min(2.0, max(0.1, 0.5 * (math.log10(parameters) - 8.0))), 2)
+    return round(min(0.9, max(0.1, 0.2 * (math.log10(parameters) - 8.0))), 2)
 
 
 def link_table(links: Mapping[str, Link]) -> Sequence[tuple[str, int, float, float]]:

@@ -1,0 +1,170 @@
+"""The catalogue: every card is sound, the index is up to date, every name people use is found."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from planner.data import seeds_dir
+from planner.errors import InputError, PlannerError
+from planner.models.card import ModelCard, read_card, read_cards
+from planner.models.catalogue import Entry, find_card, find_entry, load_catalogue, lookup
+from planner.models.catalogue_index import build_index, render
+from planner.models.catalogue_shape import check_shape
+
+
+@pytest.fixture(scope="module")
+def cards() -> list[ModelCard]:
+    return read_cards(seeds_dir())
+
+
+@pytest.fixture(scope="module")
+def entries() -> list[Entry]:
+    return list(load_catalogue().all_entries())
+
+
+def test_the_index_is_up_to_date() -> None:
+    text = (seeds_dir() / "index.json").read_text(encoding="utf-8")
+    assert text == render(build_index(seeds_dir())), "run: python -m planner.models.catalogue_index"
+
+
+def test_enough_cards_are_verified(cards: list[ModelCard]) -> None:
+    checks = [check_shape(card) for card in cards]
+    assert len(checks) >= 300
+    assert sum(c.complete for c in checks) >= 280
+    assert sum(c.verified for c in checks) >= 0.9 * len(checks)
+    for check in checks:
+        assert check.verified or check.reason, f"{check.id} neither verified nor explained"
+
+
+def test_explanations_of_a_count_are_small_or_true(cards: list[ModelCard]) -> None:
+    """A card may not explain away its shape: what it explains is below 30 % and names what it is."""
+    for card in cards:
+        if card.parameters.accepted_difference:
+            share = abs(card.parameters.accepted_difference) / card.parameters.total
+            assert share < 0.3, card.id
+            assert card.parameters.note, card.id
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        ("openai/gpt-oss-20b", "openai/gpt-oss-20b"),
+        ("GPT-OSS-20B", "openai/gpt-oss-20b"),
+        ("gpt-oss:20b", "openai/gpt-oss-20b"),
+        ("gpt oss 20b", "openai/gpt-oss-20b"),
+        ("qwen3:30b-a3b", "Qwen/Qwen3-30B-A3B"),
+        ("qwen3:32b", "Qwen/Qwen3-32B"),
+        ("meta-llama/Meta-Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("llama3.1:8b", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("mistralai/Mixtral-8x7B-v0.1", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        ("google/gemma-4-26B-A4B", "google/gemma-4-26B-A4B-it"),
+        ("Qwen/Qwen3-30B-A3B-FP8", "Qwen/Qwen3-30B-A3B"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("unsloth/gpt-oss-20b-GGUF", "openai/gpt-oss-20b"),
+        ("deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-ai/DeepSeek-V2-Lite-Chat"),
+        ("kimi-k2", "moonshotai/Kimi-K2-Instruct"),
+        ("gpt2", "openai-community/gpt2"),
+        ("arctic", "Snowflake/snowflake-arctic-instruct"),
+    ],
+)
+def test_names_are_found(ref: str, expected: str) -> None:
+    entry = lookup(ref)
+    assert entry is not None
+    assert entry.id == expected
+
+
+def test_a_name_means_its_own_model_first(entries: list[Entry]) -> None:
+    for entry in entries:
+        assert lookup(entry.id) is entry
+        found = lookup(entry.short_name)
+        assert found is not None
+        assert found.short_name.lower() == entry.short_name.lower(), entry.id
+
+
+@pytest.mark.parametrize("wrong", ["gpt-os-20b", "qwen3-33b", "lama-3.1-8b", "mistral smal 3.2"])
+def test_a_mistake_is_answered_with_what_is_near(wrong: str) -> None:
+    with pytest.raises(InputError, match="did you mean"):
+        find_entry(wrong)
+
+
+def test_nonsense_is_one_line() -> None:
+    with pytest.raises(InputError) as caught:
+        find_entry("no such thing at all\n\x1b[31m" + "x" * 500)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_ranks_is_there(entries: list[Entry]) -> None:
+    for entry in entries:
+        assert entry.licence_class in ("permissive", "commercial", "restricted", "research")
+        assert entry.total_params >= 0
+        assert set(entry.scores) >= {"general", "coding", "reasoning", "multilingual", "agents", "vision"}
+        for use in entry.scores:
+            assert entry.evidence(use)
+        if entry.superseded_by:
+            assert lookup(entry.superseded_by) is not None
+        if entry.verified:
+            assert entry.architecture().parameters() > 0
+
+
+def test_newer_ones_replace_older_ones(entries: list[Entry]) -> None:
+    by_id = {e.id: e for e in entries}
+    for entry in entries:
+        seen = {entry.id}
+        current = entry
+        while current.superseded_by:
+            current = by_id[current.superseded_by]
+            assert current.id not in seen, f"{entry.id} is replaced in a circle"
+            assert not current.released or current.released >= entry.released[: len(current.released)]
+            seen.add(current.id)
+
+
+def test_the_whole_catalogue_is_there_at_once() -> None:
+    """An index, not hundreds of parsed files: reading everything that `check` needs takes milliseconds."""
+    load_catalogue.cache_clear()
+    start = time.perf_counter()
+    entries = load_catalogue().entries()
+    best = max(entries, key=lambda e: e.scores["general"] or 0.0)
+    best.architecture()
+    assert time.perf_counter() - start < 1.0
+    assert len(entries) > 300
+
+
+def test_a_card_is_read_in_full() -> None:
+    card = find_card("gpt-oss-20b")
+    assert card.vllm is not None
+    assert card.vllm.tool_parser == "openai"
+    assert card.ollama[0].bytes == 13_780_154_624
+    assert card.config["num_local_experts"] == 32
+
+
+def test_no_card_for_a_shape_that_nobody_published() -> None:
+    entry = next(e for e in load_catalogue().all_entries() if not e.config)
+    with pytest.raises(PlannerError, match="dimensions are not published"):
+        entry.architecture()
+    assert not entry.verified
+
+
+def test_a_damaged_card_names_file_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('id = "a/b"\nname = "b"\nfamily = "f"\nvendor = "v"\nreleased = "yesterday"\n')
+    with pytest.raises(InputError, match=r"bad\.toml"):
+        read_card(path)
+    path.write_text("id = ")
+    with pytest.raises(InputError, match=r"bad\.toml"):
+        read_card(path)
+    folder = tmp_path / "vendor"
+    folder.mkdir()
+    card = 'id = "a/b"\nname = "b"\nfamily = "f"\nvendor = "v"\n[licence]\nname = "MIT"\n[architecture]\nsource = "x"\n'
+    (folder / "one.toml").write_text(card)
+    (folder / "two.toml").write_text(card)
+    with pytest.raises(InputError, match="two cards"):
+        read_cards(tmp_path)
+
+
+def test_search_by_words() -> None:
+    found = load_catalogue().search("ibm granite 4.0")
+    assert found
+    assert all("granite-4.0" in e.id for e in found)
