@@ -99,6 +99,7 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
         tensor_split=(),
         main_gpu=0,
         threads=None,
+        mmproj=False,
         mmap=True,
     )
 

@@ -24,7 +24,7 @@ from planner.engines.llama_search import (
 )
 from planner.engines.llama_settings import ALL_LAYERS, BUILD, MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.engines.llama_weights import weight_table
-from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan, Workload
+from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan, UseCase, Workload
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
@@ -38,7 +38,11 @@ _OFFERED: Final = (
     *("IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"),
 )
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
-_SPLIT_KEYS: Final = frozenset({"split_mode", "tensor_split", "main_gpu"})
+# Shown where they differ from the defaults.
+_SHOWN: Final = (
+    *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
+    *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
+)
 
 
 class LlamaCpp:
@@ -128,6 +132,8 @@ class LlamaCpp:
     ) -> Search:
         given: dict[str, Any] = {"n_parallel": max(workload.users, 1), **overrides}
         given.setdefault("n_outputs_max", given["n_parallel"])
+        if workload.use_case is UseCase.VISION and arch.vision is not None:
+            given.setdefault("mmproj", True)
         settings = LlamaCppSettings.of(given)
         room = room_of(machine.host, experts=arch.is_moe)
         return Search(weight_table(arch, quant, stored), room, settings)
@@ -334,6 +340,8 @@ def _warnings(search: Search, found: Found, trained: int) -> list[str]:
     warnings = []
     if not search.table.exact and search.table.scale == 1.0:
         warnings.append("This mix is no public rule: weights are those of the nearest public one.")
+    if found.settings.mmproj:
+        warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
     per_sequence = found.memory.context.n_ctx_seq
     if per_sequence > trained + 255:
         warnings.append(
@@ -361,19 +369,7 @@ def public_settings(settings: LlamaCppSettings, room: Room, found: Found) -> dic
     if threads:
         shown["threads"] = threads
     plain = LlamaCppSettings()
-    for key in (
-        *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu"),
-        *(
-            "kv_offload",
-            "op_offload",
-            "swa_full",
-            "load_mtp",
-            "n_rs_seq",
-            "repack_weights",
-            "embeddings",
-            "mmap",
-        ),
-    ):
+    for key in _SHOWN:
         value = getattr(settings, key)
         if value != getattr(plain, key):
             shown[key] = value

@@ -18,6 +18,7 @@ from planner.engines.plan import DeviceMemory, MemoryEstimate
 from planner.engines.unaccounted import HOST as HOST_OVERHEAD
 from planner.engines.unaccounted import Overhead, unaccounted
 from planner.hardware.machine import Accelerator, Backend, Host
+from planner.models.architecture import Architecture
 from planner.units import round_up
 
 STEP: Final = 256  # contexts are multiples of this
@@ -102,15 +103,18 @@ class Search:
             devices = Devices((), Backend.CPU, devices.cpu)
         if compute is not None:
             memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
-            return Found(settings, memory, estimate_of(memory, self.room))
+            return Found(settings, memory, self._estimate(memory, settings))
         if not sure:
             # Where weights and caches alone are too much, nobody needs to know the rest.
             memory = allocate(self.table, settings, devices, measure=_without)
-            without = Found(settings, memory, estimate_of(memory, self.room))
+            without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
         memory = allocate(self.table, settings, devices, measure=exact if sure else bound)
-        return Found(settings, memory, estimate_of(memory, self.room))
+        return Found(settings, memory, self._estimate(memory, settings))
+
+    def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
+        return estimate_of(memory, self.room, projector_bytes(self.arch) if settings.mmproj else 0)
 
     def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
         """Set the context so that every sequence gets this many tokens."""
@@ -276,8 +280,16 @@ def spare_of(estimate: MemoryEstimate) -> int:
     return min(device_spare(d) for d in estimate.devices)
 
 
-def estimate_of(memory: LlamaMemory, room: Room) -> MemoryEstimate:
-    """Build the estimate: devices in the engine's order, the host last."""
+def projector_bytes(arch: Architecture) -> int:
+    """Bytes of a projector file's tensors: published ones (mmproj-F16, -BF16) hold 16 bits a weight."""
+    return 2 * arch.vision.parameters if arch.vision else 0
+
+
+def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEstimate:
+    """Build the estimate: devices in the engine's order, the host last.
+
+    `projector`: bytes of a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
+    """
     devices: list[DeviceMemory] = []
     shared = 0
     used = len(memory.weights.devices)
@@ -290,7 +302,7 @@ def estimate_of(memory: LlamaMemory, room: Room) -> MemoryEstimate:
         device = DeviceMemory(
             name=gpu.name,
             kind="gpu",
-            weights=memory.weights.devices[i],
+            weights=memory.weights.devices[i] + (0 if i else projector),
             kv_cache=memory.caches.kv[i],
             state=memory.caches.state[i],
             compute=memory.compute.devices[i],
@@ -305,7 +317,7 @@ def estimate_of(memory: LlamaMemory, room: Room) -> MemoryEstimate:
         DeviceMemory(
             name=room.host.cpu.name,
             kind="cpu",
-            weights=memory.weights.host + memory.weights.repacked,
+            weights=memory.weights.host + memory.weights.repacked + (0 if used else projector),
             kv_cache=memory.caches.kv_host,
             state=memory.caches.state_host,
             compute=memory.compute.host + memory.output,

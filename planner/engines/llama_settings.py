@@ -89,6 +89,7 @@ class LlamaCppSettings:
     n_rs_seq: int = 0  # recurrent snapshots a sequence, as speculative decoding needs
     repack_weights: bool = True
     embeddings: bool = False
+    mmproj: bool = False  # the vision or audio projector is loaded too, in 16 bits
     mmap: bool = True
     threads: int | None = None
 

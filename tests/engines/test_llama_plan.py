@@ -9,10 +9,11 @@ import pytest
 from planner.engines.base import ENGINES, get_engine
 from planner.engines.llama_cpp import LlamaCpp
 from planner.engines.llama_search import nice_context
-from planner.engines.plan import Placement, Workload
+from planner.engines.plan import Placement, UseCase, Workload
 from planner.engines.unaccounted import unaccounted
 from planner.errors import InputError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
+from planner.models.architecture import Vision
 from planner.units import GIB
 from tests.engines.llama_shapes import shape
 
@@ -159,3 +160,11 @@ def test_overhead_is_an_interval_with_a_source() -> None:
 @pytest.mark.parametrize(("tokens", "nice"), [(131071, 98304), (200000, 131072), (5000, 4096), (7000, 6144)])
 def test_nice_contexts(tokens: int, nice: int) -> None:
     assert nice_context(tokens, 131072) == nice
+
+
+def test_a_projector_is_counted_where_images_are_wanted() -> None:
+    arch = replace(shape("LLAMA_8B"), vision=Vision(parameters=400_000_000))
+    text = ENGINE.plan("m", arch, "Q4_K_M", machine(24), Workload(context=8192))
+    images = ENGINE.plan("m", arch, "Q4_K_M", machine(24), Workload(context=8192, use_case=UseCase.VISION))
+    assert images.memory.devices[0].weights - text.memory.devices[0].weights == 800_000_000
+    assert images.settings["mmproj"] is True and "mmproj" not in text.settings
