@@ -1,0 +1,107 @@
+"""The whole way: a real model, the command that the planner prints, the real server, its answer, its memory."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+
+from planner.api import launch, load_model, plan
+from planner.engines.plan import Workload
+from planner.engines.verify_engine import available
+from planner.engines.verify_log import EngineLog
+from planner.engines.verify_server import probe
+from planner.hardware.machine import Cpu, Host, Machine
+
+from .tiny_model import HIDDEN, write_tiny
+
+MIB = 1 << 20
+CHILD = Path(__file__).with_name("engine_child.py")
+pytestmark = pytest.mark.skipif(available() is None, reason="the extra 'verify' (xllamacpp) isn't installed")
+
+
+@contextmanager
+def running(command: str) -> Iterator[tuple[str, EngineLog]]:
+    """Start a printed command and yield the server's address and its log so far."""
+    program, *flags = shlex.split(command)
+    assert program.endswith("llama-server")
+    child = subprocess.Popen(
+        [sys.executable, str(CHILD), *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    log, address, seen = EngineLog(), Queue[str](), list[str]()
+
+    def follow() -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            log.read(line)
+            seen.append(line)
+            if line.startswith("listening "):
+                address.put(line.split()[1])
+
+    reader = threading.Thread(target=follow, daemon=True)
+    reader.start()
+    try:
+        try:
+            url = address.get(timeout=30)
+        except Empty:
+            pytest.fail("the server didn't start:\n" + "".join(seen[-20:]))
+        yield url, log
+    finally:
+        assert child.stdin is not None
+        child.stdin.close()
+        child.kill()
+        child.wait()
+        reader.join(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("workload", "settings"),
+    [
+        (Workload(context=1024), {}),
+        (Workload(context=512, users=2), {}),
+        (Workload(context=2048), {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}),
+    ],
+)
+def test_what_launch_prints_starts_answers_and_takes_what_was_planned(
+    tmp_path: Path, workload: Workload, settings: dict[str, str]
+) -> None:
+    path = tmp_path / "tiny model-F16.gguf"  # a name that needs quoting
+    write_tiny(path)
+    machine = Machine(hosts=(Host(8 << 30, 8 << 30, Cpu(physical_cores=2, usable_cores=2)),))
+    model = load_model(str(path))
+    answer = plan(model, machine, workload, engine="llama.cpp", settings=settings)
+    assert answer.fits
+    command = launch(answer, model).command
+    with running(command) as (url, log):
+        body = json.dumps({"prompt": "hello", "n_predict": 4, "ignore_eos": True}).encode()
+        request = urllib.request.Request(url + "/completion", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as completion:
+            assert json.load(completion)["tokens_predicted"] == 4
+        (server,) = probe(url)
+        assert server.context is not None
+        assert workload.context is not None
+        assert server.context >= workload.context
+        assert server.sequences == workload.users
+    (host,) = answer.memory.devices
+    weights = sum(size for (_, what), size in log.buffers.items() if what == "model")
+    caches = sum(size for (_, what), size in log.buffers.items() if what == "KV")
+    compute = sum(size for (_, what), size in log.buffers.items() if what in ("compute", "output"))
+    # The log rounds to 10 KiB; mapped weights span the file's data section, paddings included.
+    assert weights == pytest.approx(host.weights, abs=MIB // 10)
+    assert caches == pytest.approx(host.kv_cache, abs=MIB // 50)
+    assert compute == pytest.approx(host.compute, rel=0.02, abs=MIB // 20)
+    assert host.weights > 4 * MIB > HIDDEN
