@@ -17,6 +17,22 @@ def service_name(model: str, longest: int = 50) -> str:
 
 
 def first_command(shell: Launch) -> list[str]:
-    """Return the words of the command that serves: the last line, after what it needs first."""
-    lines = [line for line in shell.command.splitlines() if line.strip()]
-    return shlex.split(lines[-1]) if lines else []
+    """Return the words of the command that serves: the last one, after what it needs first."""
+    steps = commands(shell.command)
+    return steps[-1] if steps else []
+
+
+def commands(text: str) -> list[list[str]]:
+    """Split lines of shell commands into words; a quoted newline does not end a command."""
+    steps: list[list[str]] = []
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        try:
+            words = shlex.split(pending)
+        except ValueError:  # a quote is still open
+            continue
+        if words:
+            steps.append(words)
+        pending = ""
+    return steps
