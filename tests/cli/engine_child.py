@@ -1,6 +1,6 @@
 """Runs llama-server with a command line: the wheel's server takes parameters, so flags are translated.
 
-python engine_child.py FLAG… prints "listening ADDRESS" and serves until its standard input ends. A flag that
+python engine_child.py FLAG… serves until its standard input ends; its log says at which address. A flag that
 isn't in the table is an error: whatever the planner prints must be known here.
 """
 
@@ -113,9 +113,9 @@ def main(arguments: list[str]) -> None:
     params.verbosity = 4
     params.port = 0
     params.warmup = False
-    server = xllamacpp.Server(params)
-    print("listening", server.listening_address, flush=True)
+    server = xllamacpp.Server(params)  # serves as long as it is referenced
     sys.stdin.read()
+    del server
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def running(command: str) -> Iterator[tuple[str, EngineLog]]:
         for line in child.stdout:
             log.read(line)
             seen.append(line)
-            if line.startswith("listening "):
-                address.put(line.split()[1])
+            if found := re.search(r"listening on (http://[\d.]+:\d+)", line):
+                address.put(found[1])
 
     reader = threading.Thread(target=follow, daemon=True)
     reader.start()
