@@ -7,13 +7,10 @@ integer bytes. Built by hand because a cold start is too short for pydantic mode
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planner.engines.plan import Interval, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Host, Machine
-
-if TYPE_CHECKING:
-    from planner.advice.recommend import Recommendation
 
 JsonObject = dict[str, Any]
 
@@ -135,12 +132,12 @@ def machine_document(machine: Machine) -> JsonObject:
     }
 
 
-def check_document(machine: Machine, answer: Recommendation) -> JsonObject:
+def check_document(machine: Machine, plans: Iterable[Plan], notes: Iterable[str]) -> JsonObject:
     """What `planner check --json` prints."""
     return {
         "machine": machine_document(machine),
-        "plans": [plan_document(p) for p in answer.plans],
-        "notes": list(answer.notes),
+        "plans": [plan_document(p) for p in plans],
+        "notes": list(notes),
     }
 
 

@@ -146,8 +146,7 @@ class LaunchDocument(PlanDocument):
     files: list[FileDocument]
 
 
-# `planner schema NAME` -> the model of what that command prints with --json
-SCHEMAS: dict[str, type[BaseModel]] = {
+PLAN_SCHEMAS: dict[str, type[BaseModel]] = {
     "check": CheckDocument,
     "plan": PlanDocument,
     "launch": LaunchDocument,

@@ -14,10 +14,18 @@ FLOORS = [
     {"models", "hardware"},
     {"quant"},
     {"engines"},
-    {"speed", "launch"},
+    {"speed", "launch", "documents", "schemas"},
     {"advice"},
-    {"documents"},
-    {"api", "documents_buy", "schemas"},
+    {
+        "api",
+        "documents_buy",
+        "documents_catalogue",
+        "schemas_buy",
+        "schemas_catalogue",
+        "schemas_hardware",
+        "schemas_verify",
+    },
+    {"schema_list"},
     {"cli"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

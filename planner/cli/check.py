@@ -54,7 +54,7 @@ def check(
     if json:
         from planner.documents import check_document
 
-        print_json(check_document(machine, answer))
+        print_json(check_document(machine, answer.plans, answer.notes))
         return 0 if answer.plans else 1
     from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
 

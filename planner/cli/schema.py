@@ -14,11 +14,11 @@ def schema(
     name: Annotated[str | None, typer.Argument(help="A command's name; without it, all of them.")] = None,
 ) -> None:
     """Print the JSON schema of what a command prints with --json."""
-    from planner.schemas import SCHEMAS
+    from planner.schema_list import SCHEMAS
 
     if name is None:
-        print_json({key: model.model_json_schema() for key, model in SCHEMAS.items()})
+        print_json({key: model.model_json_schema(by_alias=True) for key, model in SCHEMAS.items()})
         return
     if name not in SCHEMAS:
         raise InputError(f"no schema is called '{name}'; one of: {', '.join(SCHEMAS)}")
-    print_json(SCHEMAS[name].model_json_schema())
+    print_json(SCHEMAS[name].model_json_schema(by_alias=True))
