@@ -220,16 +220,23 @@ def _cache_total(found: Found) -> int:
 def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
     """The person left the context open: as long as fits comfortably, but the model on the GPU first."""
     comfortable, smallest = min(DEFAULT_CONTEXT, trained), min(SMALLEST_CONTEXT, trained)
-    found = _first(
-        candidate
-        for candidates in (
+    if len(search.room.gpus) == 1:
+        everything = replace(search.base, n_gpu_layers=ALL_LAYERS)
+        whole = search.open_context(everything, trained, smallest)
+        candidates: Iterable[Iterable[Found]] = (
+            [whole] if whole else [],
+            search.partial(comfortable),
+            search.partial(smallest),
+            search.whole(smallest) if search.room.unified else [],
+        )
+    else:
+        candidates = (
             search.whole(comfortable),
             search.whole(smallest),
             search.partial(comfortable),
             search.partial(smallest),
         )
-        for candidate in candidates
-    )
+    found = _first(candidate for each in candidates for candidate in each)
     reasons = _placement_reason(search, found)
     if not found.fits:
         return found, reasons

@@ -155,12 +155,14 @@ class Search:
                 high = middle
         return low * STEP
 
-    def _longest_without(self, settings: LlamaCppSettings, low: int, high: int) -> int:
-        """Most steps of 256 for which weights and caches alone would fit."""
-        nothing = ComputeBuffers((0,) * len(self.room.gpus), 0)
+    def _longest_without(
+        self, settings: LlamaCppSettings, low: int, high: int, compute: ComputeBuffers | None = None
+    ) -> int:
+        """Most steps of 256 for which weights and caches fit, beside these buffers or none at all."""
+        given = compute or ComputeBuffers((0,) * len(self.room.gpus), 0)
 
         def fits(steps: int) -> bool:
-            return self.evaluate(self.with_context(settings, steps * STEP), compute=nothing).fits
+            return self.evaluate(self.with_context(settings, steps * STEP), compute=given).fits
 
         if high <= low or fits(high):
             return high
@@ -171,6 +173,23 @@ class Search:
             else:
                 high = middle
         return low
+
+    def open_context(self, settings: LlamaCppSettings, trained: int, smallest: int) -> Found | None:
+        """Longest round context with which this placement fits; None where not even the smallest does.
+
+        Buffers of the longest context that weights and caches leave room for bound those of every shorter
+        one: two exact figures settle it.
+        """
+        top = self._longest_without(settings, 0, round_up(trained, STEP) // STEP)
+        if top * STEP < smallest:
+            return None
+        most = self.evaluate(self.with_context(settings, min(top * STEP, trained)))
+        if most.fits and top * STEP >= trained:
+            return most
+        steps = self._longest_without(settings, 0, top, most.memory.compute)
+        tokens = nice_context(max(steps * STEP, smallest), trained)
+        found = self.evaluate(self.with_context(settings, max(tokens, smallest)))
+        return found if found.fits else None
 
     def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements from best to worst for one context; the caller takes the first that fits."""
