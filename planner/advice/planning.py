@@ -16,6 +16,7 @@ from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
+from planner.units import gib
 
 # From the closest to the original down to what still makes sense, with the bits a weight that a whole model
 # takes on average: only to decide which ones to plan exactly. An engine offers more, and any of them may be
@@ -62,6 +63,17 @@ def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> 
         plan = replace(plan, speed=estimate_plan(plan, model.architecture, machine, workload))
     command = command_line(plan, model)
     return replace(plan, command=command.command, env=dict(command.env), source=command.source)
+
+
+def with_measurement(plan: Plan) -> Plan:
+    """Return the plan, saying what `planner verify` measured for it on this machine, where it did."""
+    from planner.engines.verify import measured_here
+
+    found = measured_here(plan.model, plan.quant, plan.engine)
+    if found is None or not found.total:
+        return plan
+    verdict = "as predicted" if found.agrees else "not as predicted: see planner verify"
+    return replace(plan, why=(*plan.why, f"measured here: {gib(found.total)} with {found.build}, {verdict}"))
 
 
 def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
@@ -267,13 +279,16 @@ def plan_model(
         reason = get_engine(engines[0]).supports(model.architecture, wanted, machine)
         if reason is not None:
             raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
-        return complete(
-            bare_plan(model, engines[0], wanted, machine, workload, overrides), model, machine, workload
-        )
+        bare = bare_plan(model, engines[0], wanted, machine, workload, overrides)
+        return _finished(complete(bare, model, machine, workload), machine)
     choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
     if choice is not None:
-        return choice.plan
+        return _finished(choice.plan, machine)
     raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
+
+
+def _finished(plan: Plan, machine: Machine) -> Plan:
+    return with_measurement(plan) if machine.detected else plan
 
 
 def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:

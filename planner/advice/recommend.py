@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.planning import Choice, choose, engines_for
+from planner.advice.planning import Choice, choose, engines_for, with_measurement
 from planner.advice.utility import is_usable, upper_bound, user_speed
 from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine
@@ -111,6 +111,8 @@ def recommend(
                 heapq.heappop(totals)
     chosen = _select(found, limit, wanted)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
+    if machine.detected:
+        plans = tuple(with_measurement(p) for p in plans)
     return Recommendation(
         plans=plans,
         notes=tuple(_notes(machine, wanted, chosen, too_big)),
