@@ -11,23 +11,37 @@ from typing import Final
 
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_graph_alloc import CPU_BUFFER, CUDA_BUFFER, BufferType
-from planner.engines.llama_graph_build import Batch, Builder, Layer, weight
+from planner.engines.llama_graph_build import Batch, Builder, Layer
 from planner.engines.llama_graph_layers import build
+from planner.engines.llama_graph_rough import rough_buffers
 from planner.engines.llama_graph_schedule import Scheduler
 from planner.engines.llama_graph_styles import Style, style_of
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
-from planner.errors import UnsupportedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
-from planner.models.cache import FullAttention, SlidingWindow
-from planner.quant.formats import ggml_format
+from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
 
 _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
 )  # where layer 0 is
+# Architectures whose graph isn't followed: hyper-connections, compressed caches, lightning attention,
+# residuals across layers, block-sparse attention
+UNKNOWN: Final = frozenset(
+    {
+        "bailingmoe3",
+        "deepseek4",
+        "dots3note",
+        "glm5-next",
+        "hy-v4",
+        "kimi-k3",
+        "minimax-01",
+        "minimax-m3",
+        "qwen4exp",
+    }
+)
 _REPEATS: Final = 2  # layers of a kind until what is free and what is not has settled
 
 
@@ -39,35 +53,84 @@ def compute_buffers(
     context: Context,
     backend: Backend = Backend.CUDA,
 ) -> ComputeBuffers:
-    """Return the compute buffers of every device and the host, in bytes."""
-    host = placement.n_devices
+    """Return the compute buffers of every device and the host, in bytes.
+
+    Where the architecture's graph isn't known, closed rules approximate them.
+    """
+    if arch.gguf_arch not in UNKNOWN:
+        try:
+            builder = _graph(arch, table, placement, settings, context, _batch(context))
+        except KeyError:  # a tensor that the graph expects: it is another graph
+            pass
+        else:
+            sizes = _scheduler(arch, placement, settings, backend).measure(builder.graph)
+            return ComputeBuffers(tuple(sizes[:-1]), sizes[-1])
+    pipelined = _pipelined(placement, settings)
+    return rough_buffers(arch, table, placement, settings, context, pipelined=pipelined)
+
+
+def flash_attention_stays(
+    arch: Architecture,
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend = Backend.CUDA,
+) -> bool:
+    """Return whether "auto" leaves flash attention on (resolve_fused_ops in src/llama-context.cpp).
+
+    It is turned off where any layer's attention would be computed on another device than the layer's, as
+    happens at the border between host and device. `context` is one with flash attention.
+    """
+    if arch.gguf_arch in UNKNOWN or not (placement.any_on_host or not settings.kv_offload):
+        return True
+    batch = Batch(context.n_seq_max, context.n_seq_max, context.n_seq_max)
+    try:
+        builder = _graph(arch, table, placement, settings, context, batch)
+    except KeyError:
+        return True
+    _scheduler(arch, placement, settings, backend).assign(builder.graph)
+    return all(node.backend == home for node, home in builder.flash_nodes)
+
+
+def _graph(
+    arch: Architecture,
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    batch: Batch,
+) -> Builder:
+    outside = _outside_layer(table, placement)
+    builder = Builder(arch, _style(arch), settings, context, batch, outside, placement.n_devices)
+    layers = _layers(arch, table, placement)
+    build(builder, layers, outside.need("token_embd.weight"), _head(table, placement))
+    return builder
+
+
+def _scheduler(
+    arch: Architecture, placement: LayerPlacement, settings: LlamaCppSettings, backend: Backend
+) -> Scheduler:
     cuda = backend in (Backend.CUDA, Backend.ROCM)
     device = CUDA_BUFFER if cuda else BufferType(CUDA_BUFFER.alignment)
-    buffers = (*([device] * host), CPU_BUFFER)
-    pipelined = (
+    return Scheduler(
+        (*([device] * placement.n_devices), CPU_BUFFER),
+        cuda=cuda,
+        pipelined=_pipelined(placement, settings),
+        op_offload=settings.op_offload,
+        experts=arch.is_moe,
+    )
+
+
+def _pipelined(placement: LayerPlacement, settings: LlamaCppSettings) -> bool:
+    """True where several devices work on consecutive batches at once (llama_context's constructor)."""
+    return (
         settings.split_mode == "layer"
-        and host > 1
+        and placement.n_devices > 1
         and placement.n_gpu_layers > len(placement.layers)
         and settings.kv_offload
         and not placement.moved
     )
-    scheduler = Scheduler(
-        buffers, cuda=cuda, pipelined=pipelined, op_offload=settings.op_offload, experts=arch.is_moe
-    )
-    outside = _outside_layer(table, placement)
-    builder = Builder(arch, _style(arch), settings, context, _batch(context), outside, host)
-    embedding = _outside(table, "token_embd.weight")
-    if embedding is None:
-        raise UnsupportedError("the architecture has no token_embd.weight: it has no language model's graph")
-    shape, kind = embedding
-    build(
-        builder,
-        _layers(arch, table, placement),
-        weight(shape, ggml_format(kind), host),
-        _head(table, placement),
-    )
-    sizes = scheduler.measure(builder.graph)
-    return ComputeBuffers(tuple(sizes[:host]), sizes[host])
 
 
 def _style(arch: Architecture) -> Style:
@@ -136,6 +199,8 @@ def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlaceme
 
 def _representative(table: WeightTable, placement: LayerPlacement, order: list[int]) -> list[int]:
     """Leave out layers that repeat: same kind, place and types, between the same neighbours, seen before."""
+    if any(isinstance(s, LatentAttention) and s.indexer for g in table.arch.groups for s in g.caches):
+        return order  # every layer has a tensor that is allocated from the start
     signs = [_sign(table, placement, i) for i in order]
     seen: dict[tuple[object, ...], int] = {}
     kept = []
@@ -175,10 +240,6 @@ def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:
         home = first if stem in _FIRST_LAYER else homes[stem in _INPUTS]
         weights[tensor.name] = (tensor.shape, kind, home)
     return Layer(-1, table.arch.groups[0], weights, homes[False], last=False)
-
-
-def _outside(table: WeightTable, name: str) -> tuple[tuple[int, ...], str] | None:
-    return next(((t.shape, k) for t, k in table.outside() if t.name == name), None)
 
 
 def _head(table: WeightTable, placement: LayerPlacement) -> tuple[Layer, str]:

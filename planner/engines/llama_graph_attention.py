@@ -7,6 +7,7 @@ always overwrite their source (scales of Q, soft caps) are left out: they cost n
 
 from __future__ import annotations
 
+from planner.engines import llama_graph_sparse as sparse
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_tensor import (
     F16,
@@ -196,6 +197,7 @@ def attend(
         v = cast(v, F16) if v.kind is F32 else v
         src = (q, k, v, mask) if sinks is None else (q, k, v, mask, sinks)
         cur = Tensor("flash_attn", F32, (v.ne[0], q.ne[2], q.ne[1], q.ne[3]), src)
+        b.flash_nodes.append((cur, layer.home))
         if expand_v is not None:
             cur = mul_mat(expand_v, permute(cur, 0, 2, 1, 3))
             cur = cont(permute(cur, 0, 2, 1, 3))
@@ -217,7 +219,18 @@ def attend(
 
 def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tensor:
     """MLA with absorbed projections: one row of latent and rotated parts a token, shared by all heads."""
-    q, rows = latent_query(b, layer, spec, cur)
+    low = None
+    if "attn_q_a.weight" in layer:
+        low = b.norm(mul_mat(layer.need("attn_q_a.weight"), cur), layer, "attn_q_a_norm")
+    if spec.indexer is not None and low is not None:
+        b.chosen = sparse.chosen_tokens(b, layer, spec.indexer, cur, low)
+    rows = mul_mat(layer.need("attn_kv_a_mqa.weight"), cur)
+    q = (
+        mul_mat(layer.need("attn_q.weight"), cur)
+        if low is None
+        else mul_mat(layer.need("attn_q_b.weight"), low)
+    )
+    q = reshape(q, spec.qk_nope_head_dim + spec.qk_rope_head_dim, spec.n_head, b.batch.n_tokens)
     rank, rope, n = spec.kv_lora_rank, spec.qk_rope_head_dim, b.batch.n_tokens
     nope = spec.qk_nope_head_dim
     row = (rank + rope) * rows.kind.bytes
@@ -240,17 +253,7 @@ def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tens
     b.graph.expand(_write(store, k, inputs.k_idxs))
     keys = _read(store, spec.k_elements, 1)
     values = as_view("view", keys, (rank, *keys.ne[1:]), keys.nb)
-    cur = attend(b, layer, q, keys, values, inputs.mask, layer.need("attn_v_b.weight"))
+    # layers without an indexer of their own take the last one's choice
+    mask = inputs.mask if b.chosen is None else sparse.sparse_mask(inputs.mask, b.chosen)
+    cur = attend(b, layer, q, keys, values, mask, layer.need("attn_v_b.weight"))
     return b.linear(layer, "attn_output", cur)
-
-
-def latent_query(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> tuple[Tensor, Tensor]:
-    """Return Q as (head size, heads, tokens) and the compressed rows."""
-    if "attn_q_a.weight" in layer:
-        q = b.norm(mul_mat(layer.need("attn_q_a.weight"), cur), layer, "attn_q_a_norm")
-        q = mul_mat(layer.need("attn_q_b.weight"), q)
-    else:
-        q = mul_mat(layer.need("attn_q.weight"), cur)
-    width = spec.qk_nope_head_dim + spec.qk_rope_head_dim
-    q = reshape(q, width, spec.n_head, b.batch.n_tokens)
-    return q, mul_mat(layer.need("attn_kv_a_mqa.weight"), cur)

@@ -144,6 +144,8 @@ class Builder:
         self.kind_v = ggml_format(settings.cache_type_v)
         self._inputs: dict[str, Tensor] = {}
         self._attention: dict[object, AttentionInput] = {}
+        self.flash_nodes: list[tuple[Tensor, int]] = []  # with the backend of their layer
+        self.chosen: Tensor | None = None  # tokens that sparse attention attends to
         self._factors: dict[int, Tensor] = {}
         self._copies: tuple[Tensor, Tensor, Tensor] | None = None
         # graphs with a delta net add the attention's norm before anything of the layer

@@ -116,7 +116,8 @@ def mix(b: Builder, layer: Layer, cur: Tensor) -> Tensor:
         return recurrent(b, layer, spec, cur)
     if isinstance(spec, LatentAttention):
         return latent(b, layer, spec, cur)
-    assert isinstance(spec, FullAttention | SlidingWindow)
+    if not isinstance(spec, FullAttention | SlidingWindow):
+        raise KeyError(type(spec).__name__)
     if layer.need("attn_q.weight" if "attn_q.weight" in layer else "attn_qkv.weight").ne[1] == (
         2 * spec.n_head * spec.head_dim_k
     ):

@@ -41,11 +41,15 @@ class Scheduler:
 
     def measure(self, graph: Graph) -> list[int]:
         """Return the size of each backend's compute buffer in bytes; the graph can't be used again."""
+        self.assign(graph)
+        splits, copies = self._split(graph)
+        return self._allocate(graph, splits, copies)
+
+    def assign(self, graph: Graph) -> None:
+        """Decide every node's backend."""
         self._assign(graph)
         self._expand(graph)
         self._settle(graph)
-        splits, copies = self._split(graph)
-        return self._allocate(graph, splits, copies)
 
     # pass 1
 

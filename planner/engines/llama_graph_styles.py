@@ -116,6 +116,7 @@ _STYLES: Final = {
     "gemma3": Style(token_scale=True),
     "gemma3n": Style(token_scale=True, normed_values=True),
     "gemma4": Style(token_scale=True, late=Late.AFTER_NORM, normed_values=True, full_factors=True),
+    "glm-dsa": _SIGMOID,
     "glm4moe": _SIGMOID,
     "gpt-oss": Style(late=Late.BEFORE_NORM, gating="softmax_weight", normed_weights=False),
     "gpt2": Style(norm="norm", rope=Rope.NEVER),
