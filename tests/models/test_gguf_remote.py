@@ -7,12 +7,12 @@ from pathlib import Path
 
 import gguf_bytes as w
 import pytest
-from file_server import Site, serve
 
 from planner.errors import InputError
 from planner.models import remote, remote_http
 from planner.models.gguf import GgufHeader, read_gguf
 from planner.models.remote import read_remote_gguf
+from tests.file_server import Site, serve
 
 ARCH = w.pair("general.architecture", w.STRING, "llama")
 DATA = 24 << 20

@@ -11,13 +11,13 @@ from typing import Any
 import gguf_bytes as w
 import huggingface_hub.constants
 import pytest
-from file_server import Site, serve
 
 from planner.errors import InputError
 from planner.models import hub
 from planner.models.hub import HubRef, fetch_checkpoint, fetch_config, list_gguf, parse_hub_ref, read_config
 from planner.models.hub_files import group_files, pick_gguf, pick_mmproj
 from planner.models.safetensors import read_safetensors
+from tests.file_server import Site, serve
 
 REPO = "someone/Model-GGUF"
 

@@ -78,6 +78,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
         def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
+            self.send_header("Connection", "close")
             if site.chunked and status in (200, 206):
                 self.send_header("Transfer-Encoding", "chunked")
             elif status != 304:
