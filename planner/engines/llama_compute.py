@@ -2,8 +2,8 @@
 
 An exact figure builds the engine's graph (planner.engines.llama_graph) and takes milliseconds. Two placements
 whose layers differ only in how often each kind repeats need the same buffers, so figures are kept by kind. In
-the context, a buffer is the largest of several phases, each linear: a convex function, so that the line
-between two exact figures is never below it.
+the context, a buffer is the largest of several phases, each linear: a convex function but for how the
+allocator happens to lay tensors out, so that the line between two exact figures, and a little, is above it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ from functools import lru_cache
 from typing import Final
 
 from planner.engines.llama_compute_rules import ComputeBuffers
+from planner.engines.llama_compute_rules import compute_buffers as closed_rules
+from planner.engines.llama_compute_table import UBATCH, constant
 from planner.engines.llama_graph import compute_buffers
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
 from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture
+from planner.models.cache import FullAttention, LatentAttention
+from planner.quant.formats import ggml_format, tensor_bytes
 
 _KEPT: Final = 20_000
+_SLACK: Final = 5  # 1/32 on top: layouts were seen 3.5 % above the line
+_MEASURED_FROM: Final = 4096  # shortest context of compute.json
 _points: dict[Hashable, tuple[WeightTable, list[int], dict[int, ComputeBuffers]]] = {}
 
 
@@ -36,6 +43,8 @@ def exact(
     _, contexts, known = _known(table, placement, settings, context, backend)
     found = known.get(context.n_ctx)
     if found is None:
+        found = _tabled(table, placement, settings, context, backend)
+    if found is None:
         found = compute_buffers(table.arch, table, placement, settings, context, backend)
         insort(contexts, context.n_ctx)
         known[context.n_ctx] = found
@@ -49,7 +58,7 @@ def bound(
     context: Context,
     backend: Backend,
 ) -> ComputeBuffers:
-    """Return an upper bound: exact where two exact figures don't enclose this context."""
+    """Return a figure not below the exact one, but for rare layouts; exact where no two exact ones enclose it."""
     _, contexts, known = _known(table, placement, settings, context, backend)
     n = context.n_ctx
     at = bisect_left(contexts, n)
@@ -59,12 +68,102 @@ def bound(
     share = (n - low) / (high - low)
     a, b = known[low], known[high]
     return ComputeBuffers(
-        tuple(
-            x + int((y - x) * share) + 1 if y > x else max(x, y)
-            for x, y in zip(a.devices, b.devices, strict=True)
-        ),
-        max(a.host + int((b.host - a.host) * share) + 1, a.host),
+        tuple(_between(x, y, share) for x, y in zip(a.devices, b.devices, strict=True)),
+        _between(a.host, b.host, share),
     )
+
+
+def _between(low: int, high: int, share: float) -> int:
+    value = low + int((high - low) * share)
+    return min(value + (value >> _SLACK), max(low, high))
+
+
+def rough(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return a figure without building a graph, for sorting out what can't win: nearly always too high.
+
+    A part on the host adds the weights that a large batch brings to the GPU, never more than two at once.
+    """
+    row = _constant(table, backend)
+    if row is None or not context.flash_attn:
+        return closed_rules(table.arch, table, placement, settings, context, backend)
+    scale = context.n_ubatch / UBATCH
+    mask = 2 * context.n_ubatch * context.n_ctx_seq
+    device, host = int(row[0] * scale) + mask, int(row[1] * scale) + mask
+    device += 4 * table.arch.vocab_size * (min(context.n_outputs_max, context.n_ubatch) - 1)
+    if ggml_format(settings.cache_type_k).quantised or ggml_format(settings.cache_type_v).quantised:
+        device += 2 * context.n_ctx_seq * context.n_stream * _widest_row(table.arch)
+    if placement.any_on_host and settings.op_offload:
+        device += 2 * _largest_on_host(table, placement)
+    if not placement.n_devices:
+        return ComputeBuffers((), device + host)
+    return ComputeBuffers((device,) * placement.n_devices, host)
+
+
+def _widest_row(arch: Architecture) -> int:
+    """Elements of K and V of one token in the widest layer that sees the whole context."""
+    rows = [
+        s.k_elements + (0 if isinstance(s, LatentAttention) else s.v_elements)
+        for g in arch.groups
+        for s in g.caches
+        if isinstance(s, FullAttention | LatentAttention)
+    ]
+    return max(rows, default=0)
+
+
+def _largest_on_host(table: WeightTable, placement: LayerPlacement) -> int:
+    """Bytes of the largest weight among those that stay on the host."""
+    largest, seen = 0, set()
+    for i, home in enumerate(placement.layers):
+        names = None if home == HOST else next((m.names for m in placement.moved.get(i, ())), frozenset())
+        at = table.group_of[i]
+        kinds = table.kinds_of(i) if names is None or names else ()
+        if (at, names, kinds) in seen:
+            continue
+        seen.add((at, names, kinds))
+        for tensor, kind in zip(table.arch.groups[at].tensors, kinds, strict=bool(kinds)):
+            if names is None or tensor.name in names:
+                largest = max(largest, tensor_bytes(tensor.shape, ggml_format(kind)))
+    return largest
+
+
+def _constant(table: WeightTable, backend: Backend) -> tuple[int, int] | None:
+    cuda = backend in (Backend.CUDA, Backend.ROCM)
+    return constant(table.arch, quantised=table.quantised, cuda=cuda)
+
+
+def _tabled(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers | None:
+    """The measured line, where this is what it was measured for: whole on one device, one sequence."""
+    usual = (
+        placement.n_devices == 1
+        and not placement.any_on_host
+        and not placement.moved
+        and settings.kv_offload
+        and not settings.embeddings
+        and not settings.load_mtp
+        and not settings.swa_full
+        and context.flash_attn
+        and (context.n_ubatch, context.n_seq_max, context.n_outputs_max) == (UBATCH, 1, 1)
+        and not context.unified
+        and settings.cache_type_k == settings.cache_type_v == "f16"
+        and context.n_ctx >= _MEASURED_FROM
+    )
+    row = _constant(table, backend) if usual else None
+    if row is None:
+        return None
+    mask = 2 * UBATCH * context.n_ctx_seq
+    return ComputeBuffers((row[0] + mask,), row[1] + mask)
 
 
 def _known(

@@ -5,8 +5,9 @@ Weights, caches, state and compute buffers together, as its own memory breakdown
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Final
 
 from planner.engines.llama_compute import exact
 from planner.engines.llama_compute_rules import ComputeBuffers
@@ -71,13 +72,46 @@ def allocate(
         raise RefusedError("device CUDA0 does not support split buffers")
     context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
     if placement is None:
-        placement = place(arch, settings, devices.free, build)
-    cpu = devices.cpu if settings.repack_weights and not devices.free else None
+        placement, weights = _placed(table, settings, devices, build)
+    else:
+        weights = _weigh(table, settings, devices, placement)
     return LlamaMemory(
         context=context,
         placement=placement,
-        weights=place_weights(table, placement, backend, load_mtp=settings.load_mtp, repack=cpu),
+        weights=weights,
         caches=place_caches(arch, settings, context, placement, backend),
         compute=measure(table, placement, settings, context, backend),
         output=output_bytes(arch, settings, context),
     )
+
+
+_KEPT: Final = 8192
+_placements: dict[Hashable, tuple[WeightTable, LayerPlacement, PlacedWeights, Cpu]] = {}
+
+
+def _placed(
+    table: WeightTable, settings: LlamaCppSettings, devices: Devices, build: Build
+) -> tuple[LayerPlacement, PlacedWeights]:
+    """Place layers and weights, once for all contexts: a search asks for the same again and again."""
+    key = (
+        *(id(table), devices.free, devices.backend, id(devices.cpu), build),
+        *(settings.n_gpu_layers, settings.n_cpu_moe, settings.cpu_moe, settings.override_tensor),
+        *(settings.split_mode, settings.tensor_split, settings.main_gpu),
+        *(settings.load_mtp, settings.repack_weights),
+    )
+    found = _placements.get(key)
+    if found is None:
+        placement = place(table.arch, settings, devices.free, build)
+        if len(_placements) > _KEPT:
+            _placements.clear()
+        # holding table and processor keeps their ids from being used again
+        found = (table, placement, _weigh(table, settings, devices, placement), devices.cpu)
+        _placements[key] = found
+    return found[1], found[2]
+
+
+def _weigh(
+    table: WeightTable, settings: LlamaCppSettings, devices: Devices, placement: LayerPlacement
+) -> PlacedWeights:
+    cpu = devices.cpu if settings.repack_weights and not devices.free else None
+    return place_weights(table, placement, devices.backend, load_mtp=settings.load_mtp, repack=cpu)

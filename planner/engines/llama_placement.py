@@ -58,6 +58,8 @@ class LayerPlacement:
 
     def counts(self, group: LayerGroup) -> dict[int, int]:
         """How many of a group's layers each device holds."""
+        if self.layers.count(self.output) == len(self.layers):
+            return {self.output: group.count}
         counts: dict[int, int] = {}
         for i in group.layers:
             device = self.layers[i]

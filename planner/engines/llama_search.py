@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.engines.llama_compute import bound, exact
+from planner.engines.llama_compute import bound, exact, rough
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_placement import LayerPlacement
@@ -82,9 +82,15 @@ class Found:
 
 
 class Search:
-    """Evaluates settings on one host; keeps nothing between models."""
+    """Evaluates settings on one host; keeps nothing between models.
 
-    def __init__(self, table: WeightTable, room: Room, base: LlamaCppSettings) -> None:
+    `sketch`: without building graphs, for sorting out what can't win; figures are nearly always too high.
+    """
+
+    def __init__(
+        self, table: WeightTable, room: Room, base: LlamaCppSettings, *, sketch: bool = False
+    ) -> None:
+        self.sketch = sketch
         self.table = table
         self.room = room
         self.base = base
@@ -110,7 +116,8 @@ class Search:
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
-        memory = allocate(self.table, settings, devices, measure=exact if sure else bound)
+        measure = rough if self.sketch else exact if sure else bound
+        memory = allocate(self.table, settings, devices, measure=measure)
         return Found(settings, memory, self._estimate(memory, settings))
 
     def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
@@ -142,7 +149,8 @@ class Search:
         if high <= low:
             return min(low * STEP, ceiling)
         if spare(high) >= 0:
-            return min(high * STEP, ceiling)
+            return self._surely(settings, high, low, ceiling)
+        floor = low
         while high - low > 1:
             middle = (low + high) // 2
             if high - low >= 8:
@@ -153,7 +161,16 @@ class Search:
                 low = middle
             else:
                 high = middle
-        return low * STEP
+        return self._surely(settings, low, floor, ceiling)
+
+    def _surely(self, settings: LlamaCppSettings, steps: int, floor: int, ceiling: int) -> int:
+        """Tokens of so many steps, or of a few less where the exact figures turn out higher."""
+        while steps > floor:
+            tokens = min(steps * STEP, ceiling)
+            if self.evaluate(self.with_context(settings, tokens), sure=True).fits:
+                return tokens
+            steps -= max(steps // 64, 1)
+        return min(floor * STEP, ceiling)
 
     def _longest_without(
         self, settings: LlamaCppSettings, low: int, high: int, compute: ComputeBuffers | None = None

@@ -83,6 +83,12 @@ class WeightTable:
                 return kind if isinstance(kind, str) else kind[group.layers.index(layer)]
         raise KeyError(name)
 
+    @property
+    def quantised(self) -> bool:
+        """True where the layers' matrices are in block types."""
+        kinds = (k if isinstance(k, str) else k[0] for group in self.types.groups for k in group)
+        return any(ggml_format(k).quantised for k in kinds)
+
     def kinds_of(self, layer: int) -> tuple[str, ...]:
         """Types of one layer's tensors, in the order of its group."""
         at = self.group_of[layer]
