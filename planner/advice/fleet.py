@@ -7,7 +7,7 @@ across them). A GPU holds one replica.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -115,7 +115,9 @@ def _place(
     if best is None:
         return [], reason
     free.update(best[1])
-    short = f"{request.model.name}: {len(best[0])} replicas fit, more are needed for {request.workload.users} users"
+    users = request.workload.users
+    wish = f"{wanted} were asked for" if wanted else f"more are needed for {users} users"
+    short = f"{request.model.name}: {len(best[0])} replicas fit, {wish}"
     return best[0], short
 
 
@@ -134,20 +136,24 @@ def _replica(
     options: list[tuple[tuple[int, int, int], Placed]] = []
     reason = "no GPU is free"
     seen: set[tuple[Any, ...]] = set()  # hosts with the same free GPUs are planned once
+    spans = 1
     for hosts in _candidates(machine, free):
         shape = tuple((g.name, g.memory_free) for h in hosts for g in free[h.name])
         if shape in seen:
             continue
         seen.add(shape)
-        plan, why = _plan(machine, hosts, free, request, workload)
-        if plan is None:
-            reason = why
-            continue
-        gpus = _taken(plan, hosts, free)
-        spare = sum(len(free[h.name]) for h in hosts) - len(gpus)
-        options.append(((len(hosts), len(gpus), spare), Placed(plan, gpus)))
-        if len(hosts) > 1:
-            break  # single hosts come first: the first that spans several is the smallest such
+        if options and len(hosts) > spans:
+            break  # sets come in growing size: one that spans more hosts is never better
+        spans = len(hosts)
+        for offered in _offers(hosts, free):
+            plan, why = _plan(machine, hosts, offered, request, workload)
+            if plan is None:
+                reason = why
+                continue
+            gpus = _taken(plan, hosts, offered)
+            spare = sum(len(free[h.name]) for h in hosts) - len(gpus)
+            options.append(((len(hosts), len(gpus), spare), Placed(plan, gpus)))
+            break
     if not options:
         return None, reason
     chosen = min(options, key=lambda option: option[0])[1]
@@ -167,16 +173,36 @@ def _candidates(machine: Machine, free: Mapping[str, Sequence[Accelerator]]) -> 
     return singles + sorted(several, key=len)
 
 
+def _offers(
+    hosts: Sequence[Host], free: Mapping[str, Sequence[Accelerator]]
+) -> Iterator[Mapping[str, Sequence[Accelerator]]]:
+    """Growing numbers of one kind of GPU of a single host; all free GPUs of several hosts."""
+    if len(hosts) > 1:
+        yield {h.name: free[h.name] for h in hosts}
+        return
+    (host,) = hosts
+    kinds: dict[tuple[str, int], list[Accelerator]] = {}
+    for gpu in free[host.name]:
+        kinds.setdefault((gpu.name, gpu.memory_total), []).append(gpu)
+    count = 1
+    most = max(len(gpus) for gpus in kinds.values())
+    while count <= most:
+        for gpus in kinds.values():
+            if len(gpus) >= count:
+                yield {host.name: gpus[:count]}
+        count = most if count < most < 2 * count else 2 * count
+
+
 def _plan(
     machine: Machine,
     hosts: Sequence[Host],
-    free: Mapping[str, Sequence[Accelerator]],
+    offered: Mapping[str, Sequence[Accelerator]],
     request: Request,
     workload: Workload,
 ) -> tuple[Plan | None, str]:
     part = replace(
         machine,
-        hosts=tuple(replace(h, accelerators=tuple(free[h.name])) for h in hosts),
+        hosts=tuple(replace(h, accelerators=tuple(offered[h.name])) for h in hosts),
         name=", ".join(h.name for h in hosts),
     )
     engine = get_engine("vllm")
@@ -195,14 +221,13 @@ def _plan(
 
 
 def _taken(
-    plan: Plan, hosts: Sequence[Host], free: Mapping[str, Sequence[Accelerator]]
+    plan: Plan, hosts: Sequence[Host], offered: Mapping[str, Sequence[Accelerator]]
 ) -> tuple[tuple[str, int], ...]:
     """The GPUs that a plan's ranks take: the first of each host, a pipeline's stages spread evenly."""
     count = sum(1 for d in plan.memory.devices if d.kind == "gpu")
-    names = {d.name for d in plan.memory.devices}
     each = -(-count // len(hosts))
     taken: list[tuple[str, int]] = []
     for host in hosts:
-        kind = [g for g in free[host.name] if g.name in names]
-        taken.extend((host.name, g.index) for g in kind[: min(each, count - len(taken))])
+        gpus = offered[host.name]
+        taken.extend((host.name, g.index) for g in gpus[: min(each, count - len(taken))])
     return tuple(taken)

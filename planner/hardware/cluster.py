@@ -7,7 +7,9 @@ Kubernetes knows GPUs by the labels of NVIDIA's GPU feature discovery (nvidia.co
 from __future__ import annotations
 
 import json
+import logging
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -20,6 +22,7 @@ MAX_NODES: Final = 5000  # Kubernetes' own limit of a cluster
 MAX_GPUS: Final = 64  # of a node
 MAX_TEXT: Final = 256 << 20
 _PROBE_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 5.0
 _QUANTITY: Final = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
 _FACTORS: Final = {
     None: 1.0,
@@ -234,8 +237,9 @@ def machine_from_ray(address: str | None = None, *, timeout: float = _PROBE_SECO
         ) from None
     started = False
     if not ray.is_initialized():
+        _reachable(address)
         try:
-            ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"no Ray cluster answers at {address or 'auto'}: {first[:200]}") from None
@@ -245,6 +249,18 @@ def machine_from_ray(address: str | None = None, *, timeout: float = _PROBE_SECO
     finally:
         if started:
             ray.shutdown()
+
+
+def _reachable(address: str | None) -> None:
+    """Raise InputError where nothing listens at an address: Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto" or nothing: Ray looks for a cluster on this node
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster answers at {address}: {error}") from None
 
 
 def _probed(ray: Any, timeout: float) -> Machine:
@@ -257,7 +273,7 @@ def _probed(ray: Any, timeout: float) -> Machine:
     pending = {}
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
-        options = {"scheduling_strategy": strategy}
+        options: dict[str, Any] = {"scheduling_strategy": strategy}
         if _elsewhere(ray, node):
             options["runtime_env"] = {"py_modules": [planner]}
         pending[remote.options(**options).remote()] = node

@@ -1,0 +1,64 @@
+"""A fleet: fewest GPUs, no GPU twice, what cannot be placed is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.advice.fleet import Fleet, Request, plan_fleet
+from planner.engines.plan import Workload
+from planner.hardware.machine import Machine
+from planner.hardware.profiles import load_profile
+from planner.models.catalogue import find_entry
+from planner.models.load import from_entry
+
+
+def cluster(**hosts: str) -> Machine:
+    return Machine(
+        hosts=tuple(replace(load_profile(spec).host, name=name) for name, spec in hosts.items()), name="test"
+    )
+
+
+def request(name: str, context: int = 8192, users: int = 1, **more: object) -> Request:
+    return Request(from_entry(find_entry(name)), Workload(context=context, users=users), **more)  # type: ignore[arg-type]
+
+
+def no_gpu_twice(fleet: Fleet) -> bool:
+    taken = [gpu for placed in fleet.placed for gpu in placed.gpus]
+    return len(taken) == len(set(taken))
+
+
+def test_small_and_large_share_a_cluster() -> None:
+    machine = cluster(big="h100-80gb x8", small="rtx-4090 x2")
+    fleet = plan_fleet(machine, [request("Qwen/Qwen3-8B"), request("gpt-oss-120b")])
+    assert fleet.unplaced == () and no_gpu_twice(fleet)
+    where = {p.plan.model: p.hosts for p in fleet.placed}
+    assert where["openai/gpt-oss-120b"] == ("big",)
+    left = {(host, name): n for host, name, n in fleet.left}
+    assert sum(left.values()) == 10 - sum(len(p.gpus) for p in fleet.placed)
+
+
+def test_over_two_hosts_only_where_one_is_too_small() -> None:
+    machine = cluster(a="h100-80gb x8", b="h100-80gb x8", c="rtx-4090")
+    fleet = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1")])
+    (placed,) = fleet.placed
+    assert placed.hosts == ("a", "b") and len(placed.gpus) == 16
+    assert placed.plan.settings["pipeline_parallel_size"] == 2
+    assert fleet.left == (("c", "NVIDIA GeForce RTX 4090", 1),)
+
+
+def test_replicas() -> None:
+    machine = cluster(a="rtx-4090 x2", b="rtx-4090 x2")
+    fleet = plan_fleet(machine, [request("gpt-oss-20b", replicas=3)])
+    assert fleet.replicas("openai/gpt-oss-20b") == 3 and no_gpu_twice(fleet)
+    many = plan_fleet(machine, [request("gpt-oss-20b", context=32768, users=60)])
+    assert many.replicas("openai/gpt-oss-20b") > 1 and no_gpu_twice(many)
+    assert sum(p.plan.max_concurrency for p in many.placed) >= 60
+
+
+def test_what_cannot_be_placed_is_named() -> None:
+    fleet = plan_fleet(cluster(a="rtx-4090"), [request("deepseek-ai/DeepSeek-R1"), request("Qwen/Qwen3-8B")])
+    ((model, reason),) = fleet.unplaced
+    assert model == "deepseek-ai/DeepSeek-R1" and reason
+    assert fleet.replicas("Qwen/Qwen3-8B") == 1
+    nothing = plan_fleet(cluster(a="rtx-4090"), [request("Qwen/Qwen3-8B"), request("Qwen/Qwen3-0.6B")])
+    assert nothing.unplaced == (("Qwen/Qwen3-0.6B", "no GPU is free"),)
