@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from planner.engines.llama_compute_rules import ComputeBuffers
-from planner.engines.llama_graph_alloc import CPU_BUFFER, CUDA_BUFFER, BufferType
+from planner.engines.llama_graph_alloc import CPU_BUFFER, CUDA_BUFFER, BufferType, NotRepeatable, Repeat
 from planner.engines.llama_graph_build import Batch, Builder, Layer
 from planner.engines.llama_graph_layers import build
 from planner.engines.llama_graph_rough import rough_buffers
@@ -42,7 +42,12 @@ UNKNOWN: Final = frozenset(
         "qwen4exp",
     }
 )
-_REPEATS: Final = 2  # layers of a kind until what is free and what is not has settled
+_BUILT: Final = 4  # of a repeated pattern: three times until it has settled, and the last time
+_LONGEST_PERIOD: Final = 16
+# weights whose types decide whether a shared expert is computed with the routed ones
+_FUSED: Final = frozenset(
+    f"ffn_{part}_{kind}.weight" for part in ("up", "gate") for kind in ("exps", "shexp")
+)
 
 
 def compute_buffers(
@@ -59,14 +64,31 @@ def compute_buffers(
     """
     if arch.gguf_arch not in UNKNOWN:
         try:
-            builder = _graph(arch, table, placement, settings, context, _batch(context))
+            sizes = _measure(arch, table, placement, settings, context, backend)
         except KeyError:  # a tensor that the graph expects: it is another graph
             pass
         else:
-            sizes = _scheduler(arch, placement, settings, backend).measure(builder.graph)
             return ComputeBuffers(tuple(sizes[:-1]), sizes[-1])
     pipelined = _pipelined(placement, settings)
     return rough_buffers(arch, table, placement, settings, context, pipelined=pipelined)
+
+
+def _measure(
+    arch: Architecture,
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> list[int]:
+    scheduler, batch = _scheduler(arch, placement, settings, backend), _batch(context)
+    chosen, repeats = _representative(arch, table, placement)
+    graph = _graph(arch, table, placement, settings, context, batch, chosen).graph
+    try:
+        return scheduler.measure(graph, repeats)
+    except NotRepeatable:
+        every = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
+        return scheduler.measure(_graph(arch, table, placement, settings, context, batch, every).graph)
 
 
 def flash_attention_stays(
@@ -85,8 +107,9 @@ def flash_attention_stays(
     if arch.gguf_arch in UNKNOWN or not (placement.any_on_host or not settings.kv_offload):
         return True
     batch = Batch(context.n_seq_max, context.n_seq_max, context.n_seq_max)
+    chosen, _ = _representative(arch, table, placement)
     try:
-        builder = _graph(arch, table, placement, settings, context, batch)
+        builder = _graph(arch, table, placement, settings, context, batch, chosen)
     except KeyError:
         return True
     _scheduler(arch, placement, settings, backend).assign(builder.graph)
@@ -100,10 +123,11 @@ def _graph(
     settings: LlamaCppSettings,
     context: Context,
     batch: Batch,
+    chosen: list[int],
 ) -> Builder:
     outside = _outside_layer(table, placement)
     builder = Builder(arch, _style(arch), settings, context, batch, outside, placement.n_devices)
-    layers = _layers(arch, table, placement)
+    layers = _layers(arch, table, placement, chosen)
     build(builder, layers, outside.need("token_embd.weight"), _head(table, placement))
     return builder
 
@@ -144,12 +168,14 @@ def _batch(context: Context) -> Batch:
     return Batch(-(-n // seqs) * seqs, seqs, outputs)
 
 
-def _layers(arch: Architecture, table: WeightTable, placement: LayerPlacement) -> list[Layer]:
-    """Return the layers that the graph is built of, with the place of every weight."""
+def _layers(
+    arch: Architecture, table: WeightTable, placement: LayerPlacement, chosen: list[int]
+) -> list[Layer]:
+    """Return layers with the place of every weight."""
     host = placement.n_devices
-    order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
+    last = max(i for g in arch.groups if not g.mtp for i in g.layers)
     layers = []
-    for i in _representative(table, placement, order):
+    for i in chosen:
         group, types = arch.groups[table.group_of[i]], table.types.groups[table.group_of[i]]
         at = group.layers.index(i)
         home = placement.layers[i]
@@ -168,7 +194,7 @@ def _layers(arch: Architecture, table: WeightTable, placement: LayerPlacement) -
                 group,
                 weights,
                 host if home == HOST else home,
-                last=i == order[-1],
+                last=i == last,
                 cache_home=_shared_cache(arch, group, placement),
             )
         )
@@ -197,36 +223,65 @@ def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlaceme
     return placement.n_devices if home == HOST else home
 
 
-def _representative(table: WeightTable, placement: LayerPlacement, order: list[int]) -> list[int]:
-    """Leave out layers that repeat: same kind, place and types, between the same neighbours, seen before."""
-    if any(isinstance(s, LatentAttention) and s.indexer for g in table.arch.groups for s in g.caches):
-        return order  # every layer has a tensor that is allocated from the start
-    signs = [_sign(table, placement, i) for i in order]
-    seen: dict[tuple[object, ...], int] = {}
-    kept = []
-    for at, i in enumerate(order):
-        key = tuple(signs[at - 1 : at + 2]) if at else (None, *signs[:2])
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= _REPEATS or at + 1 == len(order):
-            kept.append(i)
-    return kept
+def _representative(
+    arch: Architecture, table: WeightTable, placement: LayerPlacement
+) -> tuple[list[int], list[Repeat]]:
+    """Return the layers to build the graph of, and which of them stand for how many more.
+
+    Of a pattern of layers that repeats at least five times, the first three and the last time are built; the
+    third stands for those left out.
+    """
+    order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
+    if any(isinstance(s, LatentAttention) and s.indexer for g in arch.groups for s in g.caches):
+        return order, []  # every layer has a tensor that is allocated from the start
+    style = _style(arch)
+    signs = [_sign(table, placement, style, i) for i in order]
+    kept: list[int] = []
+    repeats: list[Repeat] = []
+    at = 0
+    while at < len(order):
+        period, times = _longest_repeat(signs, at)
+        if times < _BUILT + 1:
+            kept.append(order[at])
+            at += 1
+            continue
+        repeats.append(Repeat(len(kept) + 2 * period, period, times - _BUILT))
+        kept += order[at : at + 3 * period]
+        at += period * times
+        kept += order[at - period : at]
+    return kept, repeats
 
 
-def _sign(table: WeightTable, placement: LayerPlacement, i: int) -> tuple[object, ...]:
+def _longest_repeat(signs: list[tuple[object, ...]], at: int) -> tuple[int, int]:
+    """Return the period from `at` on that leaves out most layers, and how often it repeats."""
+    best, best_times, saved = 1, 1, 0
+    for period in range(1, min(_LONGEST_PERIOD, (len(signs) - at) // (_BUILT + 1)) + 1):
+        pattern = signs[at : at + period]
+        times = 1
+        while signs[at + times * period : at + (times + 1) * period] == pattern:
+            times += 1
+        if (times - _BUILT) * period > saved:
+            best, best_times, saved = period, times, (times - _BUILT) * period
+    return best, best_times
+
+
+def _sign(table: WeightTable, placement: LayerPlacement, style: Style, i: int) -> tuple[object, ...]:
     """What tells one layer's part of the graph from another's."""
     at, home = table.group_of[i], placement.layers[i]
     moved = placement.moved.get(i, ())
     group = table.arch.groups[at]
-    kinds: tuple[object, ...] = ()
-    if home == HOST or moved or _has_shared(group):
+    detail: tuple[object, ...] = ()
+    feed = group.feed_forward
+    shares = isinstance(feed, MixtureOfExperts) and feed.n_shared > 0
+    if home == HOST or moved or shares:
         index = group.layers.index(i)
         kinds = tuple(k if isinstance(k, str) else k[index] for k in table.types.groups[at])
-    return (at, home, moved, kinds)
-
-
-def _has_shared(group: LayerGroup) -> bool:
-    feed = group.feed_forward
-    return isinstance(feed, MixtureOfExperts) and feed.n_shared > 0
+        if home == HOST or moved:
+            detail = kinds
+        else:
+            pairs = zip(group.tensors, kinds, strict=True)
+            detail = (len({k for t, k in pairs if t.name in _FUSED}) == 1,)
+    return (at, home, moved, detail, style.rotates(i, group), style.sparse_until > i)
 
 
 def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:

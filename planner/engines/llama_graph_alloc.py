@@ -127,51 +127,108 @@ class Pool:
             blocks.insert(at, [offset, size])
 
 
-class Allocator:
-    """ggml_gallocr over the scheduler's order of nodes."""
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A stretch of layers that stands for `times` more of it: the one before it is just like it."""
 
-    __slots__ = ("buffers", "pools")
+    start: int  # first layer of the stretch, as counted in the graph
+    length: int
+    times: int
+
+
+class NotRepeatable(Exception):
+    """What a stretch of layers leaves behind isn't all gone after the next one: build every layer."""
+
+
+_ALLOC, _FREE, _TAKE = range(3)
+Event = tuple[int, int, int, int]  # kind, tensor, then pool and size, or parent and what is kept of it
+
+
+class Allocator:
+    """ggml_gallocr over the scheduler's order of nodes.
+
+    What is allocated and freed when doesn't depend on where: it is recorded first, section by section (what
+    comes before the layers, each layer, what comes after), then played with repeated layers repeated.
+    """
+
+    __slots__ = ("_events", "_first", "_next", "buffers", "pools", "sections")
 
     def __init__(self, buffers: Sequence[BufferType]) -> None:
         self.buffers = tuple(buffers)
         self.pools = [Pool(b.alignment) for b in buffers]
+        self.sections: list[list[Event]] = []
+        self._first: list[int] = []  # number of each section's first tensor
+        self._events: list[Event] = []
+        self._next = 0
 
-    def run(self, leaves: list[tuple[Tensor, int]], nodes: list[tuple[Tensor, int]]) -> list[int]:
+    def run(
+        self,
+        leaves: list[tuple[Tensor, int]],
+        sections: list[list[tuple[Tensor, int]]],
+        repeats: Sequence[Repeat] = (),
+    ) -> list[int]:
         """Return the peak of every backend's buffer, in bytes."""
+        self._record(leaves, sections)
+        place: dict[int, tuple[int, int, int]] = {}
+        ends = {r.start + r.length: r for r in repeats}
+        for at, events in enumerate(self.sections):
+            self._play(events, place)
+            repeat = ends.get(at)  # layer i is section i + 1
+            if repeat is not None:
+                self._play_again(repeat, place)
+        return [p.peak for p in self.pools]
+
+    # recording
+
+    def _record(self, leaves: list[tuple[Tensor, int]], sections: list[list[tuple[Tensor, int]]]) -> None:
+        self._events = []
+        self.sections = [self._events]
+        self._first = [0]
         for leaf, at in leaves:
             self._allocate(leaf, at)
-        for node, at in nodes:
-            if node.root is not None and node.op != "none":
-                node.root.views += 1
-            if node.input:
-                self._allocate(node, at)
-            for src in node.src:
-                src.children += 1
-                if src.input:
-                    self._allocate(src, at)
-        for node, at in nodes:
-            for src in node.src:
-                if not src.lives:
-                    self._allocate(src, at)
-            self._allocate(node, at)
-            for src in node.src:
-                src.children -= 1
-                if src.children == 0 and src.views == 0:
-                    root = src.root
-                    if root is None:
-                        if src.lives:
-                            self._free(src)
-                    else:
-                        root.views -= 1
-                        if root.views == 0 and root.children == 0 and root.lives:
-                            self._free(root)
-        return [p.peak for p in self.pools]
+        for nodes in sections:
+            for node, at in nodes:
+                if node.root is not None and node.op != "none":
+                    node.root.views += 1
+                if node.input:
+                    self._allocate(node, at)
+                for src in node.src:
+                    src.children += 1
+                    if src.input:
+                        self._allocate(src, at)
+        for number, nodes in enumerate(sections):
+            if number:
+                self._events = []
+                self.sections.append(self._events)
+                self._first.append(self._next)
+            for node, at in nodes:
+                self._compute(node, at)
+        self._first.append(self._next)
+
+    def _compute(self, node: Tensor, at: int) -> None:
+        for src in node.src:
+            if not src.lives:
+                self._allocate(src, at)
+        self._allocate(node, at)
+        for src in node.src:
+            src.children -= 1
+            if src.children == 0 and src.views == 0:
+                root = src.root
+                if root is None:
+                    if src.lives:
+                        self._free(src)
+                else:
+                    root.views -= 1
+                    if root.views == 0 and root.children == 0 and root.lives:
+                        self._free(root)
 
     def _allocate(self, node: Tensor, at: int) -> None:
         if node.lives or node.home is not None or node.root is not None:
             return
         node.lives = True
-        node.size = alloc_size(node, self.buffers[at])
+        node.place = self._next
+        self._next += 1
+        size = alloc_size(node, self.buffers[at])
         if node.op in INPLACE:
             for parent in node.src:
                 if (
@@ -181,21 +238,58 @@ class Allocator:
                     and parent.views == 0
                     and node.same_layout(parent)
                 ):
-                    self._take_over(node, parent)
+                    parent.lives = False
+                    self._events.append((_TAKE, node.place, parent.place, size))
                     return
-        node.backend = at
-        node.place = self.pools[at].alloc(node.size)
-
-    def _take_over(self, node: Tensor, parent: Tensor) -> None:
-        parent.lives = False
-        node.backend, node.place = parent.backend, parent.place
-        align = self.buffers[node.backend].alignment
-        kept, had = -(-node.size // align) * align, -(-parent.size // align) * align
-        if had > kept:
-            self.pools[node.backend].free(node.place + kept, had - kept)
+        self._events.append((_ALLOC, node.place, at, size))
 
     def _free(self, node: Tensor) -> None:
-        if node.output:
-            return
-        self.pools[node.backend].free(node.place, node.size)
-        node.lives = False
+        if not node.output:
+            self._events.append((_FREE, node.place, 0, 0))
+            node.lives = False
+
+    # playing
+
+    def _play(self, events: list[Event], place: dict[int, tuple[int, int, int]]) -> None:
+        pools = self.pools
+        for kind, tensor, other, size in events:
+            if kind == _ALLOC:
+                place[tensor] = (other, pools[other].alloc(size), size)
+            elif kind == _FREE:
+                at, offset, had = place.pop(tensor)
+                pools[at].free(offset, had)
+            else:
+                at, offset, had = place.pop(other)
+                place[tensor] = (at, offset, size)
+                align = pools[at].align
+                kept, before = -(-size // align) * align, -(-had // align) * align
+                if before > kept:
+                    pools[at].free(offset + kept, before - kept)
+
+    def _play_again(self, repeat: Repeat, place: dict[int, tuple[int, int, int]]) -> None:
+        """Play a stretch of layers again; what it left then is what the one before it has left now."""
+        begin = repeat.start + 1
+        earlier, now = self._first[begin - repeat.length], self._first[begin]
+        count = self._first[begin + repeat.length] - now
+        if now - earlier != count or any(earlier + i in place for i in range(count)):
+            raise NotRepeatable
+        seen: dict[tuple[object, ...], int] = {}
+        left = repeat.times
+        while left > 0:
+            for i in range(count):
+                found = place.pop(now + i, None)
+                if found is not None:
+                    place[earlier + i] = found
+            for events in self.sections[begin : begin + repeat.length]:
+                self._play(events, place)
+            left -= 1
+            state = (
+                tuple(tuple(b) for p in self.pools for b in p.blocks),
+                tuple(place.get(now + i) for i in range(count)),
+            )
+            before = seen.get(state)
+            if before is not None:  # from here on it goes round
+                left %= before - left
+                seen.clear()
+            else:
+                seen[state] = left

@@ -148,7 +148,7 @@ def gemma3n_layer(b: Builder, layer: Layer, stack: Tensor, inputs: Tensor) -> Te
     entered = b.norm(cur, layer, "ffn_norm")
     up = mul_mat(layer.need("ffn_up.weight"), entered)
     gate = mul_mat(layer.need("ffn_gate.weight"), entered)
-    if layer.index < _SPARSE_LAYERS:
+    if layer.index < b.style.sparse_until:
         gate = _sparse(gate)
     fed = mul_mat(layer.need("ffn_down.weight"), same("mul", up, same("unary", gate)))
     fed = same("add", b.norm(fed, layer, "post_ffw_norm"), cur)
@@ -159,6 +159,3 @@ def gemma3n_layer(b: Builder, layer: Layer, stack: Tensor, inputs: Tensor) -> Te
         corrected, (corrected.ne[0], corrected.ne[1], corrected.ne[2] - 1), corrected.nb[1:3], corrected.nb[2]
     )
     return concat(slice_2d(corrected, 0), same("add", rest, first), 2)
-
-
-_SPARSE_LAYERS = 10  # n_layer_sparsity in gemma3n.cpp

@@ -34,11 +34,13 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     alternating = inputs is not None and "altup_proj.weight" in b.outside
     if alternating:
         cur = gemma.spread(b, cur)
+    b.graph.bounds.append(len(b.graph.nodes))
     for layer in layers:
         if inputs is not None and alternating:
             cur = gemma.gemma3n_layer(b, layer, cur, inputs)
         else:
             cur = gemma.gemma4_tail(b, layer, decoder_layer(b, layer, cur), inputs)
+        b.graph.bounds.append(len(b.graph.nodes))
     if alternating:
         cur = gemma.gather(b, cur)
     head, name = output

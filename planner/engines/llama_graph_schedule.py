@@ -6,10 +6,11 @@ indices: the devices in order, the host last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.engines.llama_graph_alloc import Allocator, BufferType
+from planner.engines.llama_graph_alloc import Allocator, BufferType, Repeat
 from planner.engines.llama_graph_fuse import fuse
 from planner.engines.llama_graph_support import device_supports
 from planner.engines.llama_graph_tensor import VIEWS, Graph, Tensor
@@ -39,11 +40,12 @@ class Scheduler:
         self.op_offload = op_offload
         self.experts = experts  # whether there is anything that the CUDA backend fuses
 
-    def measure(self, graph: Graph) -> list[int]:
+    def measure(self, graph: Graph, repeats: Sequence[Repeat] = ()) -> list[int]:
         """Return the size of each backend's compute buffer in bytes; the graph can't be used again."""
         self.assign(graph)
         splits, copies = self._split(graph)
-        return self._allocate(graph, splits, copies)
+        leaves, sections = self._order(graph, splits, copies)
+        return Allocator(self.buffers).run(leaves, sections, repeats)
 
     def assign(self, graph: Graph) -> None:
         """Decide every node's backend."""
@@ -173,9 +175,10 @@ class Scheduler:
 
     # pass 6 and the graph that is allocated
 
-    def _allocate(
+    def _order(
         self, graph: Graph, splits: list[_Split], copies: dict[tuple[int, int], list[Tensor]]
-    ) -> list[int]:
+    ) -> tuple[list[tuple[Tensor, int]], list[list[tuple[Tensor, int]]]]:
+        """Return the leaves, and the nodes by section: before the layers, each layer, after them."""
         leaves: list[tuple[Tensor, int]] = []
         if self.copies > 1:
             for leaf in graph.leaves:
@@ -191,18 +194,31 @@ class Scheduler:
                     leaves += [(c, split.backend) for c in copies[id(src), split.backend]]
         leaves += [(leaf, leaf.backend) for leaf in graph.leaves]
         order: list[tuple[Tensor, int]] = []
+        sections = [order]
+        bounds = [*graph.bounds, len(graph.nodes) + 1]
+        number = 0
         for split in splits:
+            while split.start >= bounds[number]:
+                number += 1
+                order = []
+                sections.append(order)
             for src in split.inputs:
                 order.append((_dependency(src, [src]), src.backend))
                 order.append((copies[id(src), split.backend][0], split.backend))
             piece = graph.nodes[split.start : split.end]
             kept = fuse(piece) if self.cuda and self.experts and split.backend != self.host else {}
-            for node in piece:
+            for index, node in enumerate(piece, split.start):
+                while index >= bounds[number]:
+                    number += 1
+                    order = []
+                    sections.append(order)
                 order.append((node, node.backend))
-                held = kept.get(id(node))
+                held = kept.get(id(node)) if kept else None
                 if held:
                     order.append((_dependency(held[0], held), split.backend))
-        return Allocator(self.buffers).run(leaves, order)
+        while len(sections) < len(bounds):
+            sections.append([])
+        return leaves, sections
 
 
 def _dependency(tensor: Tensor, kept: list[Tensor]) -> Tensor:

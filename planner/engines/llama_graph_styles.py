@@ -65,6 +65,7 @@ class Style:
     residual_scale: bool = False  # a factor on what each block adds
     residual_first: bool = False  # residual + block instead of block + residual
     attention_scale: bool = False  # an input that scales Q by position
+    sparse_until: int = 0  # layers before this one keep only the largest activations
     rope: Rope = Rope.ALWAYS
 
     def experts_used(self, group: LayerGroup) -> int:
@@ -114,7 +115,7 @@ _STYLES: Final = {
     "gemma": Style(embedding_scale=True),
     "gemma2": Style(embedding_scale=True),
     "gemma3": Style(token_scale=True),
-    "gemma3n": Style(token_scale=True, normed_values=True),
+    "gemma3n": Style(token_scale=True, normed_values=True, sparse_until=10),
     "gemma4": Style(token_scale=True, late=Late.AFTER_NORM, normed_values=True, full_factors=True),
     "glm-dsa": _SIGMOID,
     "glm4moe": _SIGMOID,

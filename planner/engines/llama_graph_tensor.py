@@ -56,7 +56,6 @@ class Tensor:
         "output",
         "place",
         "root",
-        "size",
         "src",
         "use_count",
         "views",
@@ -84,7 +83,6 @@ class Tensor:
         self.views = 0
         self.lives = False
         self.place = 0
-        self.size = 0
 
     @property
     def elements(self) -> int:
@@ -131,12 +129,13 @@ class Tensor:
 class Graph:
     """Nodes and leaves in evaluation order, grown as ggml_build_forward_expand does."""
 
-    __slots__ = ("leaves", "nodes", "pinned")
+    __slots__ = ("bounds", "leaves", "nodes", "pinned")
 
     def __init__(self) -> None:
         self.nodes: list[Tensor] = []
         self.leaves: list[Tensor] = []
         self.pinned: list[tuple[Tensor, int]] = []  # set_tensor_backend
+        self.bounds: list[int] = []  # number of nodes before the layers, and up to the end of each
 
     def expand(self, tensor: Tensor) -> Tensor:
         """Add a tensor after everything that it depends on, left to right."""
