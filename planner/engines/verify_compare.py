@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.engines.plan import DeviceMemory, MemoryEstimate, Plan
 from planner.engines.verify import Part
-from planner.engines.verify_log import EngineLog
+from planner.engines.verify_log import MIB, EngineLog
 from planner.engines.verify_server import Running
 
 EXACT: Final = 1e-4  # what the engine computes from shapes alone; its log rounds to MiB
@@ -32,8 +32,10 @@ def compare_log(estimate: MemoryEstimate, log: EngineLog) -> tuple[Part, ...]:
         exact = sum(log.buffers[name, "compute"] for name in names)
         compute = exact or sum(r.compute for r in host_rows)
         compute += sum(size for (_, what), size in log.buffers.items() if what == "output")
-        # Where everything lies in host memory the caches' own lines are more precise than the breakdown.
-        context = log.cache if log.cache and not gpu_rows else sum(r.context for r in host_rows)
+        # The caches' own lines are more precise than the breakdown, where they tell of the same memory.
+        context = sum(r.context for r in host_rows)
+        if not gpu_rows and 0 <= log.cache - context < MIB:
+            context = log.cache
         parts += _parts("host", host, sum(r.model for r in host_rows), context, compute)
     return tuple(parts)
 
