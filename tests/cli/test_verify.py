@@ -300,6 +300,27 @@ def test_wrong_use_is_one_line(cli: Cli, arguments: tuple[str, ...], words: str)
     assert len(answer.err.strip().splitlines()) == 1
 
 
+def test_a_server_from_the_command_line(cli: Cli, stub: Stub) -> None:
+    stub.pages = {"/api/version": {"version": "0.17.7"}, "/api/ps": OLLAMA_PS}
+    answer = cli("verify", "--server", stub.url, "--json")
+    assert answer.code in (0, 1), answer.err
+    (result,) = json.loads(answer.out)["verifications"]
+    assert (result["engine"], result["build"]) == ("ollama", "Ollama 0.17.7")
+    assert (result["model"], result["quant"]) == ("Qwen/Qwen2.5-0.5B-Instruct", "Q4_K_M")
+    parts = {p["what"]: p for p in result["parts"]}
+    assert parts["total"]["measured"] == 492523008
+    assert parts["total"]["predicted"] > 380_000_000  # the weights alone
+    found = measured_here("Qwen/Qwen2.5-0.5B-Instruct", "Q4_K_M", "ollama")
+    assert found is not None
+    assert found.total == 492523008
+    assert "2k tokens" in cli("verify", "--server", stub.url, "--no-store").out
+    unknown = dict(OLLAMA_PS["models"][0], name="nobody/knows:this")
+    stub.pages["/api/ps"] = {"models": [unknown]}
+    answer = cli("verify", "--server", stub.url)
+    assert answer.code == 2
+    assert "--model" in answer.err
+
+
 @needs_engine
 @pytest.mark.parametrize("header_only", [False, True])
 def test_a_file_against_the_real_engine(cli: Cli, tmp_path: Path, header_only: bool) -> None:
