@@ -250,11 +250,11 @@ def _vocabulary(path: Path, tokens: int) -> None:
 def test_a_vocabulary_of_200000_tokens_costs_little(tmp_path: Path) -> None:
     path = tmp_path / "vocabulary.gguf"
     _vocabulary(path, 200_000)
-    seconds = []
+    seconds = []  # of processor time: a busy machine is no slow reader
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         header = read_gguf(path)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert header.metadata["tokenizer.ggml.tokens"] == GgufArray("string", 200_000)
     assert header.metadata["tokenizer.ggml.merges"] == GgufArray("string", 400_000)
     assert len(header.tensors) == 1000
@@ -269,10 +269,10 @@ def test_a_vocabulary_of_200000_tokens_costs_little(tmp_path: Path) -> None:
 def test_hostile_strings_are_bounded_in_time(write: Any) -> None:
     """Four million empty strings are the most that the reader steps over."""
     raw = w.header([w.array("k", w.STRING, [], count=4 << 20)]) + bytes(8 * (4 << 20))
-    start = time.perf_counter()
+    start = time.process_time()
     header = read_gguf(write(raw))
     assert header.metadata["k"] == GgufArray("string", 4 << 20)
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5
     twice = w.header([w.array(k, w.STRING, [], count=3 << 20) + bytes(8 * (3 << 20)) for k in "kl"])
     with pytest.raises(InputError, match="more than any vocabulary"):
         read_gguf(write(twice))
