@@ -97,6 +97,7 @@ def _place(
     reason = "no GPU is free"
     counts = [wanted] if wanted else _replica_counts(request.workload.users)
     best: tuple[list[Placed], dict[str, list[Accelerator]]] | None = None
+    whole: tuple[tuple[int, int], list[Placed], dict[str, list[Accelerator]]] | None = None
     for count in counts:
         users = -(-request.workload.users // count)
         trial = {host: list(gpus) for host, gpus in free.items()}
@@ -108,10 +109,18 @@ def _place(
                 break
             done.append(one)
         if len(done) == count:
-            free.update(trial)
-            return done, ""
+            # Replicas that each stay inside a host serve better than one that spans two.
+            key = (max(len(p.hosts) for p in done), sum(len(p.gpus) for p in done))
+            if whole is None or key < whole[0]:
+                whole = key, done, trial
+            if key[0] == 1:
+                break
+            continue
         if done and (best is None or len(done) > len(best[0])):
             best = done, trial
+    if whole is not None:
+        free.update(whole[2])
+        return whole[1], ""
     if best is None:
         return [], reason
     free.update(best[1])

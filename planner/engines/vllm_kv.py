@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_pages import (
@@ -27,6 +26,7 @@ from planner.engines.vllm_settings import VllmSettings
 from planner.engines.vllm_version import CURRENT, Release
 from planner.engines.vllm_weights import stage_layers
 from planner.models.architecture import Architecture
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,8 @@ def _grouped(paged: tuple[PagedLayers, ...]) -> tuple[KvGroup, ...]:
         return ()
     if len({_kind(p.page) for p in paged}) == 1:
         return (KvGroup(paged),)
+    if any(p.packed for p in paged):
+        return _packed(paged)
     largest = max(p.page.page for p in paged)
     buckets: dict[Page, list[int]] = defaultdict(list)
     for entry in paged:
@@ -172,3 +174,38 @@ def _grouped(paged: tuple[PagedLayers, ...]) -> tuple[KvGroup, ...]:
         parts = -(-len(layers) // size)
         groups.extend(KvGroup((PagedLayers(page, tuple(layers[i::parts])),)) for i in range(parts))
     return tuple(groups)
+
+
+def _packed(paged: tuple[PagedLayers, ...]) -> tuple[KvGroup, ...]:
+    """Group layers of different page sizes for block-outermost packing (_get_packed_kv_cache_groups).
+
+    Kinds with as many layers of each page size repeat a pattern and are split into groups of as many
+    repeats; others stay whole.
+    """
+    buckets: dict[object, dict[int, list[PagedLayers]]] = {}
+    for entry in paged:
+        by_size = buckets.setdefault(_kind(entry.page), {})
+        by_size.setdefault(entry.page.page, []).append(entry)
+    shapes = []
+    for by_size in buckets.values():
+        merged = [
+            PagedLayers(parts[0].page, tuple(sorted(i for p in parts for i in p.layers)), packed=True)
+            for parts in by_size.values()
+        ]
+        balanced = len({len(m.layers) for m in merged}) == 1
+        shapes.append((merged, balanced, max(len(m.layers) for m in merged)))
+    floor = max((most for merged, balanced, most in shapes if balanced and len(merged) > 1), default=0)
+    repeats = _least_padding([most for _, balanced, most in shapes if balanced], floor) if floor else 0
+    groups: list[KvGroup] = []
+    for merged, balanced, most in shapes:
+        parts = -(-most // repeats) if balanced and repeats else 1
+        for i in range(parts):
+            split = tuple(PagedLayers(m.page, m.layers[i::parts], packed=True) for m in merged)
+            groups.append(KvGroup(split))
+    return tuple(groups)
+
+
+def _least_padding(counts: list[int], floor: int) -> int:
+    """The group size from `floor` on that pads least, the larger of equals (_approximate_gcd)."""
+    sizes = range(floor, max(floor, *counts) + 1)
+    return min(sizes, key=lambda d: (sum(-count % d for count in counts), -d))

