@@ -7,15 +7,17 @@ allocating, and so do we.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Final
 
-from planner.engines.llama_memory import Devices, LlamaMemory, allocate
+from planner.engines.llama_compute import exact
+from planner.engines.llama_memory import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
 from planner.hardware.machine import Backend
+from planner.records import dataclass
 from planner.units import MIB
 
 FIT_TARGET: Final = 1024 * MIB  # --fit-target: left free on each device
@@ -84,12 +86,13 @@ def fit(
     target: int = FIT_TARGET,
     n_ctx_min: int = FIT_CONTEXT,
     host_total: int = 0,
+    measure: Measure = exact,
 ) -> Fit:
     """Return what --fit chooses; what the settings fix (a context, n_gpu_layers) stays.
 
-    `host_total`: bytes of RAM, asked for only where there is no device.
+    `host_total`: bytes of RAM, asked for only where there is no device; `measure` yields the compute buffers.
     """
-    return _Fitter(table, settings, devices, target, n_ctx_min, host_total).run()
+    return _Fitter(table, settings, devices, target, n_ctx_min, host_total, measure).run()
 
 
 class _Fitter:
@@ -101,7 +104,9 @@ class _Fitter:
         target: int,
         n_ctx_min: int,
         host_total: int,
+        measure: Measure,
     ) -> None:
+        self.measure = measure
         self.table = table
         self.settings = settings
         self.devices = devices
@@ -140,7 +145,7 @@ class _Fitter:
     # measuring
 
     def _allocate(self, settings: LlamaCppSettings, placement: LayerPlacement | None = None) -> LlamaMemory:
-        return allocate(self.table, settings, self.devices, placement=placement)
+        return allocate(self.table, settings, self.devices, placement=placement, measure=self.measure)
 
     def _used(self, memory: LlamaMemory) -> list[int]:
         if self.nd == 0:

@@ -8,14 +8,14 @@ not set, llama-server's own --fit decides what is offloaded (planner.engines.lla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from planner.engines.base import NO_OVERRIDES, Stored
-from planner.engines.llama_compute import bound
+from planner.engines.llama_compute import bound, exact, rough
 from planner.engines.llama_cpp import LlamaCpp
 from planner.engines.llama_fit import FIT_TARGET, Fit, fit
-from planner.engines.llama_memory import Devices, LlamaMemory, allocate
+from planner.engines.llama_memory import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable, weight_table
@@ -28,9 +28,10 @@ from planner.engines.ollama_defaults import (
     served_quant,
 )
 from planner.engines.plan import MemoryEstimate, Placement, Plan, Workload
-from planner.errors import UnsupportedError
+from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.architecture import Architecture
+from planner.records import dataclass
 from planner.units import context_text, gib
 
 
@@ -101,11 +102,21 @@ class Ollama:
         reason = self.supports(arch, quant, machine)
         if reason is not None:
             raise UnsupportedError(reason)
-        table = weight_table(arch, served_quant(arch, quant), stored)
-        room = room_of(machine.host, experts=arch.is_moe)
-        settings = _settings(arch, workload, overrides)
-        loaded, why = _choose(table, room, settings, workload, overrides)
-        return _to_plan(model, quant, table, room, loaded, why, machine, workload)
+        return _plan(model, arch, quant, machine, workload, overrides, stored, exact)
+
+    def sketch(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> Plan:
+        """As `plan`, quickly and with rough compute buffers (see LlamaCpp.sketch)."""
+        return _plan(model, arch, quant, machine, workload, overrides, stored, rough)
 
     def max_context(
         self,
@@ -121,6 +132,23 @@ class Ollama:
         table = weight_table(arch, served_quant(arch, quant), stored)
         room = room_of(machine.host, experts=arch.is_moe)
         return _longest(table, room, _settings(arch, workload, overrides))
+
+
+def _plan(
+    model: str,
+    arch: Architecture,
+    quant: str,
+    machine: Machine,
+    workload: Workload,
+    overrides: Mapping[str, Any],
+    stored: Stored | None,
+    measure: Measure,
+) -> Plan:
+    table = weight_table(arch, served_quant(arch, quant), stored)
+    room = room_of(machine.host, experts=arch.is_moe)
+    settings = _settings(arch, workload, overrides)
+    loaded, why = _choose(table, room, settings, overrides, measure)
+    return _to_plan(model, quant, table, room, loaded, why, machine, workload)
 
 
 def _settings(arch: Architecture, workload: Workload, overrides: Mapping[str, Any]) -> OllamaSettings:
@@ -167,7 +195,7 @@ def _prepare(
     return replace(settings, num_ctx=num_ctx, num_batch=batch), server, room
 
 
-def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
+def _load(table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure = exact) -> Loaded:
     """Do what Ollama does when it loads a model."""
     settings, server, room = _prepare(table, room, settings)
     if not room.gpus or settings.num_gpu == 0:
@@ -176,7 +204,7 @@ def _load(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded:
     if settings.num_gpu > 0:
         memory = allocate(table, server, room.devices)
         return Loaded(settings, server, memory, estimate_of(memory, room), None)
-    choice = fit(table, server, room.devices, target=FIT_TARGET)
+    choice = fit(table, server, room.devices, target=FIT_TARGET, measure=measure)
     return Loaded(settings, choice.settings, choice.memory, estimate_of(choice.memory, room), choice)
 
 
@@ -196,10 +224,14 @@ def _whole(loaded: Loaded) -> bool:
 
 
 def _choose(
-    table: WeightTable, room: Room, settings: OllamaSettings, workload: Workload, overrides: Mapping[str, Any]
+    table: WeightTable,
+    room: Room,
+    settings: OllamaSettings,
+    overrides: Mapping[str, Any],
+    measure: Measure,
 ) -> tuple[Loaded, list[str]]:
     """Choose what is left open: a shorter context or a q8_0 cache where that keeps the model on the GPU."""
-    loaded = _load(table, room, settings)
+    loaded = _load(table, room, settings, measure)
     default = settings.num_ctx == 0
     why = [_reason(loaded, room, table)]
     if loaded.estimate.fits and (_whole(loaded) or not room.gpus):
@@ -207,7 +239,7 @@ def _choose(
     if default:
         longest = nice_context(_longest(table, room, settings), table.arch.n_ctx_train)
         if longest >= min(SMALLEST_CONTEXT, table.arch.n_ctx_train) and longest < loaded.settings.num_ctx:
-            shorter = _load(table, room, replace(settings, num_ctx=longest))
+            shorter = _load(table, room, replace(settings, num_ctx=longest), measure)
             if shorter.estimate.fits and (_whole(shorter) or not loaded.estimate.fits):
                 note = (
                     f"num_ctx is {context_text(longest)}: with Ollama's default of"
@@ -215,13 +247,25 @@ def _choose(
                 )
                 return shorter, [_reason(shorter, room, table), note]
     if not {"kv_cache_type", "flash_attention"} & overrides.keys() and room.gpus:
-        smaller = _load(table, room, replace(settings, kv_cache_type="q8_0"))
-        if smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
+        smaller = _with_small_cache(table, room, settings, measure)
+        if smaller and smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
             note = (
                 "The KV cache is q8_0 (OLLAMA_KV_CACHE_TYPE): with f16 the model would not stay on the GPU."
             )
             return smaller, [_reason(smaller, room, table), note]
     return loaded, why
+
+
+def _with_small_cache(
+    table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure
+) -> Loaded | None:
+    """The same with a q8_0 cache; None where that can't help, or the engine refuses it."""
+    small = replace(settings, kv_cache_type="q8_0")
+    try:
+        tried = _load(table, room, small, rough)
+    except RefusedError:
+        return None
+    return _load(table, room, small, measure) if tried.estimate.fits else None
 
 
 def _reason(loaded: Loaded, room: Room, table: WeightTable) -> str:
@@ -252,7 +296,7 @@ def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
 
     def ok(steps: int) -> bool:
         tried = replace(settings, num_ctx=min(steps * 256, trained))
-        return _stays_whole(table, room, tried) if whole else _load(table, room, tried).estimate.fits
+        return _stays_whole(table, room, tried) if whole else _load(table, room, tried, rough).estimate.fits
 
     low, high = 1, -(-trained // 256)
     if ok(high):
@@ -297,7 +341,7 @@ def _to_plan(
         placement=where,
         settings=_public(loaded),
         memory=loaded.estimate,
-        max_context=_longest(table, room, settings),
+        max_context=max(_longest(table, room, settings), settings.num_ctx if fits else 0),
         max_concurrency=float(settings.num_parallel) if fits else 0.0,
         why=tuple(why),
         warnings=tuple(warnings),

@@ -84,3 +84,10 @@ def test_gpt_oss_is_served_with_bfloat16_around_the_experts() -> None:
 def test_max_context_is_never_below_what_runs() -> None:
     plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
     assert plan.max_context >= 8192
+
+
+def test_a_sketch_decides_as_the_plan_does() -> None:
+    for size in (8, 16, 24):
+        arguments = ("m", shape("QWEN3_30B"), "Q4_K_M", machine(size), Workload(context=8192))
+        sketch, plan = ENGINE.sketch(*arguments), ENGINE.plan(*arguments)
+        assert (sketch.fits, sketch.placement) == (plan.fits, plan.placement)
