@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "planner"
 FLOORS = [
-    {"errors"},
+    {"errors", "records"},
     {"units", "data"},
     {"models", "hardware"},
     {"quant"},

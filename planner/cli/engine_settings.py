@@ -42,8 +42,20 @@ _ALIASES: Final = {
     "ep": "enable_expert_parallel",
     "dcp": "decode_context_parallel_size",
 }
+_SHORT: Final = frozenset(name for name in _ALIASES if 1 < len(name) <= 5 and "_" not in name)
 _TRUE: Final = {"true", "yes"}
 _FALSE: Final = {"false", "no"}
+
+
+def spell_out(arguments: Sequence[str]) -> list[str]:
+    """Turn llama.cpp's and vLLM's own short options (-ctk, -ngl, -tp …) into long ones.
+
+    With one dash the command line would read "-ctk" as "-c tk".
+    """
+    return [
+        f"-{word}" if word[:1] == "-" and word[1:2] != "-" and word[1:].partition("=")[0] in _SHORT else word
+        for word in arguments
+    ]
 
 
 def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:

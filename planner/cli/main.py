@@ -15,6 +15,7 @@ from typing import Final
 import click
 import typer
 
+from planner.cli.engine_settings import spell_out
 from planner.errors import PlannerError, RefusedError
 
 # command -> module in planner.cli; the function has the command's name
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app = build_app(_wanted(arguments))
         result = typer.main.get_command(app).main(
-            args=list(arguments), prog_name="planner", standalone_mode=False
+            args=spell_out(arguments), prog_name="planner", standalone_mode=False
         )
     except RefusedError as error:
         return _fail(str(error), 1)

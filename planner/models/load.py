@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from planner.models.catalogue import Entry
     from planner.models.gguf import GgufHeader
     from planner.models.hub import HubRef
-    from planner.models.hub_files import GgufFile
 
 
 def load_model(ref: str) -> Model:
@@ -116,40 +115,22 @@ def _from_address(text: str) -> Model:
 
 def _from_hub(ref: HubRef) -> Model:
     from planner.models.hub import list_gguf, read_hub_gguf
+    from planner.models.hub_files import pick_gguf
 
     if ref.path is None and ref.quant is None and "gguf" not in ref.repo_id.lower():
         return _from_checkpoint(ref.repo_id)
     if ref.path is not None:
         header = read_hub_gguf(ref.repo_id, ref.path)
         return _from_header(header, f"{ref.repo_id}/{ref.path}", repository=ref.repo_id, file=ref.path)
-    files = [f for f in list_gguf(ref.repo_id) if not f.mmproj]
-    if not files:
-        raise InputError(f"{ref.repo_id} has no GGUF model; name a repository that has, or the original")
-    chosen = _pick(files, ref)
+    files = list_gguf(ref.repo_id)
+    chosen = pick_gguf(ref.repo_id, files, ref.quant)
     header = read_hub_gguf(ref.repo_id, chosen.path)
-    offered = ", ".join(f.quant for f in files)
+    offered = ", ".join(dict.fromkeys(f.quant for f in files if not f.mmproj))
     model = _from_header(header, f"{ref.repo_id}:{chosen.quant}", repository=ref.repo_id, file=chosen.path)
     if ref.quant is None:
         note = f"{ref.repo_id} offers {offered}; planned for {chosen.quant}"
         return replace(model, notes=(note,))
     return model
-
-
-PREFERRED = ("MXFP4", "Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0")
-
-
-def _pick(files: list[GgufFile], ref: HubRef) -> GgufFile:
-    if ref.quant is not None:
-        for file in files:
-            if file.quant.lower() == ref.quant.lower():
-                return file
-        offered = ", ".join(f.quant for f in files)
-        raise InputError(f"{ref.repo_id} has no quantisation '{ref.quant}'; it offers {offered}")
-    for quant in PREFERRED:
-        for file in files:
-            if file.quant.upper() == quant:
-                return file
-    return files[0]
 
 
 def _from_checkpoint(repo_id: str) -> Model:
