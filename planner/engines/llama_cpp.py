@@ -10,21 +10,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.base import NO_OVERRIDES, Stored
-from planner.engines.llama_kv import place_caches
+from planner.engines.llama_plan import first_fitting, hopeless, placement_reason, to_plan
 from planner.engines.llama_search import (
     DEFAULT_CONTEXT,
     SMALLEST_CONTEXT,
     Found,
-    Room,
     Search,
-    device_spare,
     nice_context,
     room_of,
-    spare_of,
 )
-from planner.engines.llama_settings import ALL_LAYERS, BUILD, MAX_SEQUENCES, LlamaCppSettings, resolve
+from planner.engines.llama_settings import ALL_LAYERS, BUILD, LlamaCppSettings
 from planner.engines.llama_weights import weight_table
-from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan, UseCase, Workload
+from planner.engines.plan import MemoryEstimate, Plan, UseCase, Workload
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
@@ -38,11 +35,6 @@ _OFFERED: Final = (
     *("IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"),
 )
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
-# Shown where they differ from the defaults.
-_SHOWN: Final = (
-    *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
-    *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
-)
 
 
 class LlamaCpp:
@@ -135,7 +127,7 @@ class LlamaCpp:
     ) -> Plan:
         found, why = _best(search, workload, overrides)
         found = search.evaluate(found.settings, sure=True)
-        return _to_plan(model, quant, self.name, search, found, why, machine)
+        return to_plan(model, quant, self.name, search, found, why, machine)
 
     def max_context(
         self,
@@ -177,35 +169,17 @@ def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> t
     if fixed is not None:
         per_sequence = fixed or trained
         wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
-    if _hopeless(search):
+    if hopeless(search):
         found = search.evaluate(search.with_context(base, wanted or SMALLEST_CONTEXT))
-        return found, _placement_reason(search, found)
+        return found, placement_reason(search, found)
     if _PLACEMENT_KEYS & overrides.keys():
         return _given_placement(search, wanted, trained, fixed)
     if wanted is not None:
-        found = _first(search.candidates(wanted))
+        found = first_fitting(search.candidates(wanted))
         if found.fits and found.settings.n_gpu_layers >= ALL_LAYERS and not found.settings.n_cpu_moe:
-            return found, _placement_reason(search, found)
+            return found, placement_reason(search, found)
         return _with_smaller_cache(search, wanted, found, overrides)
     return _open_context(search, trained)
-
-
-def _hopeless(search: Search) -> bool:
-    """True where the weights alone are more than GPUs and RAM together."""
-    ram = 0 if search.room.unified else search.room.host.ram_available
-    return search.table.file_bytes > sum(search.room.devices.free) + ram
-
-
-def _first(candidates: Iterable[Found]) -> Found:
-    """The first candidate that fits, or the one nearest to fitting."""
-    nearest: Found | None = None
-    for found in candidates:
-        if found.fits:
-            return found
-        if nearest is None or spare_of(found.estimate) > spare_of(nearest.estimate):
-            nearest = found
-    assert nearest is not None
-    return nearest
 
 
 def _given_placement(
@@ -224,12 +198,14 @@ def _with_smaller_cache(
     search: Search, wanted: int, found: Found, overrides: Mapping[str, Any]
 ) -> tuple[Found, list[str]]:
     """Try a q8_0 cache where it keeps the model on the GPU, or makes it fit at all."""
-    reasons = _placement_reason(search, found)
+    reasons = placement_reason(search, found)
     if {"cache_type_k", "cache_type_v", "flash_attn"} & overrides.keys() or not search.room.gpus:
         return found, reasons
     smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
     try:
-        other = _first(Search(search.table, search.room, smaller, sketch=search.sketch).candidates(wanted))
+        other = first_fitting(
+            Search(search.table, search.room, smaller, sketch=search.sketch).candidates(wanted)
+        )
     except RefusedError:
         return found, reasons
     on_gpu = other.settings.n_gpu_layers >= ALL_LAYERS and not other.settings.n_cpu_moe
@@ -240,7 +216,7 @@ def _with_smaller_cache(
         f"The KV cache is q8_0: that saves {gib(saved)} and is what makes {context_text(wanted)} fit"
         f"{' on the GPU' if on_gpu else ''}; with an f16 cache it would not."
     )
-    return other, [*_placement_reason(search, other), note]
+    return other, [*placement_reason(search, other), note]
 
 
 def _cache_total(found: Found) -> int:
@@ -266,8 +242,8 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
             search.partial(comfortable),
             search.partial(smallest),
         )
-    found = _first(candidate for each in candidates for candidate in each)
-    reasons = _placement_reason(search, found)
+    found = first_fitting(candidate for each in candidates for candidate in each)
+    reasons = placement_reason(search, found)
     if not found.fits:
         return found, reasons
     now = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
@@ -280,134 +256,3 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
             " trained for: the longest round number that fits with this placement."
         )
     return found, reasons
-
-
-def _whole(found: Found) -> bool:
-    """True where everything is on GPUs."""
-    return bool(found.memory.placement.n_devices) and not found.memory.placement.any_on_host
-
-
-def _placement_reason(search: Search, found: Found) -> list[str]:
-    settings, memory = found.settings, found.memory
-    names = ", ".join(dict.fromkeys(g.name for g in search.room.gpus))
-    if not found.fits:
-        tight = min(found.estimate.devices, key=lambda d: d.available - d.total)
-        return [
-            f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
-        ]
-    if not memory.placement.n_devices:
-        return ["Everything runs on the CPU." if not search.room.gpus else "Too large for the GPU: CPU only."]
-    if _whole(found):
-        if settings.split_mode == "none" and len(search.room.gpus) > 1:
-            return [f"Fits on one GPU alone ({search.room.gpus[settings.main_gpu].name})."]
-        return [f"All layers fit on {names}."]
-    if settings.n_cpu_moe:
-        return [
-            f"The experts of {settings.n_cpu_moe} of {search.n_layer} layers stay in RAM;"
-            f" everything else, attention and cache too, is on {names}."
-        ]
-    held = memory.placement.n_gpu_layers
-    return [f"{held} of {search.n_layer + 1} layers fit on {names}; the others run on the CPU."]
-
-
-def _to_plan(
-    model: str, quant: str, engine: str, search: Search, found: Found, why: list[str], machine: Machine
-) -> Plan:
-    settings, trained = found.settings, search.arch.n_ctx_train
-    if not found.memory.placement.n_devices:
-        where = Placement.CPU
-    elif found.memory.placement.any_on_host:
-        where = Placement.CPU if found.memory.placement.n_gpu_layers == 0 else Placement.HYBRID
-    else:
-        where = Placement.GPU
-    known = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
-    if not found.fits:
-        longest = 0 if _hopeless(search) else _longest_anywhere(search, trained)
-    else:
-        longest = search.longest(settings, trained, min(known, trained))
-    return Plan(
-        model=model,
-        quant=quant,
-        engine=engine,
-        fits=found.fits,
-        placement=where,
-        settings=public_settings(settings, search.room, found),
-        memory=found.estimate,
-        max_context=longest,
-        max_concurrency=_concurrency(search, found),
-        why=tuple(why),
-        warnings=tuple(_warnings(search, found, trained)),
-        machine=machine.name,
-    )
-
-
-def _longest_anywhere(search: Search, trained: int) -> int:
-    """Where the asked context doesn't fit: the longest one that does, with any placement."""
-    smallest = _first(search.candidates(256))
-    return search.longest(smallest.settings, trained) if smallest.fits else 0
-
-
-def _concurrency(search: Search, found: Found) -> float:
-    """Sequences of the planned context that would fit: what is left, divided by what one more takes."""
-    if not found.fits:
-        return 0.0
-    settings = found.settings
-    per_sequence = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
-    count = settings.n_parallel + 1
-    more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
-    context = resolve(search.arch, more, search.room.devices.backend)
-    then = place_caches(search.arch, more, context, found.memory.placement, search.room.devices.backend)
-    now = found.memory.caches
-    rests = []
-    added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]
-    state = [b - a for a, b in zip((*now.state, now.state_host), (*then.state, then.state_host), strict=True)]
-    for device, kv, kept in zip(_holders(found), added, state, strict=True):
-        if kv + kept > 0:
-            rests.append(max(device_spare(device), 0) / (kv + kept))
-    return float(min(settings.n_parallel + min(rests, default=MAX_SEQUENCES), MAX_SEQUENCES))
-
-
-def _holders(found: Found) -> list[DeviceMemory]:
-    """The estimate's devices that the placement knows, and the host."""
-    devices = found.estimate.devices
-    return [*devices[: len(found.memory.weights.devices)], devices[-1]]
-
-
-def _warnings(search: Search, found: Found, trained: int) -> list[str]:
-    warnings = []
-    if not search.table.exact and search.table.scale == 1.0:
-        warnings.append("This mix is no public rule: weights are those of the nearest public one.")
-    if found.settings.mmproj:
-        warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
-    per_sequence = found.memory.context.n_ctx_seq
-    if per_sequence > trained + 255:
-        warnings.append(
-            f"{context_text(per_sequence)} is beyond the {context_text(trained)} the model was trained for."
-        )
-    for note in search.arch.notes:
-        warnings.append(note)
-    return warnings
-
-
-def public_settings(settings: LlamaCppSettings, room: Room, found: Found) -> dict[str, Any]:
-    """The settings that make the plan true, under llama.cpp's own names; defaults that matter included."""
-    threads = settings.threads or room.host.cpu.physical_cores or room.host.cpu.usable_cores
-    shown: dict[str, Any] = {
-        "n_ctx": settings.n_ctx or found.memory.context.n_ctx,
-        "n_parallel": settings.n_parallel,
-        "kv_unified": settings.kv_unified,
-        "n_gpu_layers": settings.n_gpu_layers if found.memory.placement.n_devices else 0,
-        "n_batch": settings.n_batch,
-        "n_ubatch": settings.n_ubatch,
-        "flash_attn": settings.flash_attn,
-        "cache_type_k": settings.cache_type_k,
-        "cache_type_v": settings.cache_type_v,
-    }
-    if threads:
-        shown["threads"] = threads
-    plain = LlamaCppSettings()
-    for key in _SHOWN:
-        value = getattr(settings, key)
-        if value != getattr(plain, key):
-            shown[key] = value
-    return shown
