@@ -42,7 +42,7 @@ UNKNOWN: Final = frozenset(
         "qwen4exp",
     }
 )
-_BUILT: Final = 4  # of a repeated pattern: three times until it has settled, and the last time
+_BUILT: Final = 3  # of a repeated pattern: the first time, one that stands for others, the last one
 _LONGEST_PERIOD: Final = 16
 # weights whose types decide whether a shared expert is computed with the routed ones
 _FUSED: Final = frozenset(
@@ -82,7 +82,8 @@ def _measure(
     backend: Backend,
 ) -> list[int]:
     scheduler, batch = _scheduler(arch, placement, settings, backend), _batch(context)
-    chosen, repeats = _representative(arch, table, placement)
+    pipelined = _pipelined(placement, settings)
+    chosen, repeats = _representative(arch, table, placement, pipelined=pipelined)
     graph = _graph(arch, table, placement, settings, context, batch, chosen).graph
     try:
         return scheduler.measure(graph, repeats)
@@ -224,16 +225,18 @@ def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlaceme
 
 
 def _representative(
-    arch: Architecture, table: WeightTable, placement: LayerPlacement
+    arch: Architecture, table: WeightTable, placement: LayerPlacement, *, pipelined: bool = False
 ) -> tuple[list[int], list[Repeat]]:
     """Return the layers to build the graph of, and which of them stand for how many more.
 
-    Of a pattern of layers that repeats at least five times, the first three and the last time are built; the
-    third stands for those left out.
+    Of a pattern of layers that repeats at least four times, the first two and the last time are built; the
+    second stands for those left out.
     """
     order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
     if any(isinstance(s, LatentAttention) and s.indexer for g in arch.groups for s in g.caches):
         return order, []  # every layer has a tensor that is allocated from the start
+    if pipelined and any(t.name.startswith("per_layer_") for t in arch.tensors):
+        return order, []  # the same holds for copies of each layer's own inputs
     style = _style(arch)
     signs = [_sign(table, placement, style, i) for i in order]
     kept: list[int] = []
@@ -245,17 +248,23 @@ def _representative(
             kept.append(order[at])
             at += 1
             continue
-        repeats.append(Repeat(len(kept) + 2 * period, period, times - _BUILT))
-        kept += order[at : at + 3 * period]
+        repeats.append(Repeat(len(kept) + period, period, times - _BUILT))
+        kept += order[at : at + 2 * period]
         at += period * times
         kept += order[at - period : at]
     return kept, repeats
 
 
 def _longest_repeat(signs: list[tuple[object, ...]], at: int) -> tuple[int, int]:
-    """Return the period from `at` on that leaves out most layers, and how often it repeats."""
+    """Return the period from `at` on that leaves out most layers, and how often it repeats.
+
+    A layer's feed-forward joins the graph with the next layer's attention: what comes before the first period
+    must be the same as what comes before the others.
+    """
     best, best_times, saved = 1, 1, 0
     for period in range(1, min(_LONGEST_PERIOD, (len(signs) - at) // (_BUILT + 1)) + 1):
+        if at == 0 or signs[at - 1] != signs[at + period - 1]:
+            continue
         pattern = signs[at : at + period]
         times = 1
         while signs[at + times * period : at + (times + 1) * period] == pattern:

@@ -8,11 +8,11 @@ ggml_backend_cuda_buffer_type_get_alloc_size in ggml/src/ggml-cuda/ggml-cuda.cu 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from planner.engines.llama_graph_tensor import F16, F32, INPLACE, Tensor
 from planner.quant.formats import CPU_ALIGNMENT, CUDA_ALIGNMENT, CUDA_ROW_PADDING
+from planner.records import dataclass
 
 _ENDLESS: Final = 1 << 62
 _VECTOR_TYPES: Final = frozenset(
@@ -268,24 +268,24 @@ class Allocator:
 
     def _play_again(self, repeat: Repeat, place: dict[int, tuple[int, int, int]]) -> None:
         """Play a stretch of layers again; what it left then is what the one before it has left now."""
-        begin = repeat.start + 1
-        earlier, now = self._first[begin - repeat.length], self._first[begin]
-        count = self._first[begin + repeat.length] - now
-        if now - earlier != count or any(earlier + i in place for i in range(count)):
+        begin, end = repeat.start + 1, repeat.start + 1 + repeat.length
+        now, later = self._first[begin], self._first[end]
+        count = later - now
+        if not self._repeatable(begin, end, repeat.length):
             raise NotRepeatable
         seen: dict[tuple[object, ...], int] = {}
         left = repeat.times
         while left > 0:
-            for i in range(count):
-                found = place.pop(now + i, None)
+            for tensor in range(now, later):
+                found = place.pop(tensor, None)
                 if found is not None:
-                    place[earlier + i] = found
-            for events in self.sections[begin : begin + repeat.length]:
+                    place[tensor - count] = found
+            for events in self.sections[begin:end]:
                 self._play(events, place)
             left -= 1
             state = (
                 tuple(tuple(b) for p in self.pools for b in p.blocks),
-                tuple(place.get(now + i) for i in range(count)),
+                tuple(place.get(tensor) for tensor in range(now, later)),
             )
             before = seen.get(state)
             if before is not None:  # from here on it goes round
@@ -293,3 +293,23 @@ class Allocator:
                 seen.clear()
             else:
                 seen[state] = left
+
+    def _repeatable(self, begin: int, end: int, length: int) -> bool:
+        """True where the stretch ends what the one before it left, as the one after it ends its own."""
+        earlier, now, later = self._first[begin - length], self._first[begin], self._first[end]
+        taken = self._ended(begin, end)
+        left = self._ended(end, end + length)
+        return (
+            all(t >= earlier for t in taken)
+            and not any(earlier <= t < now for t in left)
+            and {now - t for t in taken if t < now} == {later - t for t in left if now <= t < later}
+        )
+
+    def _ended(self, begin: int, end: int) -> list[int]:
+        """Tensors that are freed or taken over in some sections."""
+        return [
+            tensor if kind == _FREE else other
+            for events in self.sections[begin:end]
+            for kind, tensor, other, _ in events
+            if kind != _ALLOC
+        ]

@@ -5,8 +5,6 @@ src/llama-graph.cpp, llama.cpp b11434; method names follow its functions where t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from planner.engines.llama_graph_styles import Style
 from planner.engines.llama_graph_tensor import (
     F16,
@@ -32,6 +30,7 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.quant.formats import QuantFormat, ggml_format
+from planner.records import dataclass
 
 _ROPE_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight")
 _MROPE_SECTIONS = 4  # GGML_MROPE_SECTIONS: positions a token under mrope

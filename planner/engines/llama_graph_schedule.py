@@ -7,13 +7,14 @@ indices: the devices in order, the host last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from planner.engines.llama_graph_alloc import Allocator, BufferType, Repeat
 from planner.engines.llama_graph_fuse import fuse
 from planner.engines.llama_graph_support import device_supports
 from planner.engines.llama_graph_tensor import VIEWS, Graph, Tensor
+from planner.records import dataclass
 
 _COPIES: Final = 4  # GGML_SCHED_MAX_COPIES
 _OFFLOAD_BATCH: Final = 32  # GGML_OP_OFFLOAD_MIN_BATCH

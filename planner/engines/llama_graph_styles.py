@@ -6,13 +6,14 @@ everything else is read off the tensors that a layer has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
 from planner.models.architecture import LayerGroup, MixtureOfExperts
 from planner.models.cache import SlidingWindow
+from planner.records import dataclass
 
 
 class Late(Enum):
