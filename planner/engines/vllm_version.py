@@ -7,8 +7,9 @@ release notes and seen in the logs of real servers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from planner.records import dataclass
 
 RULES_VERSION: Final = "0.33.0"
 _RELEASE: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
@@ -60,3 +61,27 @@ def parse_release(text: str | None) -> Release:
     if match is None:
         return CURRENT
     return Release(int(match[1]), int(match[2]), int(match[3] or 0))
+
+
+def differences(installed: str) -> tuple[str, ...]:
+    """Say what an installed vLLM does otherwise than the rules that a plan was made by.
+
+    Empty where it is the same release. The text is one clause each, for `doctor` and warnings.
+    """
+    release = parse_release(installed)
+    if _RELEASE.search(installed) is None:
+        return (f"the installed vLLM does not say its release ('{installed[:40]}')",)
+    if (release.major, release.minor) == (CURRENT.major, CURRENT.minor):
+        return ()
+    if release > CURRENT:
+        return (f"vLLM {installed} is newer than the {RULES_VERSION} that the rules were read from",)
+    said = [f"vLLM {installed} is older than the {RULES_VERSION} that the rules were read from"]
+    if release.default_utilization != CURRENT.default_utilization:
+        said.append(f"its default gpu_memory_utilization is {release.default_utilization:g}")
+    if not release.graphs_in_budget:
+        said.append("its CUDA graphs come on top of the budget")
+    if not release.tokens_from_concurrency:
+        said.append("the tokens that it logs are no capacity for models with local attention")
+    if release < Release(0, 15):
+        said.append("its sampler's warm-up takes twice the memory")
+    return tuple(said)

@@ -278,3 +278,13 @@ def test_packed_pages_of_compressed_attention() -> None:
     assert pages == {37440, 32832, 8640, 1728}
     assert layout.bytes_per_block[0] >= four * (37440 + 8640) + many * 1728
     assert layout.blocks_per_request(4096) < layout.blocks_per_request(1 << 20)
+
+
+def test_an_installed_release_is_checked() -> None:
+    from planner.engines.vllm_version import differences
+
+    assert differences("0.33.0") == ()
+    assert "newer" in differences("0.40.1")[0]
+    old = "; ".join(differences("0.11.2"))
+    assert "older" in old and "0.9" in old and "warm-up" in old
+    assert "does not say" in differences("main")[0]
