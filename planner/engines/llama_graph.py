@@ -239,6 +239,7 @@ def _representative(
         return order, []  # the same holds for copies of each layer's own inputs
     style = _style(arch)
     signs = [_sign(table, placement, style, i) for i in order]
+    signs[-1] = ("last", *signs[-1])  # the only one that leaves out the tokens whose outputs nobody asked for
     kept: list[int] = []
     repeats: list[Repeat] = []
     at = 0
