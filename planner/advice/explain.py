@@ -116,7 +116,7 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
         )
     except PlannerError:
         return []
-    if longest > plan.max_context * 1.05:
+    if longest > plan.max_context * 1.05 and plan.max_context:
         return [
             f"{how} raises the longest context from {context_text(plan.max_context)} to "
             f"{context_text(longest)}, at a small loss of quality"
@@ -134,7 +134,7 @@ def _whole_on_gpu(model: Model, machine: Machine, workload: Workload, plan: Plan
     """How much GPU memory would hold all of it, where it is not all there."""
     if plan.placement is Placement.GPU and plan.fits:
         return []
-    if not machine.accelerators:
+    if not machine.accelerators or plan.engine == "vllm":
         return []
     roomy = _with_plenty(machine)
     wanted = replace(workload, context=workload.context or plan.settings.get("n_ctx") or 8192)

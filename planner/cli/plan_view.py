@@ -150,7 +150,7 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
     counts: list[int] = []
     for device in plan.memory.devices:
         parts = (device.weights, device.kv_cache, device.state, device.compute, device.overhead)
-        verdict = "" if device.available == 0 else "fits" if device.fits else "TOO SMALL"
+        verdict = "TOO SMALL" if device.available and not device.fits else "fits" if plan.fits else ""
         row = [
             device.name,
             *(f"{part / GIB:.2f}" for part in parts),

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from planner.engines.llama_options import typed
 from planner.errors import InputError, RefusedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
@@ -22,6 +23,7 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.quant.formats import ggml_format
+from planner.records import dataclass
 from planner.units import round_up
 
 
@@ -96,10 +98,7 @@ class LlamaCppSettings:
     @classmethod
     def of(cls, overrides: Mapping[str, Any]) -> LlamaCppSettings:
         """Return the defaults with these settings; InputError for an unknown name or an impossible value."""
-        unknown = [name for name in overrides if name not in _FIELDS]
-        if unknown:
-            raise InputError(f"llama.cpp has no setting '{unknown[0]}'; it has {', '.join(sorted(_FIELDS))}")
-        settings = replace(cls(), **overrides)
+        settings = replace(cls(), **typed(overrides, _DEFAULTS)) if overrides else cls()
         settings.check()
         return settings
 
@@ -119,7 +118,7 @@ class LlamaCppSettings:
             raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
 
 
-_FIELDS: Final = frozenset(f.name for f in fields(LlamaCppSettings))
+_DEFAULTS: Final = {f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)}
 
 
 @dataclass(frozen=True, slots=True)
