@@ -7,7 +7,7 @@ planner.launch what to type.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from planner.advice.utility import Worth, is_short, worth
@@ -16,6 +16,7 @@ from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
+from planner.records import dataclass
 from planner.units import gib
 
 # From the closest to the original down to what still makes sense, with the bits a weight that a whole model

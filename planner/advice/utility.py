@@ -7,10 +7,10 @@ and in one place: they rank plans, they are never printed as measurements.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from planner.engines.plan import Interval, Placement, Plan, UseCase, Workload
+from planner.records import dataclass
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {

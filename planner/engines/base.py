@@ -7,7 +7,6 @@ so that a command that needs one engine doesn't pay for the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
@@ -17,6 +16,7 @@ from planner.errors import InputError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
 from planner.models.tensors import TensorInfo
+from planner.records import dataclass
 
 NO_OVERRIDES: Final[Mapping[str, Any]] = {}
 

@@ -6,8 +6,6 @@ src/llama-context.cpp): mask and inputs, and the largest of the phases logits, f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
@@ -15,6 +13,7 @@ from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
 from planner.quant.formats import ggml_format
+from planner.records import dataclass
 
 _COPIES = 4  # GGML_SCHED_MAX_COPIES: graph inputs held by pipeline parallelism
 

@@ -7,7 +7,6 @@ llama-memory-recurrent.cpp and output_reserve in llama-context.cpp, llama.cpp b1
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.engines.llama_placement import HOST, LayerPlacement
@@ -23,6 +22,7 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.quant.formats import CPU_ALIGNMENT, QuantFormat, cuda_bytes, ggml_format, host_bytes
+from planner.records import dataclass
 from planner.units import round_up
 
 _SPARSE_RATIO, _HEAVY_RATIO = 4, 128  # DSV4_CSA_RATIO, DSV4_HCA_RATIO

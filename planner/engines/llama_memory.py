@@ -6,7 +6,7 @@ Weights, caches, state and compute buffers together, as its own memory breakdown
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from planner.engines.llama_compute import exact
@@ -17,6 +17,7 @@ from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSett
 from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
+from planner.records import dataclass
 
 Measure = Callable[[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend], ComputeBuffers]
 

@@ -9,13 +9,14 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
 from planner.engines.llama_settings import CURRENT, Build, LlamaCppSettings
 from planner.errors import InputError
 from planner.models.architecture import Architecture, LayerGroup
+from planner.records import dataclass
 
 HOST: Final = -1  # the device index of the host
 EXPERT_PATTERN: Final = r"ffn_(up|down|gate_up|gate)_(ch|)exps"

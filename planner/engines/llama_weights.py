@@ -7,7 +7,6 @@ ggml_repack_get_optimal_repack_type in ggml/src/ggml-cpu/repack.cpp, llama.cpp b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
@@ -20,6 +19,7 @@ from planner.models.architecture import Architecture, LayerGroup
 from planner.models.tensors import Role, TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
 from planner.quant.mixes import GroupTypes, Mix, MixTypes, find_mix, mix_types, nearest_mix
+from planner.records import dataclass
 from planner.units import round_up
 
 # LLM_TENSOR_LAYER_INPUT: always on the host

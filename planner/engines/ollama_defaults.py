@@ -7,7 +7,7 @@ envconfig/config.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from planner.engines.llama_search import Room
@@ -16,6 +16,7 @@ from planner.errors import InputError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, SlidingWindow
+from planner.records import dataclass
 from planner.units import GIB, MIB
 
 # Families that Ollama never serves more than one request at a time (server/sched.go).

@@ -6,9 +6,11 @@ All sizes are integer bytes; rates are tokens a second; times are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
+
+from planner.records import dataclass
 
 
 class UseCase(StrEnum):

@@ -6,10 +6,10 @@ allocated itself. It cannot be computed; each interval names what it rests on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from planner.hardware.machine import Accelerator, Backend
+from planner.records import dataclass
 from planner.units import GIB, MIB
 
 

@@ -11,11 +11,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
 from planner.models.usercache import state_dir
+from planner.records import dataclass
 
 MIB: Final = 1 << 20
 # An engine's log rounds to whole MiB, down; a plan may be off by that and still be right.

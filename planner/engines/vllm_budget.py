@@ -9,7 +9,6 @@ carry an interval here. Where each coefficient comes from stands beside it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from planner.engines.plan import Interval
@@ -21,6 +20,7 @@ from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, DenseFeedForward, LayerGroup, MixtureOfExperts
 from planner.models.cache import LatentAttention
 from planner.models.tensors import Role
+from planner.records import dataclass
 from planner.units import GIB, MIB
 
 # Bytes that the sampler's warm-up takes for one row's logit, (low, expected, high):

@@ -6,11 +6,10 @@ _get_backend_priorities, vllm/model_executor/layers/fused_moe/oracle/mxfp4.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from planner.engines.vllm_version import CURRENT, Release
 from planner.hardware.assemble import driver_reserve
 from planner.hardware.machine import Accelerator, Backend
+from planner.records import dataclass
 from planner.units import GIB
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from planner.engines.plan import DeviceMemory, MemoryEstimate
 from planner.engines.vllm_budget import CONTEXT, Overheads, overheads
@@ -15,6 +15,7 @@ from planner.engines.vllm_version import CURRENT, Release
 from planner.engines.vllm_weights import WeightTable, offloaded
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
+from planner.records import dataclass
 from planner.units import context_text, gib
 
 

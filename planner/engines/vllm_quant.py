@@ -9,13 +9,14 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final
 
 from planner.errors import InputError, UnsupportedError
 from planner.models.architecture import Architecture
 from planner.models.tensors import EXPERT_ROLES, Role
+from planner.records import dataclass
 
 
 class Storage(StrEnum):

@@ -7,7 +7,7 @@ and then, one after the other, what an operator would change, each step with its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.plan import Workload
@@ -20,6 +20,7 @@ from planner.engines.vllm_version import CURRENT
 from planner.engines.vllm_weights import WeightTable
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.architecture import Architecture
+from planner.records import dataclass
 
 COMFORT: Final = 32768  # tokens: a context that no one calls short
 SHORTEST: Final = 2048  # below this a plan isn't one

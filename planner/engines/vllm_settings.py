@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_version import CURRENT, Release
 from planner.errors import InputError
+from planner.records import dataclass
 
 # vLLM 0.33.0, vllm/config/cache.py CacheDType: what the planner knows the page size of
 KV_CACHE_DTYPES: Final = (

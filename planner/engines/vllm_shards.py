@@ -7,7 +7,6 @@ fused_moe/expert_map_manager.py, oracle/mxfp4.py, attention/mla_attention.py, ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from planner.engines.vllm_gpu import GpuTraits
@@ -18,6 +17,7 @@ from planner.engines.vllm_version import CURRENT, Release
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
 from planner.models.tensors import EXPERT_ROLES, Role, TensorInfo
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

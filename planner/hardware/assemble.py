@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine, TensorRates
 from planner.hardware.profile_model import Bin, Profile
+from planner.records import dataclass
 from planner.units import GIB, MIB, gib, size_text
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from planner.hardware.system import System
+from planner.records import dataclass
 from planner.units import gib
 
 # Version 1 writes a huge page-rounded number for "no limit".

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from planner.hardware.machine import Accelerator, Cpu
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

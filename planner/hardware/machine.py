@@ -7,8 +7,10 @@ All sizes are integer bytes; rates are bytes a second or operations a second.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from planner.records import dataclass
 
 
 class Backend(StrEnum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from planner.hardware.profile_index import all_names, fold, load_index
 from planner.hardware.profile_model import Profile
 from planner.hardware.profile_store import split_bin, user_profiles
+from planner.records import dataclass
 from planner.units import MIB
 
 

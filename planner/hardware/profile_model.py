@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError
 from planner.hardware.machine import TensorRates
+from planner.records import dataclass
 from planner.units import GIB, MIB
 
 KINDS: Final = ("gpu", "soc", "cpu", "cloud", "machine")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import InputError
+from planner.records import dataclass
 from planner.units import parse_size
 
 MAX_COUNT: Final = 1024

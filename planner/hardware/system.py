@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from planner.hardware.probes import metal_working_set, read_registry, windows_cpu
+from planner.records import dataclass
 
 _MAX_TEXT: Final = 1 << 22
 COMMAND_TIMEOUT_S: Final = 3.0

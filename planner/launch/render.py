@@ -7,13 +7,14 @@ engine's command is one new module with `shell(plan, model) -> Launch` and one l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from typing import Any, Final
 
 from planner.engines.plan import Plan
 from planner.errors import InputError
 from planner.models.model import Model
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

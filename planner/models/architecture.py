@@ -6,11 +6,12 @@ one constructor each, one result. Everything is computed per group, never per la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from planner.models.cache import CacheSpec
 from planner.models.tensors import Role, TensorInfo
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ those of the whole model, before any tensor parallel split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ src/models/*.cpp, names from src/llama-arch.cpp LLM_TENSOR_NAMES.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from planner.models.cache import CacheSpec
 from planner.models.gguf_roles import role_of
 from planner.models.hf_reader import MAX_LAYERS, Reader
 from planner.models.tensors import TensorInfo
+from planner.records import dataclass
 
 Tensors = list[TensorInfo]
 Key = TypeVar("Key", bound=Hashable)

@@ -7,7 +7,6 @@ llama.cpp b11434, src/models/*.cpp (the file is named after gguf_arch) and conve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from planner.models.architecture import FeedForward, LayerGroup
@@ -34,6 +33,7 @@ from planner.models.family_blocks import (
 from planner.models.family_patterns import Windows
 from planner.models.hf_reader import Reader
 from planner.models.hf_rope import read_rope
+from planner.records import dataclass
 
 Kind = tuple[bool, bool, Dims]  # slides, has experts, dimensions of its attention
 

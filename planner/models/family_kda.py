@@ -5,7 +5,7 @@ llama.cpp b11434: src/models/kimi-linear.cpp, kimi-k3.cpp, bailingmoe3.cpp, glm5
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from planner.models.architecture import FeedForward
@@ -36,6 +36,7 @@ from planner.models.family_mla import (
 )
 from planner.models.hf_reader import MAX_LAYERS, Reader
 from planner.models.hf_rope import read_rope
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ stored as its halves k_b and v_b (conversion/deepseek.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from planner.models.architecture import FeedForward
@@ -31,6 +31,7 @@ from planner.models.family_blocks import (
 )
 from planner.models.hf_reader import Reader
 from planner.models.hf_rope import read_rope
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ ggml/include/gguf.h (value types) and include/llama.h (file types).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

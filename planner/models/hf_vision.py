@@ -8,11 +8,11 @@ checkpoints. A tower without a function is stated with `parameters=0`: its size 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from planner.models.architecture import Vision
 from planner.models.hf_reader import MAX_LAYERS, Reader
+from planner.records import dataclass
 
 # Keys of the projector that some files keep outside vision_config.
 _OUTER: Final = ("out_hidden_size", "projector_hidden_size", "alignment_intermediate_size")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from planner.models.architecture import Architecture
 from planner.models.tensors import TensorInfo
+from planner.records import dataclass
 
 if TYPE_CHECKING:
     from planner.models.catalogue import Entry

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
+
+from planner.records import dataclass
 
 
 class Role(StrEnum):

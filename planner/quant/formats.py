@@ -7,12 +7,12 @@ ggml/src/ggml-backend.cpp of the same build.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Final
 
 from planner.errors import UnsupportedError
 from planner.models.gguf_types import GGML_TYPES
+from planner.records import dataclass
 from planner.units import round_up
 
 CUDA_ALIGNMENT: Final = 128

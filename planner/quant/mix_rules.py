@@ -7,13 +7,13 @@ conversion/base.py (prepare_tensors). planner.quant.mixes applies them to a whol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final
 
 from planner.errors import UnsupportedError
 from planner.quant.formats import GGML_FORMATS
+from planner.records import dataclass
 
 
 class Category(Enum):

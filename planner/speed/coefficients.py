@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import exp, sqrt
 from pathlib import Path
 from typing import Any, Final
 
 from planner.engines.plan import Interval
+from planner.records import dataclass
 from planner.speed.situation import Situation
 from planner.speed.terms import Term
 from planner.speed.work import ModelWork

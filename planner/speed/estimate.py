@@ -6,9 +6,8 @@ under a millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from planner.engines.plan import Interval, SpeedEstimate
+from planner.records import dataclass
 from planner.speed.coefficients import Fit, coefficients, features
 from planner.speed.reasons import explain
 from planner.speed.situation import Situation
