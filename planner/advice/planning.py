@@ -14,10 +14,10 @@ from planner.advice.utility import Worth, is_short, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
-from planner.hardware.machine import Backend, Machine
+from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
 from planner.records import dataclass
-from planner.units import gib
+from planner.units import GIB, gib
 
 # From the closest to the original down to what still makes sense, with the bits a weight that a whole model
 # takes on average: only to decide which ones to plan exactly. An engine offers more, and any of them may be
@@ -31,12 +31,25 @@ GGUF_LADDER: Final = {
     "Q3_K_M": 3.91,
     "Q2_K": 3.0,
 }
+# The same for checkpoints that vLLM loads; 4-bit ones keep embeddings and head in 16 bits.
+CHECKPOINT_BITS: Final = {
+    "BF16": 16.0,
+    "F16": 16.0,
+    "FP8": 8.0,
+    "W8A8": 8.0,
+    "NVFP4": 4.5,
+    "MXFP4": 4.25,
+    "GPTQ-Int4": 4.2,
+    "W4A16": 4.2,
+    "AWQ": 4.1,
+}
 # Beside the CPU, where every bit costs speed, experts take four bits or less.
 HYBRID_LADDER: Final = ("Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
 # The bits above are averages: a model may lie this much below them.
 BITS_SLACK: Final = 0.94
 FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
+SERVER_MEMORY: Final = 32 * GIB
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
 
@@ -83,12 +96,17 @@ def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str
         return ("llama.cpp",)
     cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
-    linked = len(machine.accelerators) > 1 and all(a.nvlink_bandwidth for a in machine.accelerators)
+    linked = len(machine.accelerators) > 1 and all(_is_server_gpu(a) for a in machine.accelerators)
     if cuda and (serving or linked):
         return ("vllm", "llama.cpp")
     if model.architecture.gguf_arch is None:
         return ("vllm",)
     return ("llama.cpp",)
+
+
+def _is_server_gpu(accelerator: Accelerator) -> bool:
+    """True for a GPU joined to its neighbours by NVLink and as large as those in servers."""
+    return bool(accelerator.nvlink_bandwidth) and accelerator.memory_total >= SERVER_MEMORY
 
 
 def quants_for(model: Model, engine: str) -> tuple[str, ...]:
@@ -97,13 +115,24 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
         return (model.quant,)
     offered = get_engine(engine).quants(model.architecture)
     if engine == "vllm":
-        return offered
+        return with_published(model, offered)
     ladder = tuple(q for q in GGUF_LADDER if q in offered)
     native = tuple(q for q in offered if q.startswith("MXFP4"))
     if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
         # Trained in MXFP4: anything else is larger or worse.
         return native
     return ladder or offered
+
+
+def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the quantised checkpoints that are published for a catalogue model, largest first."""
+    if model.entry is None:
+        return offered
+    names = dict.fromkeys(offered)
+    for file in model.entry.files:
+        if file.format == "safetensors":
+            names.update(dict.fromkeys(q for q in file.quants if q in CHECKPOINT_BITS))
+    return tuple(sorted(names, key=lambda q: -CHECKPOINT_BITS.get(q, 16.0)))
 
 
 def bare_plan(
@@ -272,6 +301,8 @@ def plan_model(
     if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
         raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
     engines = (get_engine(engine).name,) if engine else engines_for(model, machine, workload)
+    if engine is None and overrides:
+        engines = _that_know(overrides, engines)
     wanted = model.quant or quant
     if wanted is not None:
         wanted = _spelled(model, engines, wanted)
@@ -288,6 +319,13 @@ def plan_model(
     raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
 
 
+def _that_know(overrides: Mapping[str, Any], engines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the engines that have all the settings asked for; without any, those there are (to say it)."""
+    candidates = dict.fromkeys((*engines, "llama.cpp", "vllm"))
+    known = tuple(name for name in candidates if set(overrides) <= get_engine(name).settings)
+    return known or engines
+
+
 def _finished(plan: Plan, machine: Machine) -> Plan:
     return with_measurement(plan) if machine.detected else plan
 
@@ -296,7 +334,8 @@ def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
     """Return the quantisation as the engine spells it; InputError where no engine offers it."""
     offered: list[str] = []
     for engine in engines:
-        for name in get_engine(engine).quants(model.architecture):
+        names = get_engine(engine).quants(model.architecture)
+        for name in with_published(model, names) if engine == "vllm" else names:
             if name.lower() == quant.lower():
                 return name
             offered.append(name)

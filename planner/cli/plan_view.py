@@ -19,6 +19,7 @@ from planner.hardware.machine import Accelerator, Machine
 from planner.units import GIB, context_text, gib, rate_text
 
 ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
+SHORTEST_NAME = 12  # columns below which a model's name says nothing any more
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",
     Placement.HYBRID: "GPU + CPU",
@@ -110,6 +111,12 @@ def print_machine(machine: Machine) -> None:
             print_wrapped(note, indent="  ", bullet="note ")
 
 
+def _room_for_names(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns that are left for the models' names."""
+    others = sum(max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers)) if i != 1)
+    return width() - others - 2 * (len(headers) - 1)
+
+
 def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None:
     """Print the table of `check`, best first; in at most 80 columns on a narrow terminal."""
     rows = []
@@ -136,10 +143,17 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
         "Tokens/s" if users == 1 else "Tokens/s each",
     ]
     if fmt == PLAIN:
-        others = sum(max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers)) if i != 1)
-        room = max(12, width() - others - 2 * (len(headers) - 1))
+        room = _room_for_names(headers, rows)
+        for column in ("Engine", "Quant"):
+            # A very narrow terminal keeps what tells most.
+            if room < SHORTEST_NAME:
+                at = headers.index(column)
+                headers.pop(at)
+                for row in rows:
+                    row.pop(at)
+                room = _room_for_names(headers, rows)
         for row in rows:
-            row[1] = clip(row[1], room)
+            row[1] = clip(row[1], max(room, SHORTEST_NAME))
     print_table(rows, headers, fmt)
 
 

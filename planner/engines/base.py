@@ -38,6 +38,7 @@ class Engine(Protocol):
     """
 
     name: str
+    settings: frozenset[str]  # names that `overrides` may have
 
     def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
         """None where the engine can run this; else the reason why not, as one clause."""

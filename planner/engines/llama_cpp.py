@@ -19,7 +19,7 @@ from planner.engines.llama_search import (
     nice_context,
     room_of,
 )
-from planner.engines.llama_settings import ALL_LAYERS, BUILD, LlamaCppSettings
+from planner.engines.llama_settings import ALL_LAYERS, BUILD, SETTINGS, LlamaCppSettings
 from planner.engines.llama_weights import weight_table
 from planner.engines.plan import MemoryEstimate, Plan, UseCase, Workload
 from planner.errors import RefusedError, UnsupportedError
@@ -41,6 +41,7 @@ class LlamaCpp:
     """The llama.cpp engine (llama-server)."""
 
     name = "llama.cpp"
+    settings = SETTINGS
 
     def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
         """None where llama.cpp runs this; else the reason why not."""

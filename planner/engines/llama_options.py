@@ -14,6 +14,7 @@ from planner.errors import InputError
 
 # written the other way round on llama.cpp's command line
 _NEGATED: Final = {"no_kv_offload": "kv_offload", "no_op_offload": "op_offload", "no_mmap": "mmap"}
+NEGATED: Final = frozenset(_NEGATED)
 _ON: Final = frozenset({"on", "true", "yes", "1"})
 _OFF: Final = frozenset({"off", "false", "no", "0"})
 

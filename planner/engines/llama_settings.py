@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from planner.engines.llama_options import typed
+from planner.engines.llama_options import NEGATED, typed
 from planner.errors import InputError, RefusedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
@@ -118,7 +118,8 @@ class LlamaCppSettings:
             raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
 
 
-_DEFAULTS: Final = {f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)}
+_DEFAULTS: Final[dict[str, Any]] = {f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)}
+SETTINGS: Final = frozenset(_DEFAULTS) | NEGATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable, weight_table
 from planner.engines.ollama_defaults import (
     ONE_AT_A_TIME,
+    SETTINGS,
     OllamaSettings,
     automatic_batch,
     default_context,
@@ -63,6 +64,7 @@ class Ollama:
     """The Ollama engine."""
 
     name = "ollama"
+    settings = SETTINGS
 
     def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
         """None where Ollama runs this; else the reason why not."""

@@ -54,9 +54,9 @@ class OllamaSettings:
     @classmethod
     def of(cls, overrides: Mapping[str, Any]) -> OllamaSettings:
         """Return the defaults with these settings; InputError for an unknown name or impossible value."""
-        unknown = [name for name in overrides if name not in _FIELDS]
+        unknown = [name for name in overrides if name not in SETTINGS]
         if unknown:
-            raise InputError(f"ollama has no setting '{unknown[0]}'; it has {', '.join(sorted(_FIELDS))}")
+            raise InputError(f"ollama has no setting '{unknown[0]}'; it has {', '.join(sorted(SETTINGS))}")
         settings = replace(cls(), **overrides)
         if settings.kv_cache_type not in _KV_TYPES:
             raise InputError(f"kv_cache_type '{settings.kv_cache_type}' is not one of f16, q8_0, q4_0")
@@ -67,7 +67,7 @@ class OllamaSettings:
         return settings
 
 
-_FIELDS: Final = frozenset(f.name for f in fields(OllamaSettings))
+SETTINGS: Final = frozenset(f.name for f in fields(OllamaSettings))
 
 
 def default_context(vram: int) -> int:

@@ -23,7 +23,7 @@ from planner.engines.vllm_search import (
     parallel_choices,
     search,
 )
-from planner.engines.vllm_settings import VllmSettings, settings_from
+from planner.engines.vllm_settings import SETTINGS, VllmSettings, settings_from
 from planner.engines.vllm_support import check, gpu_reason, refusal, removed_in
 from planner.engines.vllm_version import CURRENT, RULES_VERSION, Release
 from planner.engines.vllm_weights import weights_per_rank
@@ -39,6 +39,7 @@ class Vllm:
     """The engine as the rest of the planner sees it (planner.engines.base.Engine)."""
 
     name = "vllm"
+    settings = SETTINGS
     rules_version = RULES_VERSION
 
     def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:

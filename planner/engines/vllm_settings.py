@@ -106,6 +106,7 @@ class VllmSettings:
 
 
 _FIELDS: Final = {f.name: f for f in fields(VllmSettings)}
+SETTINGS: Final = frozenset(_FIELDS)
 _COUNTS: Final = frozenset(
     {
         "tensor_parallel_size",
