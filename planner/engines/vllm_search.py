@@ -23,6 +23,7 @@ from planner.models.architecture import Architecture
 from planner.records import dataclass
 
 COMFORT: Final = 32768  # tokens: a context that no one calls short
+ENOUGH: Final = 8192  # tokens: beyond this, no length is worth slower decode or a coarser cache
 SHORTEST: Final = 2048  # below this a plan isn't one
 _BIG_SHARE: Final = 0.2  # of a GPU's memory: weights worth reading from two GPUs at once
 
@@ -126,10 +127,10 @@ def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
 
 def rungs(
     start: VllmSettings, arch: Architecture, devices: Devices, workload: Workload, given: Mapping[str, Any]
-) -> Iterator[tuple[VllmSettings, tuple[str, ...], bool]]:
+) -> Iterator[tuple[VllmSettings, tuple[str, ...], int]]:
     """Yield settings from the engine's defaults to the tightest, each with what was changed and why.
 
-    The last value is True where the step costs the user nothing.
+    The last value is the context, in tokens, from which the step isn't worth its price to the user.
     """
     settings = start
     said: tuple[str, ...] = ()
@@ -137,7 +138,7 @@ def rungs(
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
         said = (f"--gpu-memory-utilization {budget:g}: as much as other processes leave free",)
-    yield settings, said, True
+    yield settings, said, arch.n_ctx_train
     seqs = max(16, 1 << max(0, workload.users - 1).bit_length())
     full = settings.resolved(devices.gpu, arch.n_ctx_train)
     for name, value, reason in _steps(full, seqs, arch, devices, workload):
@@ -147,7 +148,14 @@ def rungs(
         flag = f"--{name.replace('_', '-')}"
         said = tuple(line for line in said if not line.startswith(f"{flag} "))
         said = (*said, f"{flag}{'' if value is True else f' {value}'}: {reason}")
-        yield settings, said, name == "max_num_seqs" and value >= 64
+        if name == "max_num_seqs" and value >= 64:
+            enough = arch.n_ctx_train
+        else:
+            enough = min(arch.n_ctx_train, ENOUGH if name in _DEAR else COMFORT)
+        yield settings, said, enough
+
+
+_DEAR: Final = frozenset({"kv_cache_dtype", "enforce_eager"})
 
 
 def _steps(
@@ -258,9 +266,8 @@ def _fit(
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
-    comfort = min(arch.n_ctx_train, COMFORT)
-    for settings, said, harmless in rungs(choice, arch, devices, workload, given):
-        if best is not None and best[0] >= comfort and not harmless:
+    for settings, said, enough in rungs(choice, arch, devices, workload, given):
+        if best is not None and best[0] >= enough:
             break
         length = asked or arch.n_ctx_train
         outcome = tried(replace(settings, max_model_len=length))
