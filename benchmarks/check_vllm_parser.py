@@ -121,7 +121,7 @@ def commands() -> tuple[dict[tuple[str, ...], list[str]], int, dict[str, int]]:
     from planner.engines.vllm import Vllm
     from planner.errors import PlannerError
     from planner.hardware.profiles import load_profile
-    from planner.launch.vllm_command import serve_argv
+    from planner.launching.vllm_command import serve_argv
     from planner.models.catalogue import load_catalogue
     from planner.models.load import load_model
 

@@ -19,7 +19,7 @@ from planner.models.model import Model
 
 if TYPE_CHECKING:
     from planner.advice.recommend import Recommendation
-    from planner.launch.render import Launch
+    from planner.launching.render import Launch
     from planner.models.catalogue import Entry
 
 
@@ -107,7 +107,7 @@ def launch(plan: Plan, model: Model | str | None = None, *, format: str = "shell
     `model` is the Model that was planned (its name is enough where the plan's own id finds it). Raises
     InputError for a format that the engine or the machine has no use for.
     """
-    from planner.launch.render import render
+    from planner.launching.render import render
 
     return render(plan, load_model(model or plan.model) if not isinstance(model, Model) else model, format)
 

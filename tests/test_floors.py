@@ -14,7 +14,7 @@ FLOORS = [
     {"models", "hardware"},
     {"quant"},
     {"engines"},
-    {"speed", "launch", "documents", "schemas"},
+    {"speed", "launching", "documents", "schemas"},
     {"advice"},
     {
         "api",

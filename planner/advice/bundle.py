@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.plan import Plan
 from planner.errors import InputError
-from planner.launch.render import command_line
+from planner.launching.render import command_line
 from planner.models.model import Model
 
 if TYPE_CHECKING:
@@ -120,12 +120,12 @@ def _ollama_tag(model: Model, plan: Plan) -> str | None:
 
 def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> Download:
     if plan.engine == "vllm":
-        from planner.launch.vllm_command import repository
+        from planner.launching.vllm_command import repository
 
         repo = repository(plan, model)
         include: tuple[str, ...] = _CHECKPOINT
     else:
-        from planner.launch.shell import gguf_repository
+        from planner.launching.shell import gguf_repository
 
         found = gguf_repository(model, plan.quant)
         if found is None:

@@ -1,7 +1,7 @@
 """One complete plan: choose engine and quantisation where they are left open, add speed and command.
 
 This is where the floors meet: an engine decides placement and memory, planner.speed how fast it runs,
-planner.launch what to type.
+planner.launching what to type.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Choice:
 
 def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> Plan:
     """Return the plan with its speed, command, source and the model's own notes."""
-    from planner.launch.render import command_line
+    from planner.launching.render import command_line
     from planner.speed import estimate_plan
 
     plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *model.notes))

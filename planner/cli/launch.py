@@ -45,7 +45,6 @@ def launch(
 ) -> int:
     """The exact command (and files) to start a model so that the plan holds."""
     import planner
-    from planner.api import launch as render_plan
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
@@ -64,7 +63,7 @@ def launch(
         reason = answer.why[0] if answer.why else "not enough memory"
         diagnostic(f"planner: {chosen.name} does not fit: {reason} (planner plan {model} explains)")
         return 1
-    rendered = render_plan(answer, chosen, format=format)
+    rendered = planner.launch(answer, chosen, format=format)
     if json:
         from planner.documents import launch_document
 
@@ -74,14 +73,14 @@ def launch(
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
     if run:
-        from planner.launch.run import run_launch
+        from planner.launching.run import run_launch
 
         return run_launch(rendered)
     return 0
 
 
 def _print_launch(rendered: object) -> None:
-    from planner.launch.render import Launch
+    from planner.launching.render import Launch
 
     assert isinstance(rendered, Launch)
     for name, content in rendered.files:

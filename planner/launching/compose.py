@@ -12,9 +12,9 @@ from typing import Any, Final
 from planner.engines.plan import Placement, Plan
 from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import InputError
-from planner.launch.names import first_command, service_name
-from planner.launch.render import Launch
-from planner.launch.yaml_text import to_yaml
+from planner.launching.names import first_command, service_name
+from planner.launching.render import Launch
+from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
 
 FILE: Final = "compose.yaml"

@@ -29,17 +29,17 @@ class Launch:
 
 # engine -> "module:function" of its command line
 SHELLS: Final[Mapping[str, str]] = {
-    "llama.cpp": "planner.launch.shell:llama_server",
-    "ollama": "planner.launch.shell:ollama",
-    "vllm": "planner.launch.vllm_command:vllm_serve",
+    "llama.cpp": "planner.launching.shell:llama_server",
+    "ollama": "planner.launching.shell:ollama",
+    "vllm": "planner.launching.vllm_command:vllm_serve",
 }
 # format -> module with render(plan, model, shell)
 FORMATS: Final[Mapping[str, str]] = {
-    "compose": "planner.launch.compose",
-    "systemd": "planner.launch.systemd",
-    "kubernetes": "planner.launch.kubernetes",
-    "ray": "planner.launch.ray",
-    "sglang": "planner.launch.sglang",
+    "compose": "planner.launching.compose",
+    "systemd": "planner.launching.systemd",
+    "kubernetes": "planner.launching.kubernetes",
+    "ray": "planner.launching.ray",
+    "sglang": "planner.launching.sglang",
 }
 
 

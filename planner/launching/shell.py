@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.engines.plan import Plan
-from planner.launch.render import Launch
+from planner.launching.render import Launch
 from planner.models.model import Model
 
 # setting -> flag, in the order of the command line; only what the plan holds is printed

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.engines.plan import Plan
-from planner.launch.render import Launch
-from planner.launch.vllm_parsers import REASONING_PARSERS, TOOL_PARSERS
+from planner.launching.render import Launch
+from planner.launching.vllm_parsers import REASONING_PARSERS, TOOL_PARSERS
 from planner.models.model import Model
 
 # setting -> flag; in the order of the command line

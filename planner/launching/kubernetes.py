@@ -13,10 +13,10 @@ from typing import Any, Final
 from planner.engines.plan import Plan
 from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import InputError
-from planner.launch.names import first_command, service_name
-from planner.launch.ray_serve import ray_service
-from planner.launch.render import Launch
-from planner.launch.yaml_text import to_yaml_documents
+from planner.launching.names import first_command, service_name
+from planner.launching.ray_serve import ray_service
+from planner.launching.render import Launch
+from planner.launching.yaml_text import to_yaml_documents
 from planner.models.model import Model
 
 IMAGE: Final = f"vllm/vllm-openai:v{RULES_VERSION}"

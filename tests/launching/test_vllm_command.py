@@ -9,8 +9,8 @@ import pytest
 
 from planner.engines.vllm_settings import VllmSettings
 from planner.errors import InputError
-from planner.launch.render import render
-from planner.launch.vllm_command import (
+from planner.launching.render import render
+from planner.launching.vllm_command import (
     REASONING_PARSERS,
     TOOL_PARSERS,
     recipe_flags,
@@ -19,7 +19,7 @@ from planner.launch.vllm_command import (
 )
 from planner.models.catalogue import load_catalogue
 from planner.models.load import from_entry
-from tests.launch.plans import HOSTILE, hostile, model_of, planned, rendered, two_hosts
+from tests.launching.plans import HOSTILE, hostile, model_of, planned, rendered, two_hosts
 
 
 def test_gpt_oss() -> None:

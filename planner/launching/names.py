@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from planner.launch.render import Launch
+from planner.launching.render import Launch
 
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from planner.errors import InputError
-from planner.launch.render import Launch
+from planner.launching.render import Launch
 
 
 def run_launch(launch: Launch) -> int:

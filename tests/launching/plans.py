@@ -8,7 +8,7 @@ from planner.engines.plan import Plan, Workload
 from planner.engines.vllm import Vllm
 from planner.hardware.machine import Machine
 from planner.hardware.profiles import load_profile
-from planner.launch.render import Launch, render
+from planner.launching.render import Launch, render
 from planner.models.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from planner.engines.plan import MemoryEstimate, Placement, Plan
-from planner.launch.shell import llama_arguments, llama_server, ollama
+from planner.launching.shell import llama_arguments, llama_server, ollama
 from planner.models.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from planner.engines.plan import Plan
 from planner.errors import InputError
-from planner.launch.render import Launch
-from planner.launch.vllm_command import recipe_flags, repository
+from planner.launching.render import Launch
+from planner.launching.vllm_command import recipe_flags, repository
 from planner.models.model import Model
 
 # Classes with a model file in sglang/srt/models.

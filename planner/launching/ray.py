@@ -11,8 +11,8 @@ from typing import Final
 
 from planner.engines.plan import Plan
 from planner.errors import InputError
-from planner.launch.names import first_command
-from planner.launch.render import Launch
+from planner.launching.names import first_command
+from planner.launching.render import Launch
 from planner.models.model import Model
 
 PORT: Final = 6379

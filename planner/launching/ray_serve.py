@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from planner.engines.plan import Plan
-from planner.launch.render import Launch
-from planner.launch.vllm_command import recipe_flags, repository
-from planner.launch.yaml_text import to_yaml
+from planner.launching.render import Launch
+from planner.launching.vllm_command import recipe_flags, repository
+from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
 
 RAY_VERSION: Final = "2.60.0"

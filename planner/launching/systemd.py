@@ -10,8 +10,8 @@ import shlex
 
 from planner.engines.plan import Plan
 from planner.errors import InputError
-from planner.launch.names import first_command, service_name
-from planner.launch.render import Launch
+from planner.launching.names import first_command, service_name
+from planner.launching.render import Launch
 from planner.models.model import Model
 
 

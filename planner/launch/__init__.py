@@ -1,1 +1,0 @@
-"""Launch: rendering a Plan as commands and files."""
