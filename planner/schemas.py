@@ -125,12 +125,50 @@ class MachineDocument(Document):
     notes: list[str]
 
 
+class FleetGpuDocument(Document):
+    """One GPU of a replica."""
+
+    host: str
+    index: int
+
+
+class FleetPlacedDocument(Document):
+    """One replica: which of the plans, on which GPUs."""
+
+    plan: int = Field(ge=0)
+    gpus: list[FleetGpuDocument]
+
+
+class FleetUnplacedDocument(Document):
+    """A model without a place."""
+
+    model: str
+    reason: str
+
+
+class FleetLeftDocument(Document):
+    """GPUs that stay free."""
+
+    host: str
+    gpu: str
+    count: int = Field(ge=0)
+
+
+class FleetDocument(Document):
+    """Which model where on a cluster."""
+
+    placed: list[FleetPlacedDocument]
+    unplaced: list[FleetUnplacedDocument]
+    left: list[FleetLeftDocument]
+
+
 class CheckDocument(Document):
-    """`planner check --json`."""
+    """`planner check --json`; `fleet` only with --cluster."""
 
     machine: MachineDocument
     plans: list[PlanDocument]
     notes: list[str]
+    fleet: FleetDocument | None = None
 
 
 class FileDocument(Document):

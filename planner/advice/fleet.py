@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from planner.advice.planning import complete, with_published
 from planner.engines.base import get_engine
 from planner.engines.plan import Plan, Workload
 from planner.errors import PlannerError
@@ -217,14 +218,15 @@ def _plan(
     engine = get_engine("vllm")
     reason = "no quantisation fits"
     model = request.model
-    for quant in (request.quant,) if request.quant else engine.quants(model.architecture):
+    quants = with_published(model, engine.quants(model.architecture))
+    for quant in (request.quant,) if request.quant else quants:
         try:
             plan = engine.plan(model.id, model.architecture, quant, part, workload, request.overrides)
         except PlannerError as error:
             reason = str(error)
             continue
         if plan.fits:
-            return plan, ""
+            return complete(plan, model, part, workload), ""
         reason = plan.why[0] if plan.why else reason
     return None, reason
 

@@ -37,6 +37,18 @@ def check(
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="WHAT",
+            help="A running cluster: ray, ray:ADDRESS, or what 'kubectl get nodes -o json' prints (a file, or - ).",
+        ),
+    ] = None,
+    serve: Annotated[
+        list[str] | None,
+        typer.Option("--serve", metavar="MODEL", help="With --cluster: a model to place; may be repeated."),
+    ] = None,
     why: Annotated[bool, typer.Option("--why", help="Show every step of the ranking.")] = False,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
@@ -49,6 +61,14 @@ def check(
         from planner.engines.base import get_engine
 
         engine = get_engine(engine).name
+    if serve and cluster is None:
+        raise InputError("--serve places models on a cluster; name it with --cluster")
+    if cluster is not None:
+        if profile or ram or vram or engine:
+            raise InputError("--cluster reads its machines; leave out --profile, --ram, --vram and --engine")
+        from planner.cli.fleet_view import check_cluster
+
+        return check_cluster(cluster, serve or [], workload, json)
     machine = chosen_machine(profile, ram, vram)
     answer = recommend(machine, workload, engine=engine, limit=limit)
     if json:

@@ -1,0 +1,106 @@
+"""`planner check --cluster`: the machines of a running cluster, and which model goes where on them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from planner.api import load_model, recommend
+from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
+from planner.engines.plan import Workload
+from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.advice.fleet import Fleet
+    from planner.hardware.machine import Machine
+
+MAX_BYTES = 64 << 20  # of a node list
+
+
+def check_cluster(source: str, serve: list[str], workload: Workload, json: bool) -> int:
+    """Read a cluster, place the models on it (without any: the best one), print it."""
+    from planner.advice.fleet import Request, plan_fleet
+
+    machine = read_cluster(source)
+    models = [load_model(name) for name in serve]
+    if not models:
+        best = recommend(machine, workload, engine="vllm", limit=1)
+        models = [load_model(plan.model) for plan in best.plans]
+    fleet = plan_fleet(machine, [Request(model, workload) for model in models])
+    if json:
+        print_json(_document(machine, fleet))
+    else:
+        _print(machine, fleet)
+    return 0 if fleet.placed and not fleet.unplaced else 1
+
+
+def read_cluster(source: str) -> Machine:
+    """Return the cluster that a word names: "ray", "ray:ADDRESS", "-" or a file with kubectl's node list."""
+    from planner.hardware.cluster import machine_from_kubernetes, machine_from_ray
+
+    if source == "ray" or source.startswith("ray:"):
+        return machine_from_ray(source.partition(":")[2] or None)
+    if source == "-":
+        if sys.stdin.isatty():
+            raise InputError(
+                "--cluster - reads standard input: kubectl get nodes -o json | planner check --cluster -"
+            )
+        return machine_from_kubernetes(sys.stdin.read(MAX_BYTES))
+    path = Path(source)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{source} is larger than any node list")
+        return machine_from_kubernetes(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--cluster '{source}' is no readable file ({error}); write ray, ray:ADDRESS, - or a file"
+        ) from None
+
+
+def _print(machine: Machine, fleet: Fleet) -> None:
+    print_heading("Cluster")
+    rows = []
+    for host in machine.hosts:
+        kinds = dict.fromkeys(a.name for a in host.accelerators)
+        names = ", ".join(f"{sum(a.name == k for a in host.accelerators)} x {k}" for k in kinds)
+        rows.append([host.name, names or "no GPU", f"{host.ram_available / 2**30:.0f} GiB"])
+    print_table(rows, ["Node", "GPUs", "RAM"])
+    for note in machine.notes:
+        print_wrapped(note, indent="  ", bullet="note ")
+    print_line()
+    print_heading("Which model where")
+    rows = []
+    for placed in fleet.placed:
+        settings = placed.plan.settings
+        split = f"tp {settings.get('tensor_parallel_size', 1)} pp {settings.get('pipeline_parallel_size', 1)}"
+        gpus = ", ".join(f"{h}:{','.join(str(i) for n, i in placed.gpus if n == h)}" for h in placed.hosts)
+        users = f"{placed.plan.max_concurrency:,.0f}"
+        rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, users])
+    if rows:
+        print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"])
+    for model, reason in fleet.unplaced:
+        print_wrapped(f"{model} finds no place: {reason}", indent="  ", bullet="! ")
+    left = ", ".join(f"{count} x {name} on {host}" for host, name, count in fleet.left if count)
+    print_wrapped(f"Left: {left or 'no GPU'}.")
+    for note in fleet.notes:
+        print_wrapped(note, bullet="- ")
+    for placed in {p.plan.command: p for p in fleet.placed}.values():
+        print_line()
+        print_line(placed.plan.command)
+
+
+def _document(machine: Machine, fleet: Fleet) -> dict[str, Any]:
+    from planner.documents import check_document
+
+    return {
+        **check_document(machine, [p.plan for p in fleet.placed], fleet.notes),
+        "fleet": {
+            "placed": [
+                {"plan": i, "gpus": [{"host": host, "index": index} for host, index in p.gpus]}
+                for i, p in enumerate(fleet.placed)
+            ],
+            "unplaced": [{"model": model, "reason": reason} for model, reason in fleet.unplaced],
+            "left": [{"host": host, "gpu": gpu, "count": count} for host, gpu, count in fleet.left],
+        },
+    }
