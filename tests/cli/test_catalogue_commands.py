@@ -51,7 +51,8 @@ def test_show_says_what_one_may_do(cli: Cli) -> None:
     text = " ".join(answer.out.split())
     assert "700 million monthly users" in text
     assert "European Union" in text
-    assert all(len(line) <= 80 for line in answer.out.splitlines())
+    lines = [line for line in answer.out.splitlines() if "https://" not in line]  # a link is not broken
+    assert all(len(line) <= 80 for line in lines)
     document = _valid("show", cli("show", "qwen3:30b-a3b", "--json").out)
     assert document["id"] == "Qwen/Qwen3-30B-A3B"
 
