@@ -23,6 +23,7 @@ from planner.units import gib, rate_text
 SMALLEST_BITS: Final = 2.6  # no useful mix of a whole model is smaller
 COMPUTER_WATTS: Final = 90.0  # of the computer around the cards, under load; an assumption
 DEFAULT_MIN_SPEED: Final = 10.0
+MANY: Final = 7  # options beyond which a table says less
 STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
 
 
@@ -161,14 +162,14 @@ def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     return None
 
 
-def pareto(options: Sequence[Option]) -> list[Option]:
+def pareto(options: Sequence[Option], gain_that_counts: float = 1.2) -> list[Option]:
     """Options that no other beats in price, speed and quality at once, cheapest first.
 
     A gain of less than a fifth in speed is none: it lies inside every interval.
     """
     front: list[Option] = []
     for option in sorted(options, key=lambda o: (o.offer.price or 0.0, -o.speed.expected)):
-        gain = option.speed.expected / 1.2
+        gain = option.speed.expected / gain_that_counts
         if not any(o.speed.expected >= gain and o.loss <= option.loss + 1e-9 for o in front):
             front.append(option)
     return front
@@ -179,6 +180,9 @@ def shown(working: Sequence[Option]) -> list[Option]:
     price and speed (power, noise, room, what one already owns).
     """
     chosen = pareto(working)
+    for gain in (1.35, 1.6, 2.0):
+        if len(chosen) > MANY:
+            chosen = pareto(working, gain)
     for kind in ("card", "cards", "machine"):
         alike = [o for o in working if o.offer.kind == kind]
         cheapest = min(alike, key=lambda o: o.offer.price or 0.0, default=None)
