@@ -82,8 +82,7 @@ def _measure(
     backend: Backend,
 ) -> list[int]:
     scheduler, batch = _scheduler(arch, placement, settings, backend), _batch(context)
-    pipelined = _pipelined(placement, settings)
-    chosen, repeats = _representative(arch, table, placement, pipelined=pipelined)
+    chosen, repeats = _representative(arch, table, placement)
     graph = _graph(arch, table, placement, settings, context, batch, chosen).graph
     try:
         return scheduler.measure(graph, repeats)
@@ -225,7 +224,7 @@ def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlaceme
 
 
 def _representative(
-    arch: Architecture, table: WeightTable, placement: LayerPlacement, *, pipelined: bool = False
+    arch: Architecture, table: WeightTable, placement: LayerPlacement
 ) -> tuple[list[int], list[Repeat]]:
     """Return the layers to build the graph of, and which of them stand for how many more.
 
@@ -235,8 +234,6 @@ def _representative(
     order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
     if any(isinstance(s, LatentAttention) and s.indexer for g in arch.groups for s in g.caches):
         return order, []  # every layer has a tensor that is allocated from the start
-    if pipelined and any(t.name.startswith("per_layer_") for t in arch.tensors):
-        return order, []  # the same holds for copies of each layer's own inputs
     style = _style(arch)
     signs = [_sign(table, placement, style, i) for i in order]
     signs[-1] = ("last", *signs[-1])  # the only one that leaves out the tokens whose outputs nobody asked for

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Final
 
-from planner.engines.llama_graph_alloc import Allocator, BufferType, Repeat
+from planner.engines.llama_graph_alloc import Allocator, BufferType, NotRepeatable, Repeat
 from planner.engines.llama_graph_fuse import fuse
 from planner.engines.llama_graph_support import device_supports
 from planner.engines.llama_graph_tensor import VIEWS, Graph, Tensor
@@ -26,6 +26,7 @@ class _Split:
     start: int
     end: int = 0
     inputs: list[Tensor] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)  # the node that each is first wanted by
 
 
 class Scheduler:
@@ -42,9 +43,17 @@ class Scheduler:
         self.experts = experts  # whether there is anything that the CUDA backend fuses
 
     def measure(self, graph: Graph, repeats: Sequence[Repeat] = ()) -> list[int]:
-        """Return the size of each backend's compute buffer in bytes; the graph can't be used again."""
+        """Return the size of each backend's compute buffer in bytes; the graph can't be used again.
+
+        Raises NotRepeatable where layers that are left out would have tensors allocated from the start.
+        """
         self.assign(graph)
         splits, copies = self._split(graph)
+        if self.copies > 1:
+            for repeat in repeats:
+                begin, end = graph.bounds[repeat.start], graph.bounds[repeat.start + repeat.length]
+                if any(begin <= at < end for s in splits for at in s.wanted):
+                    raise NotRepeatable
         leaves, sections = self._order(graph, splits, copies)
         return Allocator(self.buffers).run(leaves, sections, repeats)
 
@@ -170,6 +179,7 @@ class Scheduler:
                         for copy in made:
                             copy.input = copy.output = True
                     split.inputs.append(src)
+                    split.wanted.append(i)
                 node.src[j] = made[0]
         split.end = len(nodes)
         return splits, copies
