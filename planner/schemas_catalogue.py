@@ -42,6 +42,65 @@ class ModelsDocument(Document):
     models: list[EntryDocument]
 
 
+class CheckedFileDocument(Document):
+    """A published file size beside the one computed from the shape, bytes."""
+
+    file: str
+    quant: str
+    published: int
+    computed: int
+    difference: float
+    source: str
+
+
+class CheckedCardDocument(Document):
+    """What came of checking one card; counts in elements, differences relative."""
+
+    id: str
+    complete: bool
+    parameters_verified: bool
+    published: int | None
+    counted: int | None
+    difference: float | None
+    published_count_holds: str | None
+    file_verified: bool
+    files: list[CheckedFileDocument]
+    reason: str | None
+
+
+class CheckSummaryDocument(Document):
+    """Numbers of cards."""
+
+    cards: int
+    complete: int
+    parameters_verified: int
+    file_verified: int
+    unverified: int
+
+
+class CatalogueCheckDocument(Document):
+    """`planner models --check --json`."""
+
+    models: list[CheckedCardDocument]
+    summary: CheckSummaryDocument
+
+
+class LicenceChangeDocument(Document):
+    """A licence that the card and the hub name differently."""
+
+    card: str
+    hub: str
+
+
+class RefreshDocument(Document):
+    """`planner models --refresh --json`."""
+
+    answered: int
+    failed: dict[str, str]
+    licence_changes: dict[str, LicenceChangeDocument]
+    new: list[str]
+
+
 class LicenceDocument(Document):
     """What one may and must do; not legal advice."""
 
@@ -193,6 +252,8 @@ class BundleDocument(Document):
 
 CATALOGUE_SCHEMAS: dict[str, type[BaseModel]] = {
     "models": ModelsDocument,
+    "models-check": CatalogueCheckDocument,
+    "models-refresh": RefreshDocument,
     "show": ShowDocument,
     "compare": CompareDocument,
     "claims": ClaimsDocument,

@@ -41,8 +41,10 @@ def test_models_check(cli: Cli) -> None:
     answer = cli("models", "granite", "--check")
     assert answer.code == 0
     assert "published file size is met" in answer.out
-    document = json.loads(cli("models", "granite", "--check", "--json").out)
-    assert document["summary"]["parameters_verified"] == document["summary"]["cards"]
+    document = _valid("models-check", cli("models", "granite", "--check", "--json").out)
+    summary = document["summary"]
+    assert isinstance(summary, dict)
+    assert summary["parameters_verified"] == summary["cards"] > 5
 
 
 def test_show_says_what_one_may_do(cli: Cli) -> None:
