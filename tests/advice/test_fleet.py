@@ -39,7 +39,7 @@ def test_small_and_large_share_a_cluster() -> None:
 
 def test_over_two_hosts_only_where_one_is_too_small() -> None:
     machine = cluster(a="h100-80gb x8", b="h100-80gb x8", c="rtx-4090")
-    fleet = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1")])
+    fleet = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1", quant="FP8")])
     (placed,) = fleet.placed
     assert placed.hosts == ("a", "b") and len(placed.gpus) == 16
     assert placed.plan.settings["pipeline_parallel_size"] == 2
