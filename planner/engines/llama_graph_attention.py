@@ -120,16 +120,16 @@ def cached(b: Builder, layer: Layer, spec: Spec, q: Tensor, k: Tensor | None, v:
         if tensor is not None:
             b.graph.expand(tensor)
     home, cells, streams = b.cache_home(layer), inputs.n_kv, b.context.n_stream
-    width_v = spec.v_elements if b.flash else b.widest_v()
+    width_v = spec.v_elements if b.rows_v else b.widest_v()
     store_k = memory(b.kind_k, (spec.k_elements, cells, streams), home)
     store_v = memory(b.kind_v, (width_v, cells, streams), home)
     if k is not None:
         b.graph.expand(_write(store_k, k, inputs.k_idxs))
     if v is not None and inputs.v_idxs is not None:
-        write = _write if b.flash else _write_transposed
+        write = _write if b.rows_v else _write_transposed
         b.graph.expand(write(store_v, v, inputs.v_idxs))
     rows = _read(store_k, spec.head_dim_k, spec.n_head_kv)
-    if b.flash:
+    if b.rows_v:
         values = _read(store_v, spec.head_dim_v, spec.n_head_kv)
     else:
         e, k_v = b.kind_v, cells
@@ -204,6 +204,8 @@ def attend(
         cur = reshape(cur, cur.ne[0] * cur.ne[1], cur.ne[2] * cur.ne[3])
     else:
         kq = mul_mat(k, q)
+        for op in b.style.soft_caps:
+            kq = same(op, kq)
         kq = Tensor("soft_max", F32, kq.ne, (kq, mask) if sinks is None else (kq, mask, sinks))
         if not transposed:
             v = cont(transpose(v))

@@ -139,6 +139,8 @@ class Builder:
         self.host = host
         self.graph = Graph()
         self.flash = context.flash_attn
+        # a cache made before "auto" turned flash attention off keeps V in rows; grok's is off from the start
+        self.rows_v = self.flash or (settings.flash_attn == "auto" and arch.gguf_arch != "grok")
         self.kind_k = ggml_format(settings.cache_type_k)
         self.kind_v = ggml_format(settings.cache_type_v)
         self._inputs: dict[str, Tensor] = {}
@@ -218,7 +220,7 @@ class Builder:
         k_idxs = self.input("k_idxs" + suffix, I64, n)
         v_idxs = None
         if not latent:
-            v_idxs = self.input("v_idxs" + suffix, I64, n if self.flash else n * self.widest_v())
+            v_idxs = self.input("v_idxs" + suffix, I64, n if self.rows_v else n * self.widest_v())
         kind = F16 if self.flash else F32
         mask = self.input("mask" + suffix, kind, cells, n // streams, 1, streams)
         made = AttentionInput(k_idxs, v_idxs, mask, cells)

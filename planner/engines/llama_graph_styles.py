@@ -65,6 +65,7 @@ class Style:
     full_factors: bool = False  # rope frequency factors for layers without a window only
     residual_scale: bool = False  # a factor on what each block adds
     residual_first: bool = False  # residual + block instead of block + residual
+    soft_caps: tuple[str, ...] = ()  # operations that cap attention scores where no flash attention does
     attention_scale: bool = False  # an input that scales Q by position
     sparse_until: int = 0  # layers before this one keep only the largest activations
     rope: Rope = Rope.ALWAYS
@@ -114,12 +115,13 @@ _STYLES: Final = {
     "exaone-moe": Style(gating="sigmoid", scaled_weights=True, rope=Rope.SLIDING_IF_ANY),
     "falcon": Style(norm="norm", parallel=True, residual_last=True),
     "gemma": Style(embedding_scale=True),
-    "gemma2": Style(embedding_scale=True),
+    "gemma2": Style(embedding_scale=True, soft_caps=("scale", "unary", "scale")),
     "gemma3": Style(token_scale=True),
     "gemma3n": Style(token_scale=True, normed_values=True, sparse_until=10),
     "gemma4": Style(token_scale=True, late=Late.AFTER_NORM, normed_values=True, full_factors=True),
     "glm-dsa": _SIGMOID,
     "glm4moe": _SIGMOID,
+    "grok": Style(soft_caps=("scale", "unary", "scale")),
     "gpt-oss": Style(late=Late.BEFORE_NORM, gating="softmax_weight", normed_weights=False),
     "gpt2": Style(norm="norm", rope=Rope.NEVER),
     "granite": Style(embedding_scale=True, residual_scale=True),
