@@ -185,7 +185,11 @@ def _groups(hparams: Hparams, layers: list[list[TensorInfo]]) -> tuple[LayerGrou
         if not tensors:
             if il >= main:
                 continue  # published without its prediction layers
-            raise InputError(f"{hparams.header.source}: layer {il} has no tensors: the file is incomplete")
+            if hparams.n_head[il] or hparams.per_layer("feed_forward_length", 1)[il]:
+                raise InputError(
+                    f"{hparams.header.source}: layer {il} has no tensors: the file is incomplete"
+                )
+            # pruned away whole, as in Nemotron Ultra (src/models/deci.cpp skips it)
         shapes = {t.name: t.shape for t in tensors}
         group = LayerGroup(
             layers=(),
