@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from planner.advice.utility import Worth, is_short, worth
+from planner.advice.utility import Worth, comfortable_speed, is_short, user_speed, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
@@ -214,16 +214,20 @@ class _Search:
         return self.best is not None and self.best.plan.placement is Placement.GPU
 
     def first_whole(self, engine: str, quants: Iterable[str]) -> None:
-        """Try quantisations, largest first, until one lies on GPUs alone with room for a decent context.
+        """Try quantisations, largest first, until one lies on GPUs alone, with a decent context and speed.
 
         Smaller ones only lose quality from there on.
         """
         for quant in quants:
             plan = self._try(engine, quant)
-            if plan is not None and plan.placement is Placement.GPU:
-                short = is_short(plan.max_context, self._workload)
-                if not short or plan.max_context >= self._model.architecture.n_ctx_train:
-                    return
+            if plan is None or plan.placement is not Placement.GPU:
+                continue
+            short = is_short(plan.max_context, self._workload)
+            whole_context = plan.max_context >= self._model.architecture.n_ctx_train
+            tps = user_speed(plan, self._workload)
+            slow = tps is not None and tps < comfortable_speed(self._workload)
+            if not slow and (not short or whole_context):
+                return
 
     def first_that_fits(self, engine: str, quants: Iterable[str]) -> None:
         """Try quantisations, largest first, until one fits at all."""

@@ -14,12 +14,12 @@ from planner.records import dataclass
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {
-    UseCase.GENERAL: 10.0,
-    UseCase.MULTILINGUAL: 10.0,
-    UseCase.VISION: 10.0,
-    UseCase.CODING: 15.0,
-    UseCase.REASONING: 15.0,
-    UseCase.AGENTS: 15.0,
+    UseCase.GENERAL: 15.0,
+    UseCase.MULTILINGUAL: 15.0,
+    UseCase.VISION: 15.0,
+    UseCase.CODING: 20.0,
+    UseCase.REASONING: 20.0,
+    UseCase.AGENTS: 20.0,
 }
 ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
 POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
@@ -36,7 +36,7 @@ SHORT_CONTEXT: Final = {
 }
 SHORT_CONTEXT_PENALTY: Final = 0.15  # share of the quality for each halving below it
 # Share of the quality that running partly from RAM costs: slow long prompts, and a host that is full.
-HYBRID_PENALTY: Final = 0.08
+HYBRID_PENALTY: Final = 0.12
 
 
 @dataclass(frozen=True, slots=True)
