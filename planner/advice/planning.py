@@ -49,6 +49,7 @@ LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
 # The bits above are averages: a model may lie this much below them.
 BITS_SLACK: Final = 0.94
 FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
+FASTEST_BITS: Final = GGUF_LADDER["Q4_K_M"]
 SERVER_MEMORY: Final = 32 * GIB
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
@@ -225,7 +226,8 @@ class _Search:
             short = is_short(plan.max_context, self._workload)
             whole_context = plan.max_context >= self._model.architecture.n_ctx_train
             tps = user_speed(plan, self._workload)
-            slow = tps is not None and tps < comfortable_speed(self._workload)
+            # Below four bits, what is won in speed is lost in quality.
+            slow = tps is not None and tps < comfortable_speed(self._workload) and _bits(quant) > FASTEST_BITS
             if not slow and (not short or whole_context):
                 return
 
