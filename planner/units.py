@@ -102,6 +102,13 @@ def context_text(tokens: int) -> str:
     return f"{tokens:,}"
 
 
+def context_about(tokens: int) -> str:
+    """Print a longest context rounded down to what people say: 131072 -> 128k, 43520 -> 42k."""
+    if tokens >= 1 << 20:
+        return f"{tokens / (1 << 20):.3g}M"
+    return f"{tokens // KIB}k" if tokens >= KIB else str(tokens)
+
+
 def rate_text(value: float) -> str:
     """Print a rate with as many digits as it deserves: 0.42, 7.3, 58, 1,240."""
     if value < 1:

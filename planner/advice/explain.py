@@ -12,7 +12,7 @@ from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Host, Machine
 from planner.models.model import Model
-from planner.units import GIB, context_text, gib, rate_text, size_text
+from planner.units import GIB, context_about, context_text, gib, rate_text, size_text
 
 PLENTY: Final = 1 << 50  # bytes: memory without limit
 
@@ -79,7 +79,7 @@ def _other_quants(model: Model, machine: Machine, workload: Workload, plan: Plan
             f"instead of {rate_text(plan.speed.decode_tps.expected) if plan.speed else '?'}"
         ]
     return [
-        f"{names[at - 1]} fits too, with a longest context of {context_text(larger.max_context)}: "
+        f"{names[at - 1]} fits too, with a longest context of {context_about(larger.max_context)}: "
         f"{_tps(larger, model, machine, workload)}"
     ]
 
@@ -95,7 +95,7 @@ def _shorter_context(model: Model, machine: Machine, workload: Workload, plan: P
         return []
     if 0 < plan.max_context < workload.context:
         return [
-            f"a context of {context_text(plan.max_context)} fits instead of {context_text(workload.context)}"
+            f"a context of {context_about(plan.max_context)} fits instead of {context_text(workload.context)}"
         ]
     return []
 
@@ -118,8 +118,8 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
         return []
     if longest > plan.max_context * 1.05 and plan.max_context:
         return [
-            f"{how} raises the longest context from {context_text(plan.max_context)} to "
-            f"{context_text(longest)}, at a small loss of quality"
+            f"{how} raises the longest context from {context_about(plan.max_context)} to "
+            f"{context_about(longest)}, at a small loss of quality"
         ]
     return []
 

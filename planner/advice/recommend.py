@@ -17,7 +17,7 @@ from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
 from planner.records import dataclass
-from planner.units import context_text, gib, rate_text
+from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
     from planner.models.catalogue import Entry
@@ -244,7 +244,7 @@ def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int,
         if _tps(plan, workload) == max(speeds):
             reasons.append(f"fastest of these: {rate_text(max(speeds))} tokens/s")
         if plan.max_context == max(p.max_context for p in plans) > min(p.max_context for p in plans):
-            reasons.append(f"longest context of these: {context_text(plan.max_context)}")
+            reasons.append(f"longest context of these: {context_about(plan.max_context)}")
     permissive = [c for c in chosen if c.entry.licence_class == "permissive"]
     if rank and permissive and permissive[0] is candidate:
         reasons.append(f"best with a permissive licence ({candidate.entry.licence})")

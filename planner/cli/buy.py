@@ -27,9 +27,9 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
-from planner.cli.plan_view import clip, context_short, range_text
+from planner.cli.plan_view import clip, range_text
 from planner.cli.progress import Progress
-from planner.units import context_text, rate_text
+from planner.units import context_about, context_text, rate_text
 
 # Less than this is too little for documents and for thinking that runs to thousands of tokens.
 DEFAULT_CONTEXT = "16k"
@@ -103,7 +103,7 @@ def _table(
                 clip(option.offer.spec, 26),
                 money(option.offer.price, ""),
                 "/".join(dict.fromkeys(p.quant for p in option.plans)),
-                context_short(min(p.max_context for p in option.plans)),
+                context_about(min(p.max_context for p in option.plans)),
                 range_text(option.speed) if plan.speed else "?",
                 f"{option.watts:.0f} W" if option.watts else "?",
                 option.noise,

@@ -78,20 +78,20 @@ def plan(
         print_reasons,
         print_speed,
     )
-    from planner.units import context_text
+    from planner.units import context_about
 
     if format != PLAIN:
         print_memory(answer, format)
         return 0 if answer.fits else 1
     print_machine(machine)
     print_line()
-    verdict = style("fits", "green") if answer.fits else style("does NOT fit", "red")
     print_heading(f"{chosen.name} {answer.quant} on {ENGINE_NAMES[answer.engine]}")
-    print_wrapped(
-        f"{verdict}, {PLACEMENT_WORDS[answer.placement]}; longest context "
-        f"{context_text(answer.max_context) if answer.max_context else 'none'}" + _concurrency(answer),
-        indent="  ",
-    )
+    if answer.fits:
+        longest = f"longest context {context_about(answer.max_context)}"
+        fits = style("fits", "green")
+        print_wrapped(f"{fits}, {PLACEMENT_WORDS[answer.placement]}; {longest}{_concurrency(answer)}", "  ")
+    else:
+        print_wrapped(style("does NOT fit", "red"), "  ")
     print_reasons(answer)
     print_line()
     print_memory(answer)

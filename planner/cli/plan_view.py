@@ -16,7 +16,7 @@ from planner.cli.output import (
 )
 from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
-from planner.units import GIB, context_text, gib, rate_text
+from planner.units import GIB, context_about, context_text, gib, rate_text
 
 ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
 SHORTEST_NAME = 12  # columns below which a model's name says nothing any more
@@ -54,13 +54,6 @@ def memory_text(plan: Plan) -> str:
         return f"{host:.1f} RAM"
     text = f"{gpus[0]:.1f}" if len(gpus) == 1 else f"{len(gpus)} x {max(gpus):.1f}"
     return f"{text} + {host:.1f} RAM" if plan.placement is Placement.HYBRID else text
-
-
-def context_short(tokens: int) -> str:
-    """A longest context, rounded down to what people say: 131072 -> 128k, 43520 -> 42k."""
-    if tokens >= 1 << 20:
-        return f"{tokens / (1 << 20):.3g}M"
-    return f"{tokens // 1024}k" if tokens >= 1024 else str(tokens)
 
 
 def clip(text: str, columns: int) -> str:
@@ -129,7 +122,7 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
                 plan.quant,
                 ENGINE_NAMES.get(plan.engine, plan.engine),
                 memory_text(plan),
-                context_short(plan.max_context),
+                context_about(plan.max_context),
                 "?" if speed is None else range_text(speed),
             ]
         )
@@ -164,7 +157,7 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
     counts: list[int] = []
     for device in plan.memory.devices:
         parts = (device.weights, device.kv_cache, device.state, device.compute, device.overhead)
-        verdict = "TOO SMALL" if device.available and not device.fits else "fits" if plan.fits else ""
+        verdict = "short" if device.available and not device.fits else "fits" if plan.fits else ""
         row = [
             device.name,
             *(f"{part / GIB:.2f}" for part in parts),

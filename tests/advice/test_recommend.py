@@ -1,0 +1,126 @@
+"""Recommendations: what an expert would sign, on machines from a Raspberry Pi to eight H200."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+
+import planner
+from benchmarks.golden_recommendations import GOLDEN, MACHINES, recommendations
+from planner.advice.recommend import PER_FAMILY, Recommendation, recommend
+from planner.engines.plan import UseCase, Workload
+from planner.models.catalogue import Entry, find_entry, load_catalogue
+
+MACHINE = ["raspberry-pi-5-8gb", "rtx-3060-12gb", "rtx-4090", "apple-m4-max-64gb", "h100-80gb"]
+
+
+@cache
+def answer(machine: str, workload: Workload = Workload(), engine: str | None = None) -> Recommendation:
+    return recommend(planner.load_profile(machine), workload, engine=engine)
+
+
+def entry_of(model: str) -> Entry:
+    return find_entry(model)
+
+
+@pytest.mark.parametrize("machine", MACHINE)
+def test_everything_fits_and_says_why(machine: str) -> None:
+    found = answer(machine)
+    assert found.plans
+    for plan in found.plans:
+        assert plan.fits
+        assert all(d.fits for d in plan.memory.devices)
+        assert plan.command
+        assert plan.speed is not None
+    assert found.plans[0].why[0].startswith("best ")
+    assert found.considered > 250
+
+
+@pytest.mark.parametrize("machine", MACHINE)
+def test_what_is_recommended_first_has_been_checked_and_has_evidence(machine: str) -> None:
+    for plan in answer(machine).plans[:3]:
+        entry = entry_of(plan.model)
+        assert entry.verified
+        assert entry.has_evidence("general")
+
+
+@pytest.mark.parametrize("machine", MACHINE)
+def test_nothing_older_than_a_better_one_of_the_same_family(machine: str) -> None:
+    plans = answer(machine).plans
+    ids = {p.model for p in plans}
+    families: dict[str, int] = {}
+    for plan in plans:
+        entry = entry_of(plan.model)
+        assert entry.superseded_by not in ids
+        families[entry.family] = families.get(entry.family, 0) + 1
+    assert max(families.values()) <= PER_FAMILY
+
+
+def test_never_a_small_model_first_on_a_large_machine() -> None:
+    for machine, billions in (
+        ("rtx-4090", 20),
+        ("h100-80gb", 25),
+        ("8x h200", 200),
+        ("apple-m4-max-64gb", 20),
+    ):
+        assert entry_of(answer(machine).plans[0].model).total_params >= billions * 1e9, machine
+
+
+def test_licences_are_respected() -> None:
+    for plan in answer("h100-80gb", Workload(license="permissive")).plans:
+        assert entry_of(plan.model).licence_class == "permissive"
+    for plan in answer("h100-80gb", Workload(license="commercial")).plans:
+        assert entry_of(plan.model).licence_class in ("permissive", "commercial")
+
+
+def test_vision_needs_a_model_that_sees() -> None:
+    plans = answer("rtx-4090", Workload(use_case=UseCase.VISION)).plans
+    assert plans
+    assert all("vision" in entry_of(p.model).capabilities for p in plans)
+
+
+def test_context_and_users_are_held() -> None:
+    for plan in answer("h100-80gb", Workload(context=32768, users=8)).plans:
+        assert plan.max_context >= 32768
+        assert plan.max_concurrency >= 8
+
+
+def test_min_speed_is_kept_where_anything_keeps_it() -> None:
+    for plan in answer("rtx-4090", Workload(min_speed=60)).plans:
+        assert plan.speed is not None
+        assert plan.speed.decode_tps.expected >= 60
+
+
+def test_one_engine_only() -> None:
+    assert {p.engine for p in answer("rtx-4090", engine="ollama").plans} == {"ollama"}
+    assert {p.engine for p in answer("h100-80gb", engine="vllm").plans} == {"vllm"}
+
+
+def test_nothing_good_fits_is_an_answer() -> None:
+    found = recommend(planner.load_profile("", ram=1 << 30))
+    assert any("Nothing good fits" in note for note in found.notes)
+    impossible = recommend(planner.load_profile("rtx-4090"), Workload(min_speed=5000))
+    assert any("Nothing good fits" in note for note in impossible.notes)
+
+
+def test_work_does_not_grow_with_what_cannot_win() -> None:
+    """A catalogue twenty times as large is looked at once more, not planned twenty times."""
+    machine = planner.load_profile("rtx-4090")
+    entries = list(load_catalogue().entries())
+    once = recommend(machine, entries=entries)
+    many = recommend(machine, entries=entries * 20)
+    assert many.considered == 20 * once.considered
+    assert many.planned == once.planned
+    assert [p.model for p in many.plans] == [p.model for p in once.plans]
+
+
+def test_the_reviewed_file_still_holds() -> None:
+    """What has changed must be read as an expert would: benchmarks/golden_recommendations.py --write."""
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert set(golden) == set(MACHINES)
+    now = recommendations()
+    for machine, cases in now.items():
+        for case, plans in cases.items():
+            assert plans == golden[machine][case], (machine, case)
