@@ -10,7 +10,7 @@ print(plan.fits, plan.command)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.engines.plan import Plan, Workload
@@ -44,15 +44,16 @@ def load_profile(spec: str, *, ram: int | None = None, vram: int | None = None) 
     return load(spec, ram=ram, vram=vram)
 
 
-def load_model(ref: str) -> Model:
+def load_model(ref: str, *, progress: Callable[[str], None] | None = None) -> Model:
     """Return the model that a reference names.
 
     A catalogue name or alias ("gpt-oss-20b", "qwen3:30b-a3b"), a Hugging Face id, a path to a .gguf file or
-    to a folder with a config.json. Raises InputError with one line.
+    to a folder with a config.json. `progress` is told in words what is fetched where that takes time. Raises
+    InputError with one line.
     """
     from planner.models.load import load_model as load
 
-    return load(ref)
+    return load(ref, progress)
 
 
 def plan(

@@ -10,6 +10,7 @@ from planner.errors import InputError
 from planner.units import (
     GIB,
     MIB,
+    context_about,
     context_text,
     gib,
     parse_context,
@@ -79,6 +80,13 @@ def test_round_up(value: int, multiple: int) -> None:
 
 
 def test_printing() -> None:
+    assert [context_about(n) for n in (131072, 43520, 700, 1 << 20, 3 << 19)] == [
+        "128k",
+        "42k",
+        "700",
+        "1M",
+        "1.5M",
+    ]
     assert gib(13 * GIB + GIB // 2) == "13.5 GiB"
     assert size_text(300 * MIB) == "300 MiB"
     assert size_text(2 << 40) == "2.00 TiB"

@@ -21,6 +21,7 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import diagnostic, print_json, print_line
+from planner.cli.progress import say_on_terminal
 from planner.errors import InputError
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
@@ -52,7 +53,7 @@ def launch(
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed)
-    chosen = planner.load_model(model)
+    chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if not answer.fits:

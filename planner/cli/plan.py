@@ -22,6 +22,7 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
+from planner.cli.progress import say_on_terminal
 from planner.engines.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]
@@ -60,7 +61,7 @@ def plan(
 
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
-    chosen = planner.load_model(model)
+    chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if json:

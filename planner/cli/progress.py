@@ -7,6 +7,12 @@ import time
 from types import TracebackType
 
 
+def say_on_terminal(text: str) -> None:
+    """Print one line on stderr where a person watches; nothing in a pipe."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
+
+
 class Progress:
     """Shows "12 of 80 options" after the first second, and wipes itself at the end."""
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from planner.models.hub import HubRef
 
 
-def load_model(ref: str) -> Model:
+def load_model(ref: str, progress: Progress | None = None) -> Model:
     """Return the model that a reference names.
 
     `ref` is a catalogue name, alias or Ollama tag; a Hugging Face id (``owner/name``, ``owner/name-GGUF``
     with ``:QUANT``, ``hf:…``); a path to a ``.gguf`` file or to a folder with a config.json; or the https
-    address of a GGUF file. Raises InputError with one line: what was not found, and what is near.
+    address of a GGUF file. `progress` is told what is fetched where that takes time. Raises InputError with one line: what was not found, and what is near.
     """
     text = ref.strip()
     if not text:
@@ -37,10 +37,10 @@ def load_model(ref: str) -> Model:
         return from_entry(entry)
     if text.startswith("https://") and text.lower().split("?")[0].endswith(".gguf"):
         hub = _hub_ref(text)
-        return _from_hub(hub) if hub else _from_address(text)
+        return _from_hub(hub, progress) if hub else _from_address(text, progress)
     reference = _hub_ref(text)
     if reference is not None:
-        return _from_hub(reference)
+        return _from_hub(reference, progress)
     from planner.models.catalogue import find_entry
 
     return from_entry(find_entry(text))  # raises InputError with the names that are near
@@ -107,24 +107,24 @@ def _hub_ref(text: str) -> HubRef | None:
     return parse_hub_ref(text)
 
 
-def _from_address(text: str) -> Model:
+def _from_address(text: str, progress: Progress | None) -> Model:
     from planner.models.remote import read_remote_gguf
 
-    return _from_header(read_remote_gguf(text), text, path=text)
+    return _from_header(read_remote_gguf(text, progress=progress), text, path=text)
 
 
-def _from_hub(ref: HubRef) -> Model:
+def _from_hub(ref: HubRef, progress: Progress | None) -> Model:
     from planner.models.hub import list_gguf, read_hub_gguf
     from planner.models.hub_files import pick_gguf
 
     if ref.path is None and ref.quant is None and "gguf" not in ref.repo_id.lower():
         return _from_checkpoint(ref.repo_id)
     if ref.path is not None:
-        header = read_hub_gguf(ref.repo_id, ref.path)
+        header = read_hub_gguf(ref.repo_id, ref.path, progress)
         return _from_header(header, f"{ref.repo_id}/{ref.path}", repository=ref.repo_id, file=ref.path)
     files = list_gguf(ref.repo_id)
     chosen = pick_gguf(ref.repo_id, files, ref.quant)
-    header = read_hub_gguf(ref.repo_id, chosen.path)
+    header = read_hub_gguf(ref.repo_id, chosen.path, progress)
     offered = ", ".join(dict.fromkeys(f.quant for f in files if not f.mmproj))
     model = _from_header(header, f"{ref.repo_id}:{chosen.quant}", repository=ref.repo_id, file=chosen.path)
     if ref.quant is None:
