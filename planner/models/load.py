@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from planner.models.catalogue import Entry
     from planner.models.gguf import GgufHeader
     from planner.models.hub import HubRef
+    from planner.models.remote import Progress
 
 
 def load_model(ref: str, progress: Progress | None = None) -> Model:
@@ -23,7 +24,8 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
 
     `ref` is a catalogue name, alias or Ollama tag; a Hugging Face id (``owner/name``, ``owner/name-GGUF``
     with ``:QUANT``, ``hf:…``); a path to a ``.gguf`` file or to a folder with a config.json; or the https
-    address of a GGUF file. `progress` is told what is fetched where that takes time. Raises InputError with one line: what was not found, and what is near.
+    address of a GGUF file. `progress` is told what is fetched where that takes time. Raises InputError with
+    one line: what was not found, and what is near.
     """
     text = ref.strip()
     if not text:
