@@ -31,7 +31,6 @@ _FIRST_LAYER: Final = frozenset(
 # residuals across layers, block-sparse attention
 UNKNOWN: Final = frozenset(
     {
-        "bailingmoe3",
         "deepseek4",
         "dots3note",
         "glm5-next",

@@ -257,5 +257,10 @@ def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tens
     values = as_view("view", keys, (rank, *keys.ne[1:]), keys.nb)
     # layers without an indexer of their own take the last one's choice
     mask = inputs.mask if b.chosen is None else sparse.sparse_mask(inputs.mask, b.chosen)
-    cur = attend(b, layer, q, keys, values, mask, layer.need("attn_v_b.weight"))
-    return b.linear(layer, "attn_output", cur)
+    attended = attend(b, layer, q, keys, values, mask, layer.need("attn_v_b.weight"))
+    gate = layer.get("attn_gate.weight")
+    if gate is not None:  # one number a head
+        gates = same("unary", reshape(mul_mat(gate, cur), 1, spec.n_head, n))
+        gated = same("mul", reshape(attended, spec.v_head_dim, spec.n_head, n), gates)
+        attended = cont(gated, spec.v_head_dim * spec.n_head, n)
+    return b.linear(layer, "attn_output", attended)

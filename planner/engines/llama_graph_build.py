@@ -149,8 +149,8 @@ class Builder:
         self.chosen: Tensor | None = None  # tokens that sparse attention attends to
         self._factors: dict[int, Tensor] = {}
         self._copies: tuple[Tensor, Tensor, Tensor] | None = None
-        # graphs with a delta net add the attention's norm before anything of the layer
-        self.expands_norm = any(
+        # most graphs with a delta net add the attention's norm before anything of the layer
+        self.expands_norm = arch.gguf_arch != "bailingmoe3" and any(
             isinstance(s, RecurrentState) and s.kind in ("gated_delta_net", "kda")
             for g in arch.groups
             for s in g.caches

@@ -320,22 +320,31 @@ def kda(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Tensor:
         conv = view(gathered, (kept, inner, seqs), (kept * 4, gathered.nb[1]), at)
         x = mul_mat(layer.need(f"attn_{name}.weight"), cur)
         joined = concat(conv, transpose(reshape(x, inner, tokens, seqs)), 0)
-        last = view(joined, (kept, inner, seqs), joined.nb[1:3], tokens * joined.nb[0])
-        target = view(history, (kept, inner, seqs), (kept * 4, history.nb[1]), at)
-        b.graph.expand(copy_into(last, target))
+        for slot in range(min(tokens, b.context.n_rs_seq + 1)):
+            last = view(joined, (kept, inner, seqs), joined.nb[1:3], (tokens - slot) * joined.nb[0])
+            target = view(history, (kept, inner, seqs), (kept * 4, history.nb[1]), at)
+            b.graph.expand(copy_into(last, target))
         kernel = reshape(layer.need(f"ssm_conv1d_{name}.weight"), spec.conv_kernel, inner)
         passed = Tensor("ssm_conv", F32, (inner, tokens, seqs, 1), (joined, kernel))
         passed = same("unary", reshape(passed, inner, n))
         parts.append(reshape(passed, width, heads, tokens, seqs))
-    gate = mul_mat(layer.need("ssm_f_b.weight"), mul_mat(layer.need("ssm_f_a.weight"), cur))
-    gate = same("unary", same("add", gate, layer.need("ssm_dt.bias")))
-    gate = same("mul", reshape(gate, width, heads, n), reshape(layer.need("ssm_a"), 1, heads, 1))
+    gate = same("add", _low_rank(layer, "ssm_f", cur), layer.need("ssm_dt.bias"))
+    decay = reshape(layer.need("ssm_a"), 1, heads, 1)
+    if b.style.bounded_decay:
+        gate = same("scale", same("unary", same("mul", reshape(gate, width, heads, n), decay)))
+    else:
+        gate = same("mul", reshape(same("unary", gate), width, heads, n), decay)
     gate = reshape(gate, width, heads, tokens, seqs)
     beta = same("unary", reshape(mul_mat(layer.need("ssm_beta.weight"), cur), 1, heads, tokens, seqs))
     state = reshape(states(b, memory), width, width, heads, seqs)
     flow = _delta_rule(b, spec, memory, (_unit(parts[0]), _unit(parts[1]), parts[2], gate, beta, state))
     flow = reshape(cont(flow), width, heads, n)
-    out_gate = mul_mat(layer.need("ssm_g_b.weight"), mul_mat(layer.need("ssm_g_a.weight"), cur))
-    out_gate = same("unary", reshape(out_gate, width, heads, n))
+    out_gate = same("unary", reshape(_low_rank(layer, "ssm_g", cur), width, heads, n))
     flow = same("mul", b.norm(flow, layer, "ssm_norm"), out_gate)
     return mul_mat(layer.need("attn_output.weight"), cont(flow, inner, n))
+
+
+def _low_rank(layer: Layer, name: str, cur: Tensor) -> Tensor:
+    """A projection in two steps, or in one."""
+    low, up = mul_mat(layer.need(f"{name}_a.weight"), cur), layer.get(f"{name}_b.weight")
+    return low if up is None else mul_mat(up, low)

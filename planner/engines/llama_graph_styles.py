@@ -61,6 +61,7 @@ class Style:
     )
     weights_first: bool = False  # experts' inputs are weighted, not their outputs
     repeated_keys: bool = False  # a delta net's keys are repeated for each value head
+    bounded_decay: bool = False  # KDA's decay is a sigmoid times its lower bound
     normed_values: bool = False  # V is normalised without a weight
     full_factors: bool = False  # rope frequency factors for layers without a window only
     residual_scale: bool = False  # a factor on what each block adds
@@ -97,6 +98,7 @@ _STYLES: Final = {
         norm_first=True,
     ),
     "bailingmoe2": _SIGMOID,
+    "bailingmoe3": replace(_SIGMOID, late=Late.AFTER_NORM, bounded_decay=True),
     "bloom": Style(norm="norm", embedding_norm="norm", rope=Rope.NEVER),
     "cohere2": Style(norm="norm", parallel=True, rope=Rope.SLIDING),
     "cohere2moe": Style(
