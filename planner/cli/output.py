@@ -64,6 +64,8 @@ def table(
         writer.writerow(headers)
         writer.writerows(cells)
         return buffer.getvalue().rstrip("\n")
+    if fmt == PLAIN and all(_is_narrow(cell) for row in [headers, *cells] for cell in row):
+        return _plain([[cell.strip() for cell in row] for row in cells], headers, align)
     import tabulate as tabulate_module
     from tabulate import tabulate, tabulate_formats
 
@@ -77,6 +79,25 @@ def table(
     return tabulate(
         cells, headers=list(headers), tablefmt=fmt, disable_numparse=True, colalign=align if cells else None
     )
+
+
+def _is_narrow(text: str) -> bool:
+    """True for one line on which every character takes one column."""
+    return "\n" not in text and text.replace("…", "").isascii()
+
+
+def _plain(cells: Sequence[Sequence[str]], headers: Sequence[str], align: Sequence[str] | None) -> str:
+    """As tabulate's "plain": most commands print nothing else, and importing tabulate takes longer than they do."""
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    right = [how == "right" for how in align] if align and cells else [False] * len(headers)
+    lines = (
+        "  ".join(
+            cell.rjust(wide) if to_right else cell.ljust(wide)
+            for cell, wide, to_right in zip(row, widths, right, strict=True)
+        )
+        for row in [headers, *cells]
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def print_table(

@@ -179,17 +179,30 @@ class Search:
         """Most steps of 256 for which weights and caches fit, beside these buffers or none at all."""
         given = compute or ComputeBuffers((0,) * len(self.room.gpus), 0)
 
-        def fits(steps: int) -> bool:
-            return self.evaluate(self.with_context(settings, steps * STEP), compute=given).fits
+        def spare(steps: int) -> int:
+            return spare_of(self.evaluate(self.with_context(settings, steps * STEP), compute=given).estimate)
 
-        if high <= low or fits(high):
+        if high <= low:
             return high
+        above = spare(high)
+        if above >= 0:
+            return high
+        below = spare(max(low, 1))  # a context of 0 would be the trained one
+        if below < 0:
+            return low
+        low = max(low, 1)
+        halve = False
         while high - low > 1:
-            middle = (low + high) // 2
-            if fits(middle):
-                low = middle
+            # Linear but for sliding windows: the line through both ends meets the limit at once, or nearly.
+            share = 0.5 if halve else below / (below - above)
+            middle = min(max(low + int((high - low) * share), low + 1), high - 1)
+            wide = high - low
+            now = spare(middle)
+            if now >= 0:
+                low, below = middle, now
             else:
-                high = middle
+                high, above = middle, now
+            halve = 2 * (high - low) > wide and not halve
         return low
 
     def open_context(self, settings: LlamaCppSettings, trained: int, smallest: int) -> Found | None:
