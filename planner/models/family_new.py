@@ -39,13 +39,22 @@ from planner.models.hf_rope import read_rope
 
 
 def build_k2_horizon(c: Reader) -> Draft:
-    """Build K2-Horizon where it is dense; its mixture of values has no rules."""
-    if c.integer("mova_num_experts", default=0, low=0) or c.integer("num_experts", default=0, low=0):
+    """Build K2-Horizon, dense or with experts in the feed-forward; its mixture of values has no rules."""
+    if c.integer("mova_num_experts", default=0, low=0):
         raise UnsupportedError(
             f"{c.where}: K2-Horizon with experts of values: the planner has no rules for it"
         )
     qk_norm = c.flag("query_key_norm", default=False)
-    return build(c, Style(arch=None, qk_norm="head" if qk_norm else ""))
+    moe = c.integer("num_experts", default=0, low=0) > 0
+    return build(
+        c,
+        Style(
+            arch=None,
+            qk_norm="head" if qk_norm else "",
+            moe=moe,
+            router_bias=moe and c.flag("moe_gate_bias", default=False),
+        ),
+    )
 
 
 def build_beam(c: Reader) -> Draft:
