@@ -37,7 +37,6 @@ UNKNOWN: Final = frozenset(
         "hy-v4",
         "kimi-k3",
         "minimax-01",
-        "minimax-m3",
         "qwen4exp",
     }
 )

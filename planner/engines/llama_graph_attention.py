@@ -124,13 +124,13 @@ def cached(b: Builder, layer: Layer, spec: Spec, q: Tensor, k: Tensor | None, v:
     store_k = memory(b.kind_k, (spec.k_elements, cells, streams), home)
     store_v = memory(b.kind_v, (width_v, cells, streams), home)
     if k is not None:
-        b.graph.expand(_write(store_k, k, inputs.k_idxs))
+        b.graph.expand(write_rows(store_k, k, inputs.k_idxs))
     if v is not None and inputs.v_idxs is not None:
-        write = _write if b.rows_v else _write_transposed
+        write = write_rows if b.rows_v else _write_transposed
         b.graph.expand(write(store_v, v, inputs.v_idxs))
-    rows = _read(store_k, spec.head_dim_k, spec.n_head_kv)
+    rows = read_rows(store_k, spec.head_dim_k, spec.n_head_kv)
     if b.rows_v:
-        values = _read(store_v, spec.head_dim_v, spec.n_head_kv)
+        values = read_rows(store_v, spec.head_dim_v, spec.n_head_kv)
     else:
         e, k_v = b.kind_v, cells
         values = view(
@@ -151,7 +151,7 @@ def memory(kind: QuantFormat, ne: tuple[int, int, int], home: int) -> Tensor:
     return tensor
 
 
-def _write(store: Tensor, rows: Tensor, idxs: Tensor) -> Tensor:
+def write_rows(store: Tensor, rows: Tensor, idxs: Tensor) -> Tensor:
     """cpy_k, and cpy_v where V isn't transposed."""
     width = rows.ne[0] * rows.ne[1]
     flat = view(rows, (width, rows.ne[2]), (rows.nb[2],))
@@ -170,7 +170,7 @@ def _write_transposed(store: Tensor, rows: Tensor, idxs: Tensor) -> Tensor:
     return set_rows(reshape(store, 1, store.elements), column, idxs)
 
 
-def _read(store: Tensor, width: int, heads: int) -> Tensor:
+def read_rows(store: Tensor, width: int, heads: int) -> Tensor:
     """get_k, and get_v where V isn't transposed."""
     row = store.kind.row_bytes
     return view(
@@ -252,8 +252,8 @@ def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tens
     b.graph.expand(compressed)
     b.graph.expand(k)
     store = memory(b.kind_k, (spec.k_elements, inputs.n_kv, b.context.n_stream), b.cache_home(layer))
-    b.graph.expand(_write(store, k, inputs.k_idxs))
-    keys = _read(store, spec.k_elements, 1)
+    b.graph.expand(write_rows(store, k, inputs.k_idxs))
+    keys = read_rows(store, spec.k_elements, 1)
     values = as_view("view", keys, (rank, *keys.ne[1:]), keys.nb)
     # layers without an indexer of their own take the last one's choice
     mask = inputs.mask if b.chosen is None else sparse.sparse_mask(inputs.mask, b.chosen)

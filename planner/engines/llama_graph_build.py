@@ -5,6 +5,8 @@ src/llama-graph.cpp, llama.cpp b11434; method names follow its functions where t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from planner.engines.llama_graph_styles import Style
 from planner.engines.llama_graph_tensor import (
     F16,
@@ -147,6 +149,7 @@ class Builder:
         self._attention: dict[object, AttentionInput] = {}
         self.flash_nodes: list[tuple[Tensor, int]] = []  # with the backend of their layer
         self.chosen: Tensor | None = None  # tokens that sparse attention attends to
+        self._shared: dict[str, Tensor] = {}
         self._factors: dict[int, Tensor] = {}
         self._copies: tuple[Tensor, Tensor, Tensor] | None = None
         # most graphs with a delta net add the attention's norm before anything of the layer
@@ -163,6 +166,13 @@ class Builder:
         found = self._inputs.get(name)
         if found is None:
             found = self._inputs[name] = graph_input(kind, *ne)
+        return found
+
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Return a tensor that all layers share, made when the first one asks."""
+        found = self._shared.get(name)
+        if found is None:
+            found = self._shared[name] = make()
         return found
 
     def state_copies(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from planner.engines import llama_graph_gemma as gemma
 from planner.engines.llama_graph_attention import attention, cached, latent
+from planner.engines.llama_graph_blocks import block_attention, block_sparse
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_feed import dense, experts, feed_forward, shared
 from planner.engines.llama_graph_recurrent import recurrent
@@ -124,6 +125,8 @@ def mix(b: Builder, layer: Layer, cur: Tensor) -> Tensor:
         2 * spec.n_head * spec.head_dim_k
     ):
         return _gated_attention(b, layer, spec, cur)
+    if isinstance(spec, FullAttention) and block_sparse(b, spec):
+        return block_attention(b, layer, spec, cur)
     return attention(b, layer, spec, cur)
 
 

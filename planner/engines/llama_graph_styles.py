@@ -145,6 +145,7 @@ _STYLES: Final = {
         rope=Rope.THREE_OF_FOUR,
     ),
     "minimax-m2": Style(gating="sigmoid"),
+    "minimax-m3": _SIGMOID,
     "mistral4": Style(precise_down=True),
     "muse-glimmer": Style(embedding_norm="rms_norm", rope=Rope.SLIDING, norm_first=True),
     "nemotron": Style(norm="norm"),
