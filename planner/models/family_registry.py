@@ -98,6 +98,13 @@ def _bailing(c: Reader) -> Draft:
     return build(c, STYLES["bailing_moe_v1" if first else "bailing_moe_v2"])
 
 
+def _laguna(c: Reader) -> Draft:
+    """Laguna M.1 gates every element of the attention's output, the others a head (conversion/laguna.py)."""
+    kinds = c.texts("gating_types") or (str(c.data.get("gating", "")),)
+    element = any(kind.replace("-", "_") == "per_element" for kind in kinds)
+    return build(c, STYLES["laguna_per_element" if element else "laguna"])
+
+
 _BUILT: Final[dict[str, Family]] = {
     **{kind: _styled(style) for kind, style in STYLES.items()},
     **{kind: _latent(style) for kind, style in _MLA.items()},
@@ -127,6 +134,7 @@ _BUILT: Final[dict[str, Family]] = {
     "inkling_text": new.build_inkling,
     "qwen4_exp_text": new.build_qwen4_exp,
     "bailing_moe": _bailing,
+    "laguna": _laguna,
     "phi": older.build_phi2,
     "gpt2": older.build_gpt2,
     "gpt_bigcode": older.build_gpt_bigcode,

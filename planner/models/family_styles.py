@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from planner.models import family_patterns as p
@@ -177,6 +178,7 @@ STYLES: Final[dict[str, Style]] = {
     "dots1": Style(arch="dots1", qk_norm="head", moe=True, router_bias=True),
     "minimax_m2": Style(arch="minimax-m2", qk_norm="row", moe=True, router_bias=True),
     "laguna": _LAGUNA,
+    "laguna_per_element": replace(_LAGUNA, attn_gate="element"),
     "afmoe": Style(
         arch="afmoe",
         post_norms=True,
