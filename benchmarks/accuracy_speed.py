@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
 from statistics import median
@@ -80,7 +80,11 @@ def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
         interval, _ = prefill(case.work, case.bits, case.situation, case.prompt, case.prefill_depth)
         out["prefill"] = _compared(interval, case.prefill)
     if not any(q in out for q in QUANTITIES):
-        return {**out, "status": "unsupported", "reason": "no speed of one stream, prefill or total in the row"}
+        return {
+            **out,
+            "status": "unsupported",
+            "reason": "no speed of one stream, prefill or total in the row",
+        }
     return out
 
 
@@ -140,18 +144,16 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for quantity in QUANTITIES:
         out[quantity] = _statistics(compared, quantity) | {"covered": out["covered"]}
         for name in ("hardware", "engine", "residency"):
-            out[quantity][f"by_{name}"] = _grouped(compared, quantity, lambda c, k=name: str(c[k]))
+            out[quantity][f"by_{name}"] = _grouped(compared, quantity, name)
     out["peers"] = _peer_statistics(compared)
     return out
 
 
-def _grouped(
-    cases: Sequence[Mapping[str, Any]], quantity: str, key: Callable[[Mapping[str, Any]], str]
-) -> dict[str, Any]:
+def _grouped(cases: Sequence[Mapping[str, Any]], quantity: str, key: str) -> dict[str, Any]:
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for case in cases:
         if quantity in case:
-            groups[key(case)].append(case)
+            groups[str(case[key])].append(case)
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     return {name: _statistics(members, quantity) for name, members in ordered}
 
@@ -162,7 +164,13 @@ def _peer_statistics(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not same:
         return {}
     ours = [abs(c["decode"]["error"]) for c in same]
-    out = {"planner": {"count": len(ours), "median": round(median(ours), 4), "p90": round(quantile(ours, 0.9), 4)}}
+    out = {
+        "planner": {
+            "count": len(ours),
+            "median": round(median(ours), 4),
+            "p90": round(quantile(ours, 0.9), 4),
+        }
+    }
     for name in same[0]["peers"]:
         errors = [abs(c["peers"][name]) for c in same]
         out[name] = {
@@ -199,7 +207,9 @@ def _print_summary(title: str, summary: Mapping[str, Any]) -> None:
             for name, figures in list(part[group].items())[:12]:
                 print(f"    {_figures(name, figures)}")
     for name, figures in summary["peers"].items():
-        print(f"  {name:28s} {figures['count']:5d} rows, median {figures['median']:.1%}, p90 {figures['p90']:.1%}")
+        print(
+            f"  {name:28s} {figures['count']:5d} rows, median {figures['median']:.1%}, p90 {figures['p90']:.1%}"
+        )
 
 
 def _figures(name: str, part: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from benchmarks.speed_cases import Case, Unsupported, case_of
-from benchmarks.speed_model_fit import Design, design, fit, predict
+from benchmarks.speed_model_fit import DECODE, PREFILL, Design, design, fit, predict
 from benchmarks.speed_models import catalogue_resolver
 from planner.speed.coefficients import PATH, Fit, Spread, features
 from planner.speed.terms import Term, decode_terms, prefill_terms
@@ -77,7 +77,7 @@ def left_out(d: Design, rows: Sequence[Row], beta: Any, key: Callable[[Row], str
     predicted = np.zeros(d.size)
     for group in sorted(set(groups)):
         out = groups == group
-        predicted[out] = predict(d, fit(d, ~out, beta, 8))[0][out]
+        predicted[out] = predict(d, fit(d, ~out, beta, 6))[0][out]
     return d.target - predicted
 
 
@@ -158,7 +158,7 @@ def spread_of(rows: Sequence[Row], close: Any, far: Any, levels: dict[str, dict[
     standard = res / np.exp(np.clip(x @ beta, -4.0, 0.3))
     near = np.arange(len(res)) % 2 == 0
     clean = w >= 1.0
-    low, high = np.quantile(standard[near & clean], (0.085, 0.915))
+    low, high = np.quantile(standard[near & clean], (0.09, 0.91))
     return Spread({n: round(float(b), 4) for n, b in zip(names, beta, strict=True)}, float(low), float(high))
 
 
@@ -184,7 +184,9 @@ def main(argv: list[str] | None = None) -> None:
     out: dict[str, Any] = {"date": date.today().isoformat(), "source": args.data.name, "rows": len(cases)}
     for quantity in ("decode", "prefill"):
         rows = rows_of(cases, quantity)
-        d = design([(r.terms, r.seconds, r.weight) for r in rows])
+        d = design(
+            [(r.terms, r.seconds, r.weight) for r in rows], DECODE if quantity == "decode" else PREFILL
+        )
         beta = fit(d)
         inside = d.target - predict(d, beta)[0]
         close = left_out(d, rows, beta, by_row)

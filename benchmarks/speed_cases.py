@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.speed_models import Resolver
@@ -65,7 +66,8 @@ _DEVICES = {
     "gtx 1650 super": None, "rtx 5060 laptop": None, "rtx 5090 mobile": "RTX 5090 Laptop", "radeon 680m": None,
 }  # fmt: skip
 _SHARED: dict[str, tuple[float, float, str]] = {  # bandwidth, fp16 rate, generation of integrated GPUs
-    "arc 140v": (136.5e9, 32e12, "xe2-lpg"), "iris xe": (51.2e9, 4e12, "xe-lp"), "radeon 680m": (102.4e9, 6.8e12, "rdna2"),
+    "arc 140v": (136.5e9, 32e12, "xe2-lpg"), "iris xe": (51.2e9, 4e12, "xe-lp"),
+    "radeon 680m": (102.4e9, 6.8e12, "rdna2"),
     "radeon 890m": (120e9, 23.8e12, "rdna3.5"), "840m": (89.6e9, 6e12, "rdna3.5"), "660m": (76.8e9, 3.3e12, "rdna2"),
     "vega 7": (51.2e9, 3.2e12, "vega"),
 }  # fmt: skip
@@ -135,8 +137,10 @@ def _profile_device(text: str) -> Accelerator | None:
 def _backend(row: Mapping[str, Any], vendor: str) -> tuple[str, str]:
     text = str(row.get("backend") or "").lower()
     variant = ""
-    if "amdvlk" in text:
-        variant = "amdvlk"
+    for name in ("amdvlk", "hipblaslt", "rocwmma", "coopmat1"):
+        if name in text:
+            variant = name
+            break
     for name, backend in (
         ("vulkan", "vulkan"), ("sycl", "sycl"), ("cuda", "cuda"), ("metal", "metal"), ("rocm", "rocm"), ("hip", "rocm"),
     ):  # fmt: skip
@@ -210,7 +214,7 @@ def build_year(row: Mapping[str, Any]) -> float:
         points = ((1148, 2023.65), (1550, 2023.87), (2950, 2024.38), (4000, 2024.84), (5000, 2025.25),
                   (6123, 2025.61), (7315, 2025.93), (9190, 2026.37), (10450, 2026.62), (11434, 2026.85))  # fmt: skip
         n = float(match.group(1))
-        for (a, ya), (b, yb) in zip(points, points[1:], strict=False):
+        for (a, ya), (b, yb) in pairwise(points):
             if n <= b:
                 return max(2023.5, ya + (yb - ya) * (n - a) / (b - a))
         return 2026.85
@@ -230,6 +234,17 @@ def _method(row: Mapping[str, Any]) -> str:
     if re.match(r"^/?(pp|tg|sweep|batched|generation|decode|prefill)", test) or "eval rate" in test:
         return "bench"
     return "request"
+
+
+def _lengths(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Prompt and answer length of a serving run, tokens; ShareGPT's means; zeros where it is none."""
+    if row.get("isl"):
+        return float(row["isl"]), float(row.get("osl") or 0)
+    test = str(row.get("test") or "")
+    match = re.search(r"ISL (\d+) OSL (\d+)", test)
+    if match:
+        return float(match.group(1)), float(match.group(2))
+    return (220.0, 200.0) if "ShareGPT" in test else (0.0, 0.0)
 
 
 def _offload(
@@ -298,12 +313,13 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
     situation, hw = _situation(row, work, total)
     depth = float(row.get("depth") or 0)
     generated = float(row.get("n_gen") or 0)
-    batch = float(row.get("concurrency") or 1)
+    asked, answered = _lengths(row)
+    batch = _batch(row, situation, work, total, asked + answered)
     prompt = float(row.get("n_prompt") or row.get("isl") or 512)
     ratio = 0.0
-    if row.get("isl"):
-        depth = float(row["isl"]) + float(row["osl"]) / 2
-        ratio = float(row["isl"]) / max(1.0, float(row["osl"]))
+    if asked:
+        depth = asked + answered / 2
+        ratio = asked / max(1.0, answered)
     elif not generated and not row.get("depth"):
         depth += 200
     decode = row.get("decode_tps")
@@ -331,6 +347,30 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
     )
 
 
+def _rank_count(row: Mapping[str, Any], count: int) -> int:
+    """GPUs that share one layer: a pool of more than a node's eight is replicas of the stated parallel size."""
+    stated = re.search(r"tp(\d+)", str(row.get("parallel") or ""))
+    experts = re.search(r"\bep(\d+)", str(row.get("test") or ""))
+    if stated:
+        return int(stated.group(1))
+    if experts and count > 8:
+        return int(experts.group(1))
+    return count
+
+
+def _batch(row: Mapping[str, Any], case: Situation, work: ModelWork, weights: float, each: float) -> float:
+    """Sequences at once: as stated, but no more than the memory beside the weights holds.
+
+    `each`: tokens of one sequence at its end. Throughput runs state no concurrency, or the number of prompts.
+    """
+    stated = float(row.get("concurrency") or 0)
+    if not case.devices or (stated <= 256 and not (stated == 0 and row.get("total_output_tps"))):
+        return stated or 1.0
+    free = 0.9 * sum(d.capacity for d in case.devices) - weights
+    held = free / max(1.0, work.kv_elements(each) * case.kv_bytes + work.state)
+    return max(1.0, min(stated or 1024.0, held, 256.0 if case.engine == "vllm" else 1024.0))
+
+
 def _situation(row: Mapping[str, Any], work: ModelWork, size: float) -> tuple[Situation, str]:
     engine = str(row["engine"])
     host = _host(row)
@@ -345,12 +385,13 @@ def _situation(row: Mapping[str, Any], work: ModelWork, size: float) -> tuple[Si
         ),
         "year": build_year(row),
         "method": _method(row),
+        "threads": int(row["threads"]) if row.get("threads") else None,
+        # row-interleaved quants can't be streamed to a GPU, so their experts' prefill stays on the CPU
+        "op_offload": not re.search(r"_R\d\b|-rtr", f"{row.get('quant')} {row.get('offload')}"),
     }
     if row.get("residency") == "cpu":
         if host is None:
             raise Unsupported(f"the processor of '{row.get('hardware')}' is not known")
-        if row.get("threads"):
-            host = HostFacts(host.bandwidth, min(host.cores, int(row["threads"])), host.kind, host.exact)
         return Situation(host=host, **common), str(row.get("hw_key") or row.get("hardware"))
     device = _device(row)
     if device is None:
@@ -360,6 +401,8 @@ def _situation(row: Mapping[str, Any], work: ModelWork, size: float) -> tuple[Si
     mode = "tensor" if parallel.startswith("t") else "row" if parallel == "row" else "layer"
     if not parallel and engine in {"vllm", "sglang", "trt-llm"} and count > 1:
         mode = "tensor"
+    if mode == "tensor":
+        count = _rank_count(row, count)
     _, variant = _backend(row, device.vendor)
     dense, experts, cache = 1.0, 1.0, 1.0
     if row.get("residency") == "partial":

@@ -9,7 +9,7 @@ pull a card.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,38 +22,54 @@ SIGMA = 0.10  # spread of clean repeated measurements, log scale
 TAIL = 4.0  # degrees of freedom of the robust weights
 START = {"w": 0.25, "k": 0.4, "s": 0.4, "b": 0.7, "i": 0.7, "P": 0.8, "X": 0.4, "A": 1.2, "B": 0.25, "hw": 0.4,
          "hx": 0.0, "H": 0.5, "x": 0.15, "O": 0.3, "C": 0.5, "cb": 0.5}  # fmt: skip
+VENDORS = frozenset({"nvidia", "amd", "intel", "apple", "other"})
+MEMORIES = frozenset({"hbm", "gddr", "unified", "nvlink", "pcie", "network", "desktop", "server", "small"})
+HOST = frozenset({"hw", "hx", "hc", "H"})  # a processor's kernels differ more by quantisation than a GPU's
 OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "hh", "C", "cb"])
 
 
-# Standard deviations of the levels, log scale; chosen by leaving out hardware and cells (fit_speed.py --tune).
-WIDTHS = {
-    "part": 0.8, "generation": 0.06, "backend": 0.05, "card": 0.07, "card backend": 0.03, "engine": 0.4,
-    "engine generation": 0.08, "kind": 0.2, "kind vendor": 0.06, "kind backend": 0.03, "year": 0.1,
-    "covariate": 0.15, "method": 0.6, "variant": 0.3, "overhead": 1.0,
+# Standard deviations of the levels, log scale; chosen by the errors on left-out rows and hardware.
+DECODE = {
+    "part": 0.8, "vendor": 0.15, "memory": 0.5, "vendor backend": 0.05, "generation": 0.03, "backend": 0.02,
+    "card": 0.04, "card backend": 0.02, "engine": 0.4, "engine generation": 0.03, "kind": 0.06,
+    "kind vendor": 0.03, "kind backend": 0.015, "year": 0.1, "covariate": 0.1, "method": 0.6, "variant": 0.3,
+    "overhead": 1.2, "host kind": 0.25,
+}  # fmt: skip
+PREFILL = {
+    "part": 0.8, "vendor": 0.2, "memory": 0.2, "vendor backend": 0.2, "generation": 0.15, "backend": 0.15,
+    "card": 0.12, "card backend": 0.08, "engine": 0.5, "engine generation": 0.2, "kind": 0.25,
+    "kind vendor": 0.15, "kind backend": 0.15, "year": 0.15, "covariate": 0.2, "method": 0.6, "variant": 0.5,
+    "overhead": 1.0, "host kind": 0.25,
 }  # fmt: skip
 
 
-def prior_width(name: str) -> float:
+def prior_width(name: str, widths: Mapping[str, float]) -> float:
     """Standard deviation of an effect around zero, by the level that its name shows."""
     part = re.split(r"[@#:~%+/-]", name, maxsplit=1)[0]
-    wide = WIDTHS["overhead"] if part in OVERHEADS else 1.0
+    wide = widths["overhead"] if part in OVERHEADS else 1.0
     if "~year" in name:
-        return WIDTHS["year"] * wide
+        return widths["year"] * wide
     if "~" in name:
-        return WIDTHS["covariate"]
+        return widths["covariate"]
     if "%" in name:
-        return WIDTHS["method"]
+        return widths["method"]
     if "@@" in name:
-        return WIDTHS["card backend" if "+" in name.split("@@")[1] else "card"] * wide
+        return widths["card backend" if "+" in name.split("@@")[1] else "card"] * wide
+    if ":" in name and part in HOST:
+        return widths["host kind"]
     if ":" in name:
-        return WIDTHS["kind backend" if "+" in name else "kind vendor" if "@" in name else "kind"]
+        return widths["kind backend" if "+" in name else "kind vendor" if "@" in name else "kind"]
     if "#" in name:
-        return WIDTHS["engine generation" if "@" in name else "engine"] * wide
+        return widths["engine generation" if "@" in name else "engine"] * wide
     if "@" in name:
-        return WIDTHS["backend" if "+" in name else "generation"] * wide
+        group = name.split("@")[1]
+        if "+" in group:
+            return widths["vendor backend" if group.split("+")[0] in VENDORS else "backend"] * wide
+        level = "vendor" if group in VENDORS else "memory" if group in MEMORIES else "generation"
+        return widths[level] * wide
     if any(c in name for c in "/+-"):
-        return WIDTHS["variant"]
-    return WIDTHS["part"]
+        return widths["variant"]
+    return widths["part"]
 
 
 @dataclass
@@ -75,7 +91,7 @@ class Design:
         return len(self.target)
 
 
-def design(observations: Sequence[tuple[list[Term], float, float]]) -> Design:
+def design(observations: Sequence[tuple[list[Term], float, float]], widths: Mapping[str, float]) -> Design:
     """The problem of observations given as (terms, measured seconds, weight)."""
     index: dict[str, int] = {}
     rows: list[int] = []
@@ -96,7 +112,7 @@ def design(observations: Sequence[tuple[list[Term], float, float]]) -> Design:
                 values.append(value)
     names = list(index)
     x = sparse.csc_matrix((values, (rows, cols)), shape=(len(base), len(names)))
-    names, x = _useful(names, x, np.array(owner))
+    names, x = _useful(names, x, np.array(owner), widths)
     return Design(
         names=names,
         x=x,
@@ -105,15 +121,15 @@ def design(observations: Sequence[tuple[list[Term], float, float]]) -> Design:
         target=np.log([t for _, t, _ in observations]),
         weight=np.array([w for _, _, w in observations]),
         start=np.array([START.get(n, 0.0) for n in names]),
-        width=np.array([prior_width(n) for n in names]),
+        width=np.array([prior_width(n, widths) for n in names]),
     )
 
 
-def _useful(names: list[str], x: Any, owner: Any) -> tuple[list[str], Any]:
+def _useful(names: list[str], x: Any, owner: Any, widths: Mapping[str, float]) -> tuple[list[str], Any]:
     """Only effects that at least three observations know, and one of several that always come together."""
     seen: dict[bytes, int] = {}
     keep: list[int] = []
-    order = sorted(range(len(names)), key=lambda i: -prior_width(names[i]))
+    order = sorted(range(len(names)), key=lambda i: -prior_width(names[i], widths))
     for i in order:
         column = slice(x.indptr[i], x.indptr[i + 1])
         if len(set(owner[x.indices[column]])) < 3:

@@ -23,7 +23,10 @@ _VENDOR = {"nvidia": 1.0, "amd": 0.78, "apple": 0.82, "intel": 0.65}
 def _stored(case: Case) -> float:
     size = float(case.row.get("file_size_gib") or 0) * 2**30
     w, b = case.work, case.bits
-    return size or (w.linear * b.dense + w.experts * b.expert + (w.parameters - w.linear - w.experts) * b.head) / 8
+    return (
+        size
+        or (w.linear * b.dense + w.experts * b.expert + (w.parameters - w.linear - w.experts) * b.head) / 8
+    )
 
 
 def _active(case: Case) -> float:

@@ -58,10 +58,12 @@ def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
     settings = plan.settings
     host = host_of(machine.host.cpu)
     if plan.placement is Placement.CPU or not machine.accelerators:
-        threads = settings.get("threads")
-        if threads:
-            host = type(host)(host.bandwidth, min(int(threads), host.cores), host.kind, host.exact)
-        return Situation(host=host, engine=plan.engine, ubatch=int(settings.get("n_ubatch", 512)))
+        return Situation(
+            host=host,
+            engine=plan.engine,
+            ubatch=int(settings.get("n_ubatch", 512)),
+            threads=int(settings["threads"]) if settings.get("threads") else None,
+        )
     used = _used(plan, machine)
     devices = tuple(device_of(a) for a in used)
     if plan.engine == "vllm":

@@ -6,9 +6,10 @@ translates them into shares of the weights per device and a split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from planner.hardware.machine import Accelerator, Backend, Cpu
+from planner.records import dataclass
 
 _SM = {
     50: "maxwell", 52: "maxwell", 35: "kepler", 37: "kepler", 60: "pascal-hbm", 61: "pascal", 62: "pascal",
@@ -20,7 +21,9 @@ _HBM = frozenset(
     {"pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "blackwell-ultra", "vega20"}
     | {"cdna", "cdna2", "cdna3", "cdna4"}
 )
+_GGML = frozenset({"llama.cpp", "ik_llama.cpp"})
 ENGINE_FAMILY = {"ollama": "llama.cpp", "lm-studio": "llama.cpp", "llamafile": "llama.cpp"}
+_NO_INT8 = frozenset({"pascal", "pascal-hbm", "blackwell-ultra"})  # dp4a only, or cut to a fraction
 CURRENT_YEAR = 2026.8  # build date of the engines whose rules the planner carries
 
 
@@ -39,6 +42,26 @@ class Device:
     nvlink: float | None = None
     capacity: int = 0  # bytes
     exact: bool = True  # False: bandwidth or rate is a guess
+    int8: float | None = None  # operations/s on 8-bit integers, where there are such matrix units
+    fp8: float | None = None
+    fp4: float | None = None
+
+    def path(self, kind: str, family: str) -> float:
+        """Operations/s of the arithmetic that multiplies weights of this kind in this engine.
+
+        llama.cpp's own kernels multiply quantised blocks as int8 on NVIDIA (ggml-cuda/mmq.cuh), which GeForce
+        cards do at twice the rate of FP16 with FP32 accumulation; counted at half, as FP16-equivalent.
+        Serving engines multiply FP8 and FP4 checkpoints as such; INT4 is unpacked to FP16.
+        """
+        if family in _GGML:
+            if self.vendor == "nvidia" and self.int8 and kind not in {"f16", "bf16"}:
+                return max(self.rate, self.int8 / 2)
+            return self.rate
+        if kind == "fp8" and self.fp8:
+            return self.fp8
+        if kind in {"fp4", "mxfp4"} and (self.fp4 or self.fp8):
+            return self.fp4 or self.fp8 or self.rate
+        return self.rate
 
 
 def generation_of(acc: Accelerator) -> str:
@@ -77,6 +100,9 @@ def device_of(acc: Accelerator, backend: str | None = None) -> Device:
         nvlink=acc.nvlink_bandwidth,
         capacity=acc.memory_total,
         exact=exact,
+        int8=rates.int8 if generation not in _NO_INT8 else None,
+        fp8=rates.fp8,
+        fp4=rates.fp4,
     )
 
 
@@ -125,6 +151,7 @@ class Situation:
     method: str = "bench"  # how speed is taken: bench (engine's own loop) | request (over HTTP) | average
     variant: str = ""  # driver or library variant of a backend (amdvlk …)
     op_offload: bool = True  # prefill streams CPU weights over PCIe
+    threads: int | None = None  # that decode uses on the host; prefill uses all cores
 
     @property
     def family(self) -> str:
@@ -147,15 +174,15 @@ class Situation:
         shares = self.shares or tuple(1.0 / len(self.devices) for _ in self.devices)
         return sum(s / d.bandwidth for s, d in zip(shares, self.devices, strict=True))
 
-    @property
-    def inverse_rate(self) -> float:
-        """Seconds an operation costs at peak."""
+    def inverse_rate(self, kind: str) -> float:
+        """Seconds an operation on weights of this kind ("f16": also attention) costs at peak."""
         if not self.devices:
             return 0.0
+        rates = [d.path(kind, self.family) for d in self.devices]
         if self.tensor_parallel > 1:
-            return 1.0 / (min(d.rate for d in self.devices) * len(self.devices))
-        shares = self.shares or tuple(1.0 / len(self.devices) for _ in self.devices)
-        return sum(s / d.rate for s, d in zip(shares, self.devices, strict=True))
+            return 1.0 / (min(rates) * len(rates))
+        shares = self.shares or tuple(1.0 / len(rates) for _ in rates)
+        return sum(s / r for s, r in zip(shares, rates, strict=True))
 
     def with_(self, **changes: object) -> Situation:
         """A copy with some fields changed."""

@@ -15,6 +15,11 @@ from planner.speed.situation import Situation
 from planner.speed.work import ModelWork, WeightBits
 
 LAYER = 1e-5  # seconds: the unit in which launch overheads a layer are expressed
+# llama.cpp multiplies quantised matrices on int8 tensor cores since mid-2024; Vulkan routes tokens to experts
+# at speed since August 2025
+_INT8_KERNELS = 2024.55
+_VULKAN_EXPERTS = 2025.59
+NODE = 8  # accelerators that one host joins by its own links
 TOKEN = 1e-4  # seconds: the same a token
 
 
@@ -103,6 +108,7 @@ def decode_terms(
         attention = _device_effects("k", s, card=False)
         if s.flash_attention is False:
             attention += [("k-fa", 1.0), (f"k-fa@{d.vendor}+{d.backend}", 1.0)]
+        attention.append(("k~head", w.head_size(depth + 1)))
         if s.kv_bytes < 1.5:
             attention.append(("k-quantised", 1.0))
         if kv_bytes:
@@ -126,12 +132,14 @@ def decode_terms(
         if batch > 1:
             flops = 2.0 * (w.linear + w.head + w.active_experts) + w.attention_flops(depth)
             compute = [*_device_effects("b", s, card=False), (f"b:{bits.kind}", 1.0)]
-            terms.append(Term("b", batch * flops * s.inverse_rate * s.gpu_dense, tuple(compute)))
+            terms.append(Term("b", batch * flops * s.inverse_rate(bits.kind) * s.gpu_dense, tuple(compute)))
             terms.append(Term("q", batch * LAYER, tuple(_device_effects("q", s, card=False))))
         if prompt_per_token > 0 and batch > 1:
             flops = 2.0 * (w.linear + w.active_experts)
             effects = [*_device_effects("i", s, card=False), (f"i:{bits.kind}", 1.0)]
-            terms.append(Term("i", batch * prompt_per_token * flops * s.inverse_rate, tuple(effects)))
+            terms.append(
+                Term("i", batch * prompt_per_token * flops * s.inverse_rate(bits.kind), tuple(effects))
+            )
         terms += _between_devices(w, s, batch)
     if s.gpu_dense < 1 or (w.experts and s.gpu_experts < 1) or s.gpu_kv < 1 or not s.devices:
         terms += _host_terms(w, bits, s, dense_bytes, expert_bytes, kv_bytes, batch)
@@ -144,7 +152,7 @@ def _between_devices(w: ModelWork, s: Situation, batch: float) -> list[Term]:
         return []
     d = s.devices[0]
     if s.tensor_parallel > 1:
-        link = "nvlink" if d.nvlink else "pcie"
+        link = "network" if n > NODE else "nvlink" if d.nvlink else "pcie"
         effects = [("c", 1.0), (f"c@{link}", 1.0), (f"c@{d.generation}", 1.0), (f"c#{s.family}", 1.0),
                    ("c~n", log2(n))]  # fmt: skip
         size = batch * w.hidden * 2.0 * 2 * w.n_layer
@@ -182,7 +190,7 @@ def _host_terms(
     active = 2.0 * ((1 - s.gpu_dense if s.devices else 1.0) * (w.linear + w.head))
     active += 2.0 * (1 - s.gpu_experts if s.devices else 1.0) * w.active_experts
     if active:
-        seconds = batch * active / (h.cores * 2e10)
+        seconds = batch * active / (min(h.cores, s.threads or h.cores) * 2e10)
         terms.append(
             Term(
                 "hc",
@@ -212,13 +220,24 @@ def prefill_terms(
     expert_bytes = w.experts * bits.expert / 8 * w.experts_touched(ubatch)
     if s.devices:
         d = s.devices[0]
-        inv = s.inverse_rate
+        inv = s.inverse_rate(bits.kind)
+        inv_experts = s.inverse_rate(xkind)
+        inv_attention = s.inverse_rate("f16")
         if s.tensor_parallel == 1 and len(s.devices) > 1 and prompt > ubatch:
             # micro-batches are pipelined over the devices of a layer split
-            inv /= min(len(s.devices), steps) ** 0.5
+            overlap = min(len(s.devices), steps) ** 0.5
+            inv, inv_experts, inv_attention = inv / overlap, inv_experts / overlap, inv_attention / overlap
         common = _device_effects("P", s)
         if s.family == "llama.cpp":
-            common += [("P~year", _era(s)), (f"P~year@{d.vendor}", _era(s))]
+            common += [
+                ("P~year", _era(s)),
+                (f"P~year@{d.vendor}", _era(s)),
+                (f"P~year@{d.vendor}+{d.backend}", _era(s)),
+            ]
+            if s.year < _INT8_KERNELS:
+                common += [("P-old", 1.0), (f"P-old+{d.vendor}", 1.0)]
+                if bits.kind not in {"f16", "bf16"}:
+                    common += [("P-oldq", 1.0), (f"P-oldq+{d.vendor}", 1.0)]
         if s.tensor_parallel > 1:
             common += [("P/tp", log2(s.tensor_parallel))]
         if s.flash_attention is False:
@@ -234,12 +253,15 @@ def prefill_terms(
             each = log2(max(1.0, ubatch * w.n_used / max(1, w.n_expert)) / 32)
             size = max(-4.0, min(4.0, log2(max(w.expert_matrix, 1) / 4e6)))
             experts = [*common, *_device_effects("X", s), (f"X:{xkind}", 1.0), (f"X:{xkind}@{d.vendor}", 1.0),
-                       ("X~tokens", each), ("X~size", size)]  # fmt: skip
-            terms.append(Term("X", s.gpu_experts * expert_flops * inv, tuple(experts)))
+                       ("X~tokens", each), ("X~size", size), (f"X~year@{d.vendor}+{d.backend}", _era(s)),
+                       (f"X-early@{d.backend}", float(s.family == "llama.cpp" and s.year < _VULKAN_EXPERTS))]  # fmt: skip
+            terms.append(Term("X", s.gpu_experts * expert_flops * inv_experts, tuple(experts)))
         quadratic = _device_effects("A", s, card=False)
         if s.flash_attention is False:
             quadratic += [("A-fa", 1.0), (f"A-fa@{d.vendor}+{d.backend}", 1.0)]
-        terms.append(Term("A", attention * inv, tuple(quadratic)))
+        head = w.head_size(mean)
+        quadratic += [("A~head", head), (f"A~head@{d.backend}", head)]
+        terms.append(Term("A", attention * inv_attention * s.gpu_kv, tuple(quadratic)))
         read = s.gpu_dense * dense_bytes + s.gpu_experts * expert_bytes
         terms.append(
             Term("B", steps * read * s.inverse_bandwidth, tuple(_device_effects("B", s, card=False)))
@@ -250,7 +272,7 @@ def prefill_terms(
                 Term("R", prompt * w.n_recurrent * LAYER / 100, tuple(_device_effects("R", s, card=False)))
             )
         if s.tensor_parallel > 1:
-            link = "nvlink" if d.nvlink else "pcie"
+            link = "network" if len(s.devices) > NODE else "nvlink" if d.nvlink else "pcie"
             speed = d.nvlink / 2 if d.nvlink else (d.pcie or 16e9) / 2
             size = prompt * w.hidden * 4.0 * w.n_layer
             terms.append(Term("C", size / speed, (("C", 1.0), (f"C@{link}", 1.0))))
@@ -270,9 +292,13 @@ def _host_prefill(
     h = s.host
     dense = 1 - s.gpu_dense if s.devices else 1.0
     experts = 1 - s.gpu_experts if s.devices else 1.0
-    if not dense and not (experts and w.experts):
-        return []
     terms = []
+    if s.devices and s.gpu_kv < 1:
+        terms.append(
+            Term("HA", (1 - s.gpu_kv) * attention / (h.cores * 1e11), (("HA", 1.0), (f"HA#{s.family}", 1.0)))
+        )
+    if not dense and not (experts and w.experts):
+        return terms
     stream = bool(s.devices) and s.op_offload and ubatch >= 32 and s.devices[0].memory != "unified"
     flops = 2.0 * prompt * (dense * w.linear + experts * w.active_experts)
     if stream:
@@ -280,9 +306,15 @@ def _host_prefill(
         size += experts * w.experts * bits.expert / 8 * w.experts_touched(ubatch)
         pcie = s.devices[0].pcie or 16e9
         terms.append(Term("O", steps * size / pcie, (("O", 1.0), (f"O#{s.family}", 1.0))))
-        terms.append(Term("P", flops * s.inverse_rate, tuple(_device_effects("P", s))))
+        terms.append(Term("P", flops * s.inverse_rate(bits.kind), tuple(_device_effects("P", s))))
         return terms
-    effects = [("H", 1.0), (f"H@{h.kind}", 1.0), (f"H:{bits.kind}", 1.0), (f"H#{s.family}", 1.0)]
+    effects = [
+        ("H", 1.0),
+        (f"H@{h.kind}", 1.0),
+        (f"H:{bits.kind}", 1.0),
+        (f"H#{s.family}", 1.0),
+        (f"H:{bits.kind}#{s.family}", 1.0),
+    ]
     if w.experts:
         effects.append(("H+moe", 1.0))
     terms.append(Term("H", flops / (h.cores * 1e11), tuple(effects)))

@@ -13,7 +13,7 @@ from planner.speed.work import ModelWork, WeightBits
 # bits a weight of the layers' matrices, of the output head, and the class of kernels that reads them.
 # GGUF: block bytes of ggml types and the usual share of larger types in each mix (llama.cpp, llama-quant.cpp)
 _TABLE: dict[str, tuple[float, float, str]] = {
-    "F32": (32, 32, "f16"), "F16": (16, 16, "f16"), "BF16": (16, 16, "f16"), "FP16": (16, 16, "f16"),
+    "F32": (32, 32, "f16"), "F16": (16, 16, "f16"), "BF16": (16, 16, "bf16"), "FP16": (16, 16, "f16"),
     "Q8_0": (8.5, 8.5, "q8"), "Q6_K": (6.56, 6.56, "q6"), "Q5_K_M": (5.62, 6.56, "q5"), "Q5_K_S": (5.5, 6.56, "q5"),
     "Q5_0": (5.5, 6.56, "q5"), "Q5_1": (6.0, 6.56, "q5"), "Q4_K_M": (4.78, 6.56, "q4"),
     "Q4_K_S": (4.53, 6.56, "q4"), "Q4_K_L": (4.9, 8.5, "q4"), "Q4_0": (4.5, 6.56, "q4_0"),
@@ -51,7 +51,8 @@ def quant_name(text: str | None) -> tuple[str, bool]:
         return match.group(1), dynamic
     if match:
         short = match.group(1)
-        for name in (short.rsplit("_", 1)[0], short.rsplit("_", 1)[0] + "_S", short + "_M"):
+        base = short.rsplit("_", 1)[0]
+        for name in (base, f"{base}_M", f"{base}_S", f"{short}_M"):
             if name in _TABLE:
                 return name, dynamic
         if short.startswith("Q8"):

@@ -7,8 +7,8 @@ arithmetic on a few dozen numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from math import log2
 
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.models.cache import (
@@ -19,6 +19,7 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.models.tensors import Role
+from planner.records import dataclass
 
 _VECTORS = frozenset({Role.NORM, Role.BIAS, Role.ATTN_SINKS})
 _LOOKUPS = frozenset({Role.TOKEN_EMBD, Role.POS_EMBD, Role.PER_LAYER_EMBD})
@@ -45,6 +46,7 @@ class CacheWork:
     window: int | None = None  # positions at most; None: all
     ratio: int = 1  # tokens behind one cached entry (compressed attention)
     top_k: int | None = None  # sparse attention reads at most so many positions
+    head: int = 128  # elements of a head: kernels are tuned for 64 and 128
 
     def positions(self, depth: float) -> float:
         """Cached positions that one token attends to when `depth` tokens are in the cache."""
@@ -95,6 +97,15 @@ class ModelWork:
         """Cache elements that one token reads at `depth`."""
         return sum(c.count * c.elements * c.positions(depth) for c in self.caches)
 
+    def head_size(self, depth: float) -> float:
+        """log2 of the head's size over 128, weighted by the attention's operations at `depth`."""
+        total = weighted = 0.0
+        for c in self.caches:
+            flops = c.count * c.flops * c.positions(depth)
+            total += flops
+            weighted += flops * log2(max(c.head, 16) / 128)
+        return weighted / total if total else 0.0
+
     def attention_flops(self, depth: float) -> float:
         """Operations of one token's attention at `depth`."""
         return sum(c.count * c.flops * c.positions(depth) for c in self.caches)
@@ -104,11 +115,11 @@ def _cache_work(spec: object, count: int) -> CacheWork | None:
     if isinstance(spec, FullAttention | SlidingWindow):
         flops = 2 * spec.n_head * (spec.head_dim_k + spec.head_dim_v)
         window = spec.window if isinstance(spec, SlidingWindow) else None
-        return CacheWork(count, spec.k_elements + spec.v_elements, flops, window)
+        return CacheWork(count, spec.k_elements + spec.v_elements, flops, window, head=spec.head_dim_k)
     if isinstance(spec, LatentAttention):
         flops = 2 * spec.n_head * (2 * spec.kv_lora_rank + spec.qk_rope_head_dim)
         top_k = spec.indexer.top_k if spec.indexer else None
-        return CacheWork(count, spec.k_elements, flops, top_k=top_k)
+        return CacheWork(count, spec.k_elements, flops, top_k=top_k, head=spec.k_elements)
     if isinstance(spec, CompressedAttention):
         flops = 4 * spec.n_head * spec.head_dim
         if spec.ratio <= 0:
