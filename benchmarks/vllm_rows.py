@@ -156,15 +156,21 @@ def row_settings(row: Mapping[str, Any]) -> VllmSettings:
     return settings_from(found)
 
 
+_NOTED_RELEASE: Final = re.compile(r"\bv(?:LLM v?)?(0\.\d+(?:\.\d+)?)")
+
+
 def row_release(row: Mapping[str, Any], released: str = "") -> Release:
     """Return the release that a row was measured with; its note where the row's own field is empty.
 
     Where neither says, what the log shows (tokens that aren't concurrency × length are those of before
     0.21), else what was current when the model (`released`, ISO date) was new: 0.10 at the earliest.
     """
-    said = row.get("engine_version") or str(row.get("note") or "")
+    said = str(row.get("engine_version") or "")
     if row["source"]["kind"] == "engine-planning" or re.search(r"\d+\.\d+", said):
         return parse_release(said)
+    noted = _NOTED_RELEASE.search(str(row.get("note") or ""))  # notes hold other decimals too
+    if noted is not None:
+        return parse_release(noted[1])
     current = next(release for date, release in reversed(_CURRENT_SINCE) if released >= date)
     measured = row.get("measured") or {}
     tokens, concurrency = measured.get("kv_cache_tokens"), measured.get("max_concurrency")
