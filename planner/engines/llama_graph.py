@@ -35,7 +35,6 @@ UNKNOWN: Final = frozenset(
         "dots3note",
         "glm5-next",
         "hy-v4",
-        "kimi-k3",
         "minimax-01",
         "qwen4exp",
     }
@@ -232,6 +231,8 @@ def _representative(
     order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
     if any(isinstance(s, LatentAttention) and s.indexer for g in arch.groups for s in g.caches):
         return order, []  # every layer has a tensor that is allocated from the start
+    if any(t.name == "attn_res_score.weight" for g in arch.groups for t in g.tensors):
+        return order, []  # what the layers attend to grows
     style = _style(arch)
     signs = [_sign(table, placement, style, i) for i in order]
     signs[-1] = ("last", *signs[-1])  # the only one that leaves out the tokens whose outputs nobody asked for

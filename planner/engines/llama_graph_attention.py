@@ -259,7 +259,9 @@ def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tens
     mask = inputs.mask if b.chosen is None else sparse.sparse_mask(inputs.mask, b.chosen)
     attended = attend(b, layer, q, keys, values, mask, layer.need("attn_v_b.weight"))
     gate = layer.get("attn_gate.weight")
-    if gate is not None:  # one number a head
+    if gate is not None and gate.ne[1] != spec.n_head:
+        attended = same("mul", attended, same("unary", mul_mat(gate, cur)))
+    elif gate is not None:  # one number a head
         gates = same("unary", reshape(mul_mat(gate, cur), 1, spec.n_head, n))
         gated = same("mul", reshape(attended, spec.v_head_dim, spec.n_head, n), gates)
         attended = cont(gated, spec.v_head_dim * spec.n_head, n)

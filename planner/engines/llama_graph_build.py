@@ -148,6 +148,7 @@ class Builder:
         self._inputs: dict[str, Tensor] = {}
         self._attention: dict[object, AttentionInput] = {}
         self.flash_nodes: list[tuple[Tensor, int]] = []  # with the backend of their layer
+        self.banked: Tensor | None = None  # residuals that later layers attend to
         self.chosen: Tensor | None = None  # tokens that sparse attention attends to
         self._shared: dict[str, Tensor] = {}
         self._factors: dict[int, Tensor] = {}

@@ -28,7 +28,7 @@ def dense(b: Builder, layer: Layer, cur: Tensor, suffix: str = "") -> Tensor:
     down = "ffn_down" + suffix
     if "ffn_gate" + suffix + ".weight" in layer:
         gate = b.linear(layer, "ffn_gate" + suffix, cur)
-        cur = glu(gate, up)
+        cur = bounded(gate, up) if b.style.bounded_gate else glu(gate, up)
     elif up.ne[0] == 2 * layer.need(down + ".weight").ne[0]:
         cur = glu(up)
     else:
@@ -36,6 +36,15 @@ def dense(b: Builder, layer: Layer, cur: Tensor, suffix: str = "") -> Tensor:
         if b.style.squared:
             cur = same("sqr", cur)
     return b.linear(layer, down, cur)
+
+
+def bounded(gate: Tensor, up: Tensor) -> Tensor:
+    """Kimi K3's activation: tanh times sigmoid of the gate, times tanh of the other half."""
+
+    def squeezed(cur: Tensor) -> Tensor:
+        return same("scale", same("unary", same("scale", cur)))
+
+    return same("mul", same("mul", squeezed(gate), same("unary", gate)), squeezed(up))
 
 
 def experts(b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None) -> Tensor:
@@ -109,7 +118,8 @@ def _through(b: Builder, layer: Layer, cur: Tensor, chosen: Tensor) -> Tensor:
     else:
         up = product("ffn_up_exps", cur)
         if "ffn_gate_exps.weight" in layer:
-            cur = glu(product("ffn_gate_exps", cur), up)
+            gate = product("ffn_gate_exps", cur)
+            cur = bounded(gate, up) if b.style.bounded_gate else glu(gate, up)
         else:
             cur = same("unary", up)
             if b.style.squared:

@@ -14,6 +14,7 @@ from planner.engines.llama_graph_blocks import block_attention, block_sparse
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_feed import dense, experts, feed_forward, shared
 from planner.engines.llama_graph_recurrent import recurrent
+from planner.engines.llama_graph_residuals import kimi_k3_layer, mean
 from planner.engines.llama_graph_styles import Late
 from planner.engines.llama_graph_tensor import (
     F32,
@@ -37,7 +38,9 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
         cur = gemma.spread(b, cur)
     b.graph.bounds.append(len(b.graph.nodes))
     for layer in layers:
-        if inputs is not None and alternating:
+        if "attn_res_score.weight" in layer:
+            cur = kimi_k3_layer(b, layer, cur, mix)
+        elif inputs is not None and alternating:
             cur = gemma.gemma3n_layer(b, layer, cur, inputs)
         else:
             cur = gemma.gemma4_tail(b, layer, decoder_layer(b, layer, cur), inputs)
@@ -45,6 +48,8 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     if alternating:
         cur = gemma.gather(b, cur)
     head, name = output
+    if b.banked is not None:
+        cur = mean(b, cur, head.need("output_res_score.weight"))
     if b.style.late is Late.BEFORE_NORM:
         cur.output = True
         (cur,) = b.select(cur)

@@ -346,5 +346,8 @@ def kda(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Tensor:
 
 def _low_rank(layer: Layer, name: str, cur: Tensor) -> Tensor:
     """A projection in two steps, or in one."""
+    whole = layer.get(f"{name}.weight")
+    if whole is not None:
+        return mul_mat(whole, cur)
     low, up = mul_mat(layer.need(f"{name}_a.weight"), cur), layer.get(f"{name}_b.weight")
     return low if up is None else mul_mat(up, low)

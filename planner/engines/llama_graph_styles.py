@@ -52,6 +52,7 @@ class Style:
     rope_first: bool = False  # queries and keys are rotated before they are normalised
     norm_first: bool = False  # the norm after attention comes before rows without an output are dropped
     precise_down: bool = False  # the experts' last product needs F32: no GPU kernel
+    bounded_gate: bool = False  # both halves of gated blocks pass a tanh
     squared: bool = False  # squared ReLU
     gating: str = "softmax"  # softmax | sigmoid | softmax_weight
     normed_weights: bool = True  # weights of the chosen experts sum to one
@@ -134,6 +135,9 @@ _STYLES: Final = {
     "hy_v3": Style(late=Late.AFTER_NORM, gating="sigmoid", scaled_weights=True),
     "jamba": Style(rope=Rope.NEVER, normed_weights=False, residual_first=True),
     "kimi-linear": Style(gating="sigmoid", scaled_weights=True, rope=Rope.NEVER),
+    "kimi-k3": replace(
+        _SIGMOID, late=Late.BEFORE_NORM, bounded_decay=True, rope=Rope.NEVER, bounded_gate=True
+    ),
     "laguna": _SIGMOID,
     "lfm2": Style(residual_first=True),
     "lfm2moe": Style(gating="sigmoid", residual_first=True),
