@@ -61,6 +61,7 @@ class Choice:
 
     plan: Plan
     worth: Worth
+    final: bool = True  # False: from drafts, which may understate a longest context
 
     @property
     def usable(self) -> bool:
@@ -153,6 +154,17 @@ def bare_plan(
     )
 
 
+def draft_plan(
+    model: Model, engine: str, quant: str, machine: Machine, workload: Workload, overrides: Mapping[str, Any]
+) -> tuple[Plan, bool]:
+    """As `bare_plan`, sooner where the engine can; True with it where it is no draft but the plan itself."""
+    drafts = getattr(get_engine(engine), "draft", None)
+    if drafts is None or model.tensors is not None or model.file_bytes is not None:
+        return bare_plan(model, engine, quant, machine, workload, overrides), True
+    plan: tuple[Plan, bool] = drafts(model.id, model.architecture, quant, machine, workload, overrides)
+    return plan
+
+
 def quant_loss(model: Model, quant: str) -> float:
     """Points of quality that a quantisation is expected to cost this model."""
     from planner.models.quality import quality_loss
@@ -170,13 +182,15 @@ def choose(
     overrides: Mapping[str, Any] = NO_OVERRIDES,
     *,
     last_resort: bool = True,
+    draft: bool = False,
 ) -> Choice | None:
     """Return the best plan over engines and quantisations; None where no engine runs the model at all.
 
     `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
-    that is nearest to fitting is returned, with fits=False.
+    that is nearest to fitting is returned, with fits=False. `draft` allows plans that are good enough to rank
+    but not to show; the choice then says whether it rests on one.
     """
-    search = _Search(model, machine, workload, score, overrides)
+    search = _Search(model, machine, workload, score, overrides, draft)
     for engine in engines:
         if quant is not None:
             search.first_that_fits(engine, (quant,))
@@ -200,12 +214,15 @@ class _Search:
         workload: Workload,
         score: float,
         overrides: Mapping[str, Any],
+        draft: bool,
     ) -> None:
         self._model = model
         self._machine = machine
         self._workload = workload
         self._score = score
         self._overrides = overrides
+        self._draft = draft
+        self._final = True
         self._nearest: Plan | None = None
         self.best: Choice | None = None
 
@@ -243,7 +260,11 @@ class _Search:
         if get_engine(engine).supports(model.architecture, quant, machine) is not None:
             return None
         try:
-            plan = bare_plan(model, engine, quant, machine, workload, self._overrides)
+            if self._draft:
+                plan, final = draft_plan(model, engine, quant, machine, workload, self._overrides)
+                self._final &= final
+            else:
+                plan = bare_plan(model, engine, quant, machine, workload, self._overrides)
         except (RefusedError, UnsupportedError):
             return None
         if not plan.fits:
@@ -258,10 +279,12 @@ class _Search:
 
     def answer(self) -> Choice | None:
         """Return the best plan, else the nearest to fitting, else None."""
-        if self.best is not None or self._nearest is None:
-            return self.best
+        if self.best is not None:
+            return replace(self.best, final=self._final)
+        if self._nearest is None:
+            return None
         plan = complete(self._nearest, self._model, self._machine, self._workload)
-        return Choice(plan, worth(plan, self._score, 0.0, self._workload))
+        return Choice(plan, worth(plan, self._score, 0.0, self._workload), self._final)
 
 
 def _ladders(

@@ -97,7 +97,7 @@ def recommend(
             too_big.append(_TooBig(entry, least, score))
             continue
         planned += 1
-        candidate = _plan_entry(entry, machine, wanted, engine)
+        candidate = _plan_entry(entry, machine, wanted, engine, draft=True)
         if candidate is None:
             continue
         if not candidate.choice.plan.fits:
@@ -110,7 +110,7 @@ def recommend(
             heapq.heappush(totals, candidate.choice.worth.total)
             if len(totals) > limit:
                 heapq.heappop(totals)
-    chosen = _select(found, limit, wanted)
+    chosen = _settled(found, limit, machine, wanted, engine)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
     if machine.detected:
         plans = tuple(with_measurement(p) for p in plans)
@@ -179,12 +179,28 @@ def _room(machine: Machine, engine: str | None) -> int:
     return gpus + ram
 
 
-def _plan_entry(entry: Entry, machine: Machine, workload: Workload, engine: str | None) -> _Candidate | None:
+def _settled(
+    found: list[_Candidate], limit: int, machine: Machine, workload: Workload, engine: str | None
+) -> list[_Candidate]:
+    """Select, and plan anew what was only drafted, until nothing that is selected is a draft."""
+    while True:
+        chosen = _select(found, limit, workload)
+        drafts = [c for c in chosen if not c.choice.final]
+        if not drafts:
+            return chosen
+        for candidate in drafts:
+            planned = _plan_entry(candidate.entry, machine, workload, engine, draft=False)
+            at = found.index(candidate)
+            found[at : at + 1] = [planned] if planned is not None and planned.choice.plan.fits else []
+
+
+def _plan_entry(
+    entry: Entry, machine: Machine, workload: Workload, engine: str | None, *, draft: bool
+) -> _Candidate | None:
     model = from_entry(entry)
     engines = (engine,) if engine else engines_for(model, machine, workload)
-    choice = choose(
-        model, machine, workload, entry.scores[workload.use_case.value] or 0.0, engines, last_resort=False
-    )
+    score = entry.scores[workload.use_case.value] or 0.0
+    choice = choose(model, machine, workload, score, engines, last_resort=False, draft=draft)
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))

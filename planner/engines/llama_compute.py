@@ -14,10 +14,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from planner.engines.llama_buffers import Curve
+from planner.engines.llama_buffers import curve as shipped_curve
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_compute_rules import compute_buffers as closed_rules
 from planner.engines.llama_compute_table import UBATCH, constant
-from planner.engines.llama_graph import compute_buffers
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
@@ -29,7 +30,8 @@ from planner.quant.formats import ggml_format, tensor_bytes
 _KEPT: Final = 20_000
 _SLACK: Final = 5  # 1/32 on top: layouts were seen 3.5 % above the line
 _MEASURED_FROM: Final = 4096  # shortest context of compute.json
-_points: dict[Hashable, tuple[WeightTable, list[int], dict[int, ComputeBuffers]]] = {}
+_Known = tuple[WeightTable, list[int], dict[int, ComputeBuffers], Curve | None]
+_points: dict[Hashable, _Known] = {}
 
 
 def exact(
@@ -40,15 +42,41 @@ def exact(
     backend: Backend,
 ) -> ComputeBuffers:
     """Return the buffers that the engine's graph needs."""
-    _, contexts, known = _known(table, placement, settings, context, backend)
-    found = known.get(context.n_ctx)
+    found = ready(table, placement, settings, context, backend)
     if found is None:
-        found = _tabled(table, placement, settings, context, backend)
-    if found is None:
-        found = compute_buffers(table.arch, table, placement, settings, context, backend)
+        found = measure(table, placement, settings, context, backend)
+        _, contexts, known, _ = _known(table, placement, settings, context, backend)
         insort(contexts, context.n_ctx)
         known[context.n_ctx] = found
     return found
+
+
+def ready(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers | None:
+    """Return the exact buffers where they are known without building a graph."""
+    _, _, known, curve = _known(table, placement, settings, context, backend)
+    found = known.get(context.n_ctx)
+    if found is None:
+        found = curve.at(context.n_ctx) if curve else _tabled(table, placement, settings, context, backend)
+    return found
+
+
+def measure(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Build the engine's graph; its modules are imported here, as most questions need none of them."""
+    from planner.engines.llama_graph import compute_buffers
+
+    return compute_buffers(table.arch, table, placement, settings, context, backend)
 
 
 def bound(
@@ -59,10 +87,10 @@ def bound(
     backend: Backend,
 ) -> ComputeBuffers:
     """Return a figure not below the exact one, but for rare layouts; exact where no two exact ones enclose it."""
-    _, contexts, known = _known(table, placement, settings, context, backend)
+    _, contexts, known, curve = _known(table, placement, settings, context, backend)
     n = context.n_ctx
     at = bisect_left(contexts, n)
-    if n in known or at == 0 or at == len(contexts):
+    if n in known or (curve and curve.linear) or at == 0 or at == len(contexts):
         return exact(table, placement, settings, context, backend)
     low, high = contexts[at - 1], contexts[at]
     share = (n - low) / (high - low)
@@ -172,7 +200,7 @@ def _known(
     settings: LlamaCppSettings,
     context: Context,
     backend: Backend,
-) -> tuple[WeightTable, list[int], dict[int, ComputeBuffers]]:
+) -> _Known:
     plain = _normal(settings)
     shape = (context.n_ubatch, context.n_outputs_max, context.flash_attn)
     key = (id(table), _kinds(table, placement), plain, shape, backend)
@@ -180,7 +208,12 @@ def _known(
     if found is None:
         if len(_points) > _KEPT:
             _points.clear()
-        found = (table, [], {})  # holding the table keeps its id from being used again
+        curve = shipped_curve(table, placement, settings, context, backend)
+        known = {}
+        if curve is not None and not curve.linear:
+            known = {row[0]: ComputeBuffers(tuple(row[1:-1]), row[-1]) for row in curve.rows}
+        # holding the table keeps its id from being used again
+        found = (table, sorted(known), known, curve)
         _points[key] = found
     return found
 
@@ -203,12 +236,26 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
     )
 
 
+_kinds_of: dict[tuple[int, int], tuple[WeightTable, LayerPlacement, Hashable]] = {}
+
+
 def _kinds(table: WeightTable, placement: LayerPlacement) -> Hashable:
     """Which kinds of layers there are, with their neighbours, and where output and boundaries lie."""
-    signs = [_sign(table, placement, i) for i in range(len(placement.layers))]
-    triples = frozenset(zip([None, *signs], signs, [*signs[1:], None], strict=False))
-    whole = placement.n_gpu_layers > len(placement.layers)
-    return (triples, placement.output, placement.n_devices, whole, bool(placement.moved))
+    hit = _kinds_of.get((id(table), id(placement)))
+    if hit is None:
+        memory: dict[Hashable, Hashable] = {}  # equal signs become one object: quick to compare
+        signs = [
+            memory.setdefault(s, s)
+            for s in (_sign(table, placement, i) for i in range(len(placement.layers)))
+        ]
+        triples = frozenset(zip([None, *signs], signs, [*signs[1:], None], strict=False))
+        whole = placement.n_gpu_layers > len(placement.layers)
+        kinds = (triples, placement.output, placement.n_devices, whole, bool(placement.moved))
+        if len(_kinds_of) > _KEPT:
+            _kinds_of.clear()
+        # holding table and placement keeps their ids from being used again
+        hit = _kinds_of[id(table), id(placement)] = (table, placement, kinds)
+    return hit[2]
 
 
 def _sign(table: WeightTable, placement: LayerPlacement, i: int) -> Hashable:

@@ -117,6 +117,26 @@ class LlamaCpp:
         search.sketch = True
         return self._planned(model, quant, search, workload, overrides, machine)
 
+    def draft(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> tuple[Plan, bool]:
+        """As `plan`, but building no graph for the last percent of a longest context.
+
+        The second value is True where the plan is what `plan` would return.
+        """
+        search = self._search(arch, quant, machine, workload, overrides, stored)
+        search.draft = True
+        plan = self._planned(model, quant, search, workload, overrides, machine)
+        return plan, not search.loose
+
     def _planned(
         self,
         model: str,
@@ -203,12 +223,12 @@ def _with_smaller_cache(
     if {"cache_type_k", "cache_type_v", "flash_attn"} & overrides.keys() or not search.room.gpus:
         return found, reasons
     smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
+    again = Search(search.table, search.room, smaller, sketch=search.sketch, draft=search.draft)
     try:
-        other = first_fitting(
-            Search(search.table, search.room, smaller, sketch=search.sketch).candidates(wanted)
-        )
+        other = first_fitting(again.candidates(wanted))
     except RefusedError:
         return found, reasons
+    search.loose |= again.loose
     on_gpu = other.settings.n_gpu_layers >= ALL_LAYERS and not other.settings.n_cpu_moe
     if not other.fits or (found.fits and not on_gpu):
         return found, reasons

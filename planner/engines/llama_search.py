@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from planner.engines.llama_compute import bound, exact, rough
+from planner.engines.llama_compute import bound, exact, ready, rough
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_placement import LayerPlacement
@@ -21,6 +21,8 @@ from planner.hardware.machine import Accelerator, Backend, Host
 from planner.models.architecture import Architecture
 from planner.records import dataclass
 from planner.units import round_up
+
+Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 STEP: Final = 256  # contexts are multiples of this
 DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
@@ -86,12 +88,21 @@ class Search:
     """Evaluates settings on one host; keeps nothing between models.
 
     `sketch`: without building graphs, for sorting out what can't win; figures are nearly always too high.
+    `draft`: bounds will do where an exact figure would take a graph; `loose` says afterwards whether one did.
     """
 
     def __init__(
-        self, table: WeightTable, room: Room, base: LlamaCppSettings, *, sketch: bool = False
+        self,
+        table: WeightTable,
+        room: Room,
+        base: LlamaCppSettings,
+        *,
+        sketch: bool = False,
+        draft: bool = False,
     ) -> None:
         self.sketch = sketch
+        self.draft = draft
+        self.loose = False
         self.table = table
         self.room = room
         self.base = base
@@ -117,9 +128,16 @@ class Search:
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
-        measure = rough if self.sketch else exact if sure else bound
+        measure = rough if self.sketch else bound if not sure else self._drafted if self.draft else exact
         memory = allocate(self.table, settings, devices, measure=measure)
         return Found(settings, memory, self._estimate(memory, settings))
+
+    def _drafted(self, *asked: *Asked) -> ComputeBuffers:
+        found = ready(*asked)
+        if found is None:
+            self.loose = True
+            return bound(*asked)
+        return found
 
     def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
         return estimate_of(memory, self.room, projector_bytes(self.arch) if settings.mmproj else 0)

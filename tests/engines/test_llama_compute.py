@@ -63,7 +63,7 @@ def test_a_rough_figure_needs_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a graph was built")
 
-    monkeypatch.setattr(llama_compute, "compute_buffers", refuse)
+    monkeypatch.setattr(llama_compute, "measure", refuse)
     arch, table = shape("QWEN3_30B"), weight_table(shape("QWEN3_30B"), "Q5_K_M")
     settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, "n_cpu_moe": 20})
     placement = place(arch, settings, (1 << 46,))

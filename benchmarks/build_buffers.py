@@ -1,0 +1,357 @@
+"""Build planner/engines/buffers.jsonl, the shipped compute buffers (see planner.engines.llama_buffers).
+
+    python -m benchmarks.build_buffers             ask common questions, record the figures they need
+    python -m benchmarks.build_buffers --restamp   where the sources changed and the figures did not
+
+Needed after a change of the graph's sources; takes some minutes. `--restamp` recomputes a figure of every row
+that the catalogue leads to, and only where all agree replaces the hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import planner
+import planner.engines.llama_compute as compute
+from planner.advice.planning import HYBRID_LADDER, quants_for
+from planner.engines import llama_buffers as buffers
+from planner.engines.llama_compute_rules import ComputeBuffers
+from planner.engines.llama_graph import UNKNOWN, compute_buffers
+from planner.engines.llama_placement import LayerPlacement, place
+from planner.engines.llama_settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_weights import WeightTable, weight_table
+from planner.engines.plan import UseCase, Workload
+from planner.errors import PlannerError
+from planner.hardware.machine import Backend
+from planner.models.catalogue import load_catalogue
+from planner.models.load import from_entry
+
+Key = tuple[str, str]
+Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
+
+PACKAGE: Final = Path(planner.__file__).parent
+SOURCES: Final = ("engines/llama_graph*.py", "engines/llama_compute_rules.py", "quant/formats.py")
+MACHINES: Final = (
+    *("rtx-4090", "rtx-3060-12gb", "rtx-4060-ti-16gb", "rtx-5090", "rtx-3090", "rtx-3090 x2", "rtx-4080"),
+    *("rx-7900-xtx", "arc-b580", "apple-m4-16gb", "apple-m4-max-64gb", "strix-halo-395-128", "dgx-spark"),
+    *("raspberry-pi-5-8gb", "h100-80gb", "8x h200", "a100-80gb", "l40s", "t4"),
+)
+# Graphics memory and RAM (GiB) of machines that people build themselves
+OWN: Final = ((6, 16), (8, 32), (12, 64), (16, 64), (24, 128))
+BARE: Final = (8, 16, 32, 64)  # RAM (GiB) of machines without a GPU
+QUESTIONS: Final = ((1, None), (8, 32768), (1, 32768))  # users, context
+USE_CASES: Final = (UseCase.GENERAL, UseCase.CODING, UseCase.VISION)
+POINTS: Final = (
+    4096,
+    8192,
+    12288,
+    16384,
+    24576,
+    32768,
+    65536,
+    131072,
+)  # tokens a sequence, where no lines are
+FIRST: Final = 4096  # tokens a sequence from which lines are sought; on the CPU alone, two steps
+MOST: Final = 18  # graphs that one curve may cost
+LARGE: Final = 1 << 46  # bytes: a device where everything fits
+
+
+def sources_hash() -> str:
+    """Return a hash of everything that decides the figures of a given key."""
+    digest = hashlib.sha256()
+    for path in sorted(p for pattern in SOURCES for p in PACKAGE.glob(pattern)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Recorder:
+    """Stands in for the graph: builds the whole curve when a placement is first asked for."""
+
+    def __init__(self) -> None:
+        self.curves: dict[Key, buffers.Curve] = {}
+        self.asked: dict[Key, Asked] = {}
+        self.graphs = 0
+        self.seconds = 0.0
+
+    def __call__(self, *asked: *Asked) -> ComputeBuffers:
+        """Return what planner.engines.llama_compute.measure would."""
+        key = self.key(asked)
+        if key is None:
+            return compute_buffers(asked[0].arch, *asked)
+        if key not in self.curves:
+            self.add(key, asked)
+        found = self.curves[key].at(asked[3].n_ctx)
+        return found or compute_buffers(asked[0].arch, *asked)
+
+    def key(self, asked: Asked) -> Key | None:
+        """Return shape and kind; None where the table holds no such thing."""
+        if asked[0].arch.gguf_arch in UNKNOWN:
+            return None
+        kind = buffers.kind_of(*asked)
+        return None if kind is None else (buffers.fingerprint(asked[0].arch), kind)
+
+    def add(self, key: Key, asked: Asked) -> None:
+        """Build the curve of a placement."""
+        start = time.process_time()
+        self.asked[key] = asked
+        self.curves[key] = self._curve(asked)
+        self.seconds += time.process_time() - start
+
+    def _curve(self, asked: Asked) -> buffers.Curve:
+        table, placement, settings, context, _ = asked
+        step = buffers.STEP * context.n_seq_max
+        if context.n_ctx < settings.n_ubatch:
+            return buffers.Curve(False, [measure(asked, context.n_ctx)])
+        trained = -(-table.arch.n_ctx_train // buffers.STEP)
+        rows: dict[int, list[int]] = {}
+
+        def row(n: int) -> list[int]:
+            if n not in rows:
+                self.graphs += 1
+                rows[n] = measure(asked, n * step)
+            return rows[n]
+
+        partial = placement.n_devices and placement.any_on_host and not placement.moved
+        if not partial:
+            low = min(FIRST // buffers.STEP if placement.n_devices else 2, trained)
+            corners = lines(row, low, trained, MOST) if trained > low else None
+            if corners is not None:
+                return buffers.Curve(True, [rows[n] for n in corners])
+        points = sorted({min(p // buffers.STEP, trained) for p in POINTS})
+        return buffers.Curve(False, [row(n) for n in points])
+
+
+def measure(asked: Asked, n_ctx: int) -> list[int]:
+    """Return a row of the curve: the context and its exact buffers."""
+    table, placement, settings, context, backend = asked
+    settings = replace(settings, n_ctx=n_ctx)
+    at = resolve(table.arch, settings, backend if placement.n_devices else Backend.CPU)
+    at = replace(at, flash_attn=context.flash_attn)
+    found = compute_buffers(table.arch, table, placement, settings, at, backend)
+    return [at.n_ctx, *found.devices, found.host]
+
+
+def lines(row: Callable[[int], list[int]], low: int, high: int, most: int) -> list[int] | None:
+    """Return the corners between which rows lie on lines; None where that takes more than so many rows."""
+    corners = {low, high}
+    open_ends = [(low, high)]
+    seen = {low, high}
+
+    def on_line(n: int, a: int, b: int) -> bool:
+        seen.add(n)
+        return all(
+            (y - x) * (n - a) == (z - x) * (b - a)
+            for x, y, z in zip(row(a)[1:], row(b)[1:], row(n)[1:], strict=True)
+        )
+
+    while open_ends:
+        a, b = open_ends.pop()
+        probes = {a + 1, (3 * a + b) // 4, (a + b) // 2, b - 1} - {a, b}
+        if all(on_line(n, a, b) for n in probes):
+            continue
+        if len(seen) > most:
+            return None
+        at = _meeting(row(a), row(a + 1), row(b - 1), row(b), a, b)
+        ends = sorted({a, *(n for n in at if a < n < b), b})
+        if len(ends) == 2:
+            ends = [a, (a + b) // 2, b]
+        corners.update(ends)
+        open_ends += pairwise(ends)
+    return _needed(sorted(corners), row)
+
+
+def _meeting(a: list[int], a1: list[int], b1: list[int], b: list[int], low: int, high: int) -> set[int]:
+    """Steps beside which the line from the low end meets the line to the high end, in any component."""
+    found = set()
+    for start, then, before, end in zip(a[1:], a1[1:], b1[1:], b[1:], strict=True):
+        rise, fall = then - start, end - before
+        if rise != fall:
+            at = low + int((end - start - fall * (high - low)) / (rise - fall))
+            found |= {at, at + 1}
+    return found
+
+
+def _needed(corners: list[int], row: Callable[[int], list[int]]) -> list[int]:
+    """Leave out corners that lie on the line between their neighbours."""
+    kept = corners[:1]
+    for n, after in pairwise(corners[1:]):
+        a, b = row(kept[-1]), row(after)
+        straight = all(
+            (y - x) * (n - kept[-1]) == (z - x) * (after - kept[-1])
+            for x, y, z in zip(a[1:], b[1:], row(n)[1:], strict=True)
+        )
+        if not straight:
+            kept.append(n)
+    return [*kept, *corners[len(corners) - 1 :]]
+
+
+def questions() -> Iterator[tuple[planner.Machine, Workload]]:
+    """Yield what people ask."""
+    machines = [planner.load_profile(name) for name in MACHINES]
+    machines += [planner.load_profile("rtx-4090", ram=ram << 30, vram=vram << 30) for vram, ram in OWN]
+    machines += [planner.load_profile("raspberry-pi-5-8gb", ram=ram << 30) for ram in BARE]
+    for machine in machines:
+        for users, context in QUESTIONS:
+            for use_case in USE_CASES if context is None else USE_CASES[:1]:
+                yield machine, Workload(users=users, context=context, use_case=use_case)
+
+
+def ask(recorder: Recorder) -> None:
+    """Ask for recommendations, and for plans of what has a name."""
+    for n, (machine, workload) in enumerate(questions()):
+        compute._points.clear()
+        planner.recommend(machine, workload)
+        if n % 5 == 0:
+            progress(f"question {n}", recorder)
+
+
+def extend(recorder: Recorder) -> None:
+    """Add placements beside those that were asked for: other machines have a little less free, or more."""
+    seen = set()
+    for n, asked in enumerate(list(recorder.asked.values())):
+        table, placement, settings, _, backend = asked
+        if placement.n_devices != 1 or not placement.any_on_host or settings.override_tensor:
+            continue
+        for other in neighbours(asked):
+            numbers = (other[2].n_cpu_moe, other[1].n_gpu_layers, settings.n_parallel, settings.cache_type_k)
+            which = (id(table), *numbers, settings.op_offload, backend)
+            if which in seen:
+                continue
+            seen.add(which)
+            key = recorder.key(other)
+            if key is not None and key not in recorder.curves:
+                recorder.add(key, other)
+        if n % 100 == 0:
+            progress(f"extension {n}", recorder)
+
+
+def neighbours(asked: Asked) -> Iterator[Asked]:
+    """Yield the same placement with other numbers of layers, or of layers' experts, on the host.
+
+    All of them for one user with the usual cache, for any amount of memory; else one or two more or less.
+    """
+    table, placement, settings, context, backend = asked
+    count = sum(g.count for g in table.arch.groups)
+    now = settings.n_cpu_moe if placement.moved else count + 1 - placement.n_gpu_layers
+    usual = settings.n_parallel == 1 and settings.cache_type_k == "f16"
+    for n in range(1, count + 1) if usual else (now - 1, now + 1, now + 2):
+        if not 1 <= n <= count:
+            continue
+        moved = (
+            replace(settings, n_cpu_moe=n)
+            if placement.moved
+            else replace(settings, n_gpu_layers=count + 1 - n)
+        )
+        yield table, place(table.arch, moved, (LARGE,)), moved, context, backend
+
+
+def progress(text: str, recorder: Recorder) -> None:
+    """Say how far it is."""
+    print(
+        f"{text}: {len(recorder.curves)} kinds, {recorder.graphs} graphs, {recorder.seconds:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def write(curves: dict[Key, list[int]]) -> None:
+    """Write the file: a header with the place of each architecture's line, then the lines."""
+    shapes: dict[str, dict[str, list[int]]] = {}
+    for (shape, kind), row in sorted(curves.items()):
+        shapes.setdefault(shape, {})[kind] = row
+    index, body, at = {}, [], 0
+    for shape, rows in shapes.items():
+        line = json.dumps(rows, separators=(",", ":")) + "\n"
+        index[shape] = [at, len(line)]
+        body.append(line)
+        at += len(line)
+    header = json.dumps({"sources": sources_hash(), "shapes": index}, separators=(",", ":"))
+    buffers.FILE.write_text(header + "\n" + "".join(body), encoding="utf-8")
+    print(f"{buffers.FILE.name}: {len(shapes)} shapes, {len(curves)} kinds, {at / 1e6:.2f} MB")
+
+
+def save(recorder: Recorder) -> None:
+    """Write what is known so far."""
+    write({key: buffers.packed(curve) for key, curve in recorder.curves.items()})
+
+
+def likely(entries: Any = None) -> Iterator[Asked]:
+    """Yield placements of catalogue models for which the file may hold figures, each with a context."""
+    for entry in entries or load_catalogue().entries():
+        try:
+            model = from_entry(entry)
+        except PlannerError:
+            continue
+        arch = model.architecture
+        if arch.gguf_arch is None or arch.gguf_arch in UNKNOWN:
+            continue
+        count = sum(g.count for g in arch.groups)
+        for quant in quants_for(model, "llama.cpp"):
+            table = weight_table(arch, quant)
+            numbers = range(0, count, 3) if quant in HYBRID_LADDER or quant.startswith("MXFP4") else (0,)
+            for n in numbers:
+                for given in ({"n_cpu_moe": n}, {"n_gpu_layers": count + 1 - n}):
+                    settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, **given})
+                    context = resolve(arch, settings, Backend.CUDA)
+                    yield table, place(arch, settings, (LARGE,)), settings, context, Backend.CUDA
+            settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, "n_gpu_layers": 0})
+            context = resolve(arch, settings, Backend.CPU)
+            yield table, place(arch, settings, ()), settings, context, Backend.CPU
+
+
+def differing() -> Iterator[str]:
+    """Recompute a figure of every row that the catalogue leads to; yield those that differ."""
+    done = set()
+    for asked in likely():
+        shape = buffers.fingerprint(asked[0].arch)
+        kind = buffers.kind_of(*asked)
+        rows = buffers.curves(shape)
+        if kind not in rows or (shape, kind) in done:
+            continue
+        done.add((shape, kind))
+        curve = buffers.unpacked(rows[kind], asked[1].n_devices + 2)
+        row = curve.rows[len(curve.rows) // 2]
+        if measure(asked, row[0]) != row:
+            yield f"{asked[0].arch.gguf_arch} {shape} {kind}: {row} is now {measure(asked, row[0])}"
+    print(f"{len(done)} rows recomputed")
+
+
+def restamp() -> int:
+    """Replace the hash where nothing that was recomputed differs."""
+    wrong = list(differing())
+    for line in wrong[:20]:
+        print(line)
+    if wrong:
+        print(f"{len(wrong)} rows differ: build the file anew")
+        return 1
+    write({(s, k): row for s in buffers._index()["shapes"] for k, row in buffers.curves(s).items()})
+    return 0
+
+
+def main() -> int:
+    """Build the file, or restamp it."""
+    parser = argparse.ArgumentParser(description="Build the shipped compute buffers.")
+    parser.add_argument("--restamp", action="store_true", help="only replace the hash, if figures agree")
+    if parser.parse_args().restamp:
+        return restamp()
+    recorder = Recorder()
+    vars(compute).update(shipped_curve=lambda *_: None, measure=recorder)
+    ask(recorder)
+    save(recorder)
+    extend(recorder)
+    progress("done", recorder)
+    save(recorder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
