@@ -97,7 +97,6 @@ def features(fit: Fit, w: ModelWork, s: Situation, *, depth: float, batch: float
         if cards == 0:
             out["no generation"] = float(fit.generations.get(f"{d.generation}+{d.backend}", 0) == 0)
             out["no vendor"] = float(fit.vendors.get(d.vendor, 0) == 0)
-        out["guess"] = float(not d.exact)
         out["several"] = float(len(s.devices) > 1)
         out["partial"] = float(s.gpu_dense < 1 or (w.experts > 0 and s.gpu_experts < 1) or s.gpu_kv < 1)
     else:

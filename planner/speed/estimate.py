@@ -45,7 +45,8 @@ def decode(
     """Tokens/s of one stream when `batch` run at once, each with `depth` tokens in its cache."""
     fit = coefficients().decode
     t = timing(fit, decode_terms(w, bits, s, depth, batch=batch, prompt_per_token=prompt_per_token))
-    return fit.spread.interval(1 / t.seconds, features(fit, w, s, depth=depth, batch=batch)), t
+    interval = fit.spread.interval(1 / t.seconds, features(fit, w, s, depth=depth, batch=batch))
+    return _guessed(interval, s), t
 
 
 def prefill(
@@ -54,7 +55,15 @@ def prefill(
     """Tokens/s with which a prompt of `prompt` tokens is read on top of `depth` cached ones."""
     fit = coefficients().prefill
     t = timing(fit, prefill_terms(w, bits, s, prompt, depth))
-    return fit.spread.interval(prompt / t.seconds, features(fit, w, s, depth=depth + prompt, batch=1)), t
+    interval = fit.spread.interval(prompt / t.seconds, features(fit, w, s, depth=depth + prompt, batch=1))
+    return _guessed(interval, s), t
+
+
+def _guessed(interval: Interval, s: Situation) -> Interval:
+    """Wider where bandwidth or rate of a device had to be guessed: cards of one size differ by a factor of two."""
+    if all(d.exact for d in s.devices) and (s.devices or s.host.exact):
+        return interval
+    return Interval(interval.low / 2, interval.expected, interval.high * 2)
 
 
 def speculative_gain(draft: int, accepted: float = MTP_ACCEPTED) -> float:
@@ -119,6 +128,8 @@ def _basis(s: Situation) -> str:
     if not s.devices:
         return f"fitted {c.date} on {c.decode.cards.get('cpu', 0)} measurements on processors"
     d = s.devices[0]
+    if not d.exact:
+        return f"bandwidth or compute of this GPU is not known and assumed; fitted {c.date}"
     n = c.decode.cards.get(d.card, 0)
     where = "this device"
     if not n:

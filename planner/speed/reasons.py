@@ -7,7 +7,7 @@ from planner.speed.work import ModelWork, WeightBits
 
 _NAMES = {
     "w": "reading the weights from GPU memory",
-    "x": "reading the routed experts from GPU memory",
+    "x": "reading the weights, most of them routed experts, from GPU memory",
     "k": "reading the KV cache",
     "s": "reading and writing the recurrent state",
     "l": "launching kernels layer by layer",
@@ -21,7 +21,7 @@ _NAMES = {
     "cb": "the bandwidth of the link between the GPUs",
     "p": "handing over between the GPUs",
     "hw": "reading weights from the host's RAM",
-    "hx": "reading experts from the host's RAM",
+    "hx": "reading weights, most of them routed experts, from the host's RAM",
     "hk": "reading the KV cache from the host's RAM",
     "hc": "arithmetic on the CPU",
     "hh": "going back and forth between GPU and CPU",

@@ -84,7 +84,9 @@ def device_of(acc: Accelerator, backend: str | None = None) -> Device:
     rate = max(fp16, fp32)
     exact = bool(bandwidth and rate)
     if not bandwidth:
-        bandwidth = 100e9 if acc.unified or acc.integrated else 300e9
+        # discrete cards have about 35 GB/s a GiB of memory (RTX 3060 30, 4060 34, 3090 39, 4090 42, H100 42)
+        shared = acc.unified or acc.integrated
+        bandwidth = 100e9 if shared else min(2e12, max(2e11, 35e9 * acc.memory_total / 2**30))
     if not rate:
         rate = bandwidth * (60 if acc.vendor in {"nvidia", "amd", "intel"} else 25)
     memory = "unified" if acc.unified or acc.integrated else "hbm" if generation in _HBM else "gddr"

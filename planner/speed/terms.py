@@ -253,8 +253,9 @@ def prefill_terms(
             each = log2(max(1.0, ubatch * w.n_used / max(1, w.n_expert)) / 32)
             size = max(-4.0, min(4.0, log2(max(w.expert_matrix, 1) / 4e6)))
             experts = [*common, *_device_effects("X", s), (f"X:{xkind}", 1.0), (f"X:{xkind}@{d.vendor}", 1.0),
-                       ("X~tokens", each), ("X~size", size), (f"X~year@{d.vendor}+{d.backend}", _era(s)),
-                       (f"X-early@{d.backend}", float(s.family == "llama.cpp" and s.year < _VULKAN_EXPERTS))]  # fmt: skip
+                       ("X~tokens", each), ("X~size", size), (f"X~year@{d.vendor}+{d.backend}", _era(s))]  # fmt: skip
+            if s.family == "llama.cpp" and s.year < _VULKAN_EXPERTS:
+                experts.append((f"X-early@{d.backend}", 1.0))
             terms.append(Term("X", s.gpu_experts * expert_flops * inv_experts, tuple(experts)))
         quadratic = _device_effects("A", s, card=False)
         if s.flash_attention is False:

@@ -115,6 +115,8 @@ def test_a_card_without_facts_still_gets_an_answer() -> None:
     card = Accelerator("Mystery", "other", Backend.OTHER, 8 << 30, 8 << 30)
     speed = estimate(LLAMA, Q4, Situation(devices=(device_of(card),)), depth=512)
     assert 0 < speed.decode_tps.low < speed.decode_tps.expected < speed.decode_tps.high
+    assert speed.decode_tps.high > 4 * speed.decode_tps.low  # nothing is known of it
+    assert "assumed" in speed.basis
 
 
 def ordered(i: Interval) -> bool:
