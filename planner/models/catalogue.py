@@ -219,20 +219,28 @@ class Catalogue:
         return found
 
     def near(self, ref: str, limit: int = 4) -> list[str]:
-        """Return short names near a mistyped one, the nearest first."""
+        """Return short names near a mistyped one: those that begin with it, the newest first, then the nearest."""
         wanted = normalise(ref)
+        begun = {
+            position
+            for name, position in self._names.items()
+            if wanted and name.startswith(wanted) and ("/" in wanted or "/" not in name)
+        }
+        known = [self._entries[p] for p in begun]
+        known.sort(key=lambda e: (e.released or "", e.short_name), reverse=True)
+        known.sort(key=lambda e: bool(e.superseded_by))
+        names = [entry.short_name for entry in known[:limit]]
         scored: dict[int, float] = {}
-        for name, position in self._names.items():
+        for name, position in self._names.items() if len(names) < limit else ():
             matcher = difflib.SequenceMatcher(None, wanted, name)
             if matcher.real_quick_ratio() < 0.6 or matcher.quick_ratio() < 0.6:
                 continue
-            ratio = matcher.ratio()
-            if wanted and (name.startswith(wanted) or wanted.startswith(name)):
-                ratio += 0.2
+            ratio = matcher.ratio() + (0.2 if wanted.startswith(name) else 0.0)
             if ratio >= 0.6 and ratio > scored.get(position, 0.0):
                 scored[position] = ratio
-        best = sorted(scored, key=lambda p: (-scored[p], self._entries[p].short_name))[:limit]
-        return [self._entries[p].short_name for p in best]
+        best = sorted(scored, key=lambda p: (-scored[p], self._entries[p].short_name))
+        names += [self._entries[p].short_name for p in best if p not in begun]
+        return names[:limit]
 
 
 def normalise(name: str) -> str:

@@ -90,6 +90,17 @@ def test_a_mistake_is_answered_with_what_is_near(wrong: str) -> None:
         find_entry(wrong)
 
 
+def test_a_family_is_answered_with_its_current_models() -> None:
+    for family in ("qwen3", "gemma", "kimi", "llama"):
+        near = load_catalogue().near(family)
+        assert len(near) == 4
+        for name in near:
+            entry = lookup(name)
+            assert entry is not None
+            assert entry.short_name.lower().startswith(family)
+            assert not entry.superseded_by
+
+
 def test_nonsense_is_one_line() -> None:
     with pytest.raises(InputError) as caught:
         find_entry("no such thing at all\n\x1b[31m" + "x" * 500)
