@@ -61,7 +61,7 @@ class Choice:
 
     plan: Plan
     worth: Worth
-    final: bool = True  # False: from drafts, which may understate a longest context
+    final: bool = True  # False: a draft, which may understate the longest context
 
     @property
     def usable(self) -> bool:
@@ -188,7 +188,7 @@ def choose(
 
     `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
     that is nearest to fitting is returned, with fits=False. `draft` allows plans that are good enough to rank
-    but not to show; the choice then says whether it rests on one.
+    but not to show; the choice then says whether it is one.
     """
     search = _Search(model, machine, workload, score, overrides, draft)
     for engine in engines:
@@ -222,7 +222,6 @@ class _Search:
         self._score = score
         self._overrides = overrides
         self._draft = draft
-        self._final = True
         self._nearest: Plan | None = None
         self.best: Choice | None = None
 
@@ -260,11 +259,11 @@ class _Search:
         if get_engine(engine).supports(model.architecture, quant, machine) is not None:
             return None
         try:
-            if self._draft:
-                plan, final = draft_plan(model, engine, quant, machine, workload, self._overrides)
-                self._final &= final
-            else:
-                plan = bare_plan(model, engine, quant, machine, workload, self._overrides)
+            plan, final = (
+                draft_plan(model, engine, quant, machine, workload, self._overrides)
+                if self._draft
+                else (bare_plan(model, engine, quant, machine, workload, self._overrides), True)
+            )
         except (RefusedError, UnsupportedError):
             return None
         if not plan.fits:
@@ -274,17 +273,15 @@ class _Search:
         plan = complete(plan, model, machine, workload)
         value = worth(plan, self._score, quant_loss(model, quant), workload)
         if self.best is None or value.total > self.best.worth.total:
-            self.best = Choice(plan, value)
+            self.best = Choice(plan, value, final)
         return plan
 
     def answer(self) -> Choice | None:
         """Return the best plan, else the nearest to fitting, else None."""
-        if self.best is not None:
-            return replace(self.best, final=self._final)
-        if self._nearest is None:
-            return None
+        if self.best is not None or self._nearest is None:
+            return self.best
         plan = complete(self._nearest, self._model, self._machine, self._workload)
-        return Choice(plan, worth(plan, self._score, 0.0, self._workload), self._final)
+        return Choice(plan, worth(plan, self._score, 0.0, self._workload))
 
 
 def _ladders(

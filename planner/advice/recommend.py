@@ -189,18 +189,26 @@ def _settled(
         if not drafts:
             return chosen
         for candidate in drafts:
-            planned = _plan_entry(candidate.entry, machine, workload, engine, draft=False)
-            at = found.index(candidate)
+            plan, at = candidate.choice.plan, found.index(candidate)
+            planned = _plan_entry(candidate.entry, machine, workload, plan.engine, plan.quant)
+            if planned is None or not planned.choice.plan.fits:
+                planned = _plan_entry(candidate.entry, machine, workload, engine)
             found[at : at + 1] = [planned] if planned is not None and planned.choice.plan.fits else []
 
 
 def _plan_entry(
-    entry: Entry, machine: Machine, workload: Workload, engine: str | None, *, draft: bool
+    entry: Entry,
+    machine: Machine,
+    workload: Workload,
+    engine: str | None,
+    quant: str | None = None,
+    *,
+    draft: bool = False,
 ) -> _Candidate | None:
     model = from_entry(entry)
     engines = (engine,) if engine else engines_for(model, machine, workload)
     score = entry.scores[workload.use_case.value] or 0.0
-    choice = choose(model, machine, workload, score, engines, last_resort=False, draft=draft)
+    choice = choose(model, machine, workload, score, engines, quant, last_resort=False, draft=draft)
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
