@@ -107,6 +107,7 @@ class WeightTable:
         self.arch, self.scheme, self.gpu, self.release = arch, scheme, gpu, release
         self._parts = [(group, _alike(scheme, group)) for group in arch.groups]
         self._known: dict[tuple[object, ...], tuple[int, ...]] = {}
+        self._sizes: dict[tuple[object, ...], list[tuple[LayerGroup, list[tuple[tuple[int, ...], int]]]]] = {}
 
     def per_rank(self, settings: VllmSettings) -> tuple[int, ...]:
         """Bytes on the fullest rank of each pipeline stage, before --cpu-offload-gb."""
@@ -119,8 +120,8 @@ class WeightTable:
             self.release,
         )
         key = (
-            settings.tensor_parallel_size,
             settings.pipeline_parallel_size,
+            settings.tensor_parallel_size,
             settings.data_parallel_size,
             settings.enable_expert_parallel,
             settings.uses_mtp,
@@ -129,7 +130,8 @@ class WeightTable:
         )
         base = self._known.get(key)
         if base is None:
-            base = self._known[key] = self._stages(rank)
+            # a layer is the same however many stages there are
+            base = self._known[key] = self._stages(rank, key[1:])
         stages = stage_layers(self.arch.n_layer, settings.pipeline_parallel_size)
         everywhere = self.arch.model_type in _BOTH_EVERYWHERE
         return tuple(
@@ -139,13 +141,15 @@ class WeightTable:
             for stage, (have, held) in enumerate(zip(base, stages, strict=True))
         )
 
-    def _stages(self, rank: Rank) -> tuple[int, ...]:
+    def _stages(self, rank: Rank, split: tuple[object, ...]) -> tuple[int, ...]:
         layers = stage_layers(self.arch.n_layer, rank.settings.pipeline_parallel_size)
-        sizes = [
-            (group, [(members, layer_bytes(rank, group, ignored)) for members, ignored in parts])
-            for group, parts in self._parts
-            if not group.mtp or rank.settings.uses_mtp
-        ]
+        sizes = self._sizes.get(split)
+        if sizes is None:
+            sizes = self._sizes[split] = [
+                (group, [(members, layer_bytes(rank, group, ignored)) for members, ignored in parts])
+                for group, parts in self._parts
+                if not group.mtp or rank.settings.uses_mtp
+            ]
         result = []
         for stage, held in enumerate(layers):
             last = stage == len(layers) - 1
@@ -247,15 +251,32 @@ def _indexed(cache: CacheSpec) -> int:
 
 def attention_backend(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> str:
     """The attention backend that vLLM picks by itself for this model on this GPU."""
-    caches = [c for g in arch.groups for c in g.caches]
-    sinks = any(t.role is Role.ATTN_SINKS for g in arch.groups for t in g.tensors)
-    latent = [c for c in caches if isinstance(c, LatentAttention)]
+    sinks, latent, sparse = _attention_traits(arch.groups)
     return settings.attention_backend or gpu.attention_backend(
         kv_cache_dtype=settings.kv_cache_dtype,
         sinks=sinks,
-        mla=bool(latent),
-        sparse=any(c.indexer is not None for c in latent),
+        mla=latent,
+        sparse=sparse,
     )
+
+
+_traits: dict[int, tuple[tuple[LayerGroup, ...], tuple[bool, bool, bool]]] = {}
+
+
+def _attention_traits(groups: tuple[LayerGroup, ...]) -> tuple[bool, bool, bool]:
+    """Whether attention has sinks, is latent, is sparse; kept, as a search asks a thousand times."""
+    hit = _traits.get(id(groups))
+    if hit is None:
+        latent = [c for g in groups for c in g.caches if isinstance(c, LatentAttention)]
+        sinks = any(t.role is Role.ATTN_SINKS for g in groups for t in g.tensors)
+        if len(_traits) > 4096:
+            _traits.clear()
+        # holding the groups keeps their id from being used again
+        hit = _traits[id(groups)] = (
+            groups,
+            (sinks, bool(latent), any(c.indexer is not None for c in latent)),
+        )
+    return hit[1]
 
 
 def vision_bytes(arch: Architecture, settings: VllmSettings, plain: int) -> int:
