@@ -27,15 +27,13 @@ _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
 )  # where layer 0 is
-# Architectures whose graph isn't followed: hyper-connections, compressed caches, lightning attention,
-# residuals across layers, block-sparse attention
+# Architectures whose graph isn't followed: hyper-connections, compressed caches
 UNKNOWN: Final = frozenset(
     {
         "deepseek4",
         "dots3note",
         "glm5-next",
         "hy-v4",
-        "minimax-01",
         "qwen4exp",
     }
 )

@@ -13,6 +13,7 @@ from planner.engines.llama_graph_attention import attention, cached, latent
 from planner.engines.llama_graph_blocks import block_attention, block_sparse
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_feed import dense, experts, feed_forward, shared
+from planner.engines.llama_graph_lightning import minimax_01_layer
 from planner.engines.llama_graph_recurrent import recurrent
 from planner.engines.llama_graph_residuals import kimi_k3_layer, mean
 from planner.engines.llama_graph_styles import Late
@@ -40,6 +41,8 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     for layer in layers:
         if "attn_res_score.weight" in layer:
             cur = kimi_k3_layer(b, layer, cur, mix)
+        elif b.arch.gguf_arch == "minimax-01":
+            cur = minimax_01_layer(b, layer, cur, mix)
         elif inputs is not None and alternating:
             cur = gemma.gemma3n_layer(b, layer, cur, inputs)
         else:

