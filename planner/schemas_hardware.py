@@ -37,6 +37,7 @@ class DoctorDocument(Document):
 
     machine: MachineDocument
     engines: list[InstalledEngineDocument]
+    differences: list[str]
     models: list[PulledModelDocument]
     stores: list[ModelStoreDocument]
     exported: str | None

@@ -78,6 +78,7 @@ def _document(
     return {
         "machine": machine_document(machine),
         "engines": [{"name": e.name, "version": e.version, "source": e.source} for e in engines],
+        "differences": list(engine_differences(engines)),
         "models": [{"store": m.store, "name": m.name, "size": m.size} for m in models],
         "stores": [{"name": s.name, "folder": s.folder, "free": s.free, "total": s.total} for s in stores],
         "exported": exported,
@@ -148,6 +149,14 @@ def _print_rows(rows: list[tuple[str, str, str]]) -> None:
         print_wrapped(value + (f"  [{source}]" if source else ""), "  ", f"{key:<19}")
 
 
+def engine_differences(engines: list[InstalledEngine]) -> tuple[str, ...]:
+    """What an installed vLLM does otherwise than the planner's rules; one line each, none where they agree."""
+    from planner.engines.vllm_version import differences
+
+    versions = [e.version for e in engines if e.name == "vLLM" and e.version]
+    return tuple(line for version in versions for line in differences(version))
+
+
 def _print_engines(
     engines: list[InstalledEngine], models: list[PulledModel], stores: list[ModelStore]
 ) -> None:
@@ -156,6 +165,8 @@ def _print_engines(
     if not engines:
         print_line("  none found on the PATH (Ollama, llama.cpp, vLLM, LM Studio, Docker)")
     _print_rows([(e.name, e.version or "version unknown", e.source) for e in engines])
+    for line in engine_differences(engines):
+        print_wrapped(line, "  ", "- ")
     print_line()
     print_heading("Room for models")
     _print_rows(

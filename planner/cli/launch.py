@@ -73,11 +73,23 @@ def launch(
         _print_launch(rendered)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
+    if answer.engine == "vllm" and machine.detected:
+        for line in _installed_vllm_differs():
+            diagnostic(f"note: {line}")
     if run:
         from planner.launching.run import run_launch
 
         return run_launch(rendered)
     return 0
+
+
+def _installed_vllm_differs() -> tuple[str, ...]:
+    from planner.engines.vllm_version import differences
+    from planner.hardware.engines_installed import installed_vllm
+    from planner.hardware.system import System
+
+    version = installed_vllm(System())
+    return () if version is None else differences(version)
 
 
 def _print_launch(rendered: object) -> None:

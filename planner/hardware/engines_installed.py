@@ -87,6 +87,23 @@ def installed_engines(system: System) -> list[InstalledEngine]:
     return list(found.values())
 
 
+def installed_vllm(system: System) -> str | None:
+    """The version of the vLLM on the PATH, else of this Python's own; None where neither is there or says so.
+
+    Reads metadata alone: no program is run and nothing is imported.
+    """
+    program = which(system, "vllm")
+    found = None if program is None else _vllm_version(system, program)
+    if found is None and system.root == Path("/"):
+        from importlib import metadata
+
+        try:
+            found = metadata.version("vllm")
+        except metadata.PackageNotFoundError:
+            return None
+    return found
+
+
 def _version(text: str | None) -> str | None:
     for line in (text or "").splitlines():
         # "Warning: could not connect to a running instance" comes before Ollama's own version.

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from planner.cli.doctor import doctor, print_machine_facts
+from planner.cli.doctor import doctor, engine_differences, print_machine_facts
 from planner.cli.profiles import profiles
 from planner.errors import InputError
 from planner.hardware.detect import detect
 from planner.hardware.engines_installed import (
+    InstalledEngine,
     ModelStore,
     PulledModel,
     installed_engines,
+    installed_vllm,
     model_stores,
     pulled_models,
 )
@@ -110,7 +112,7 @@ def test_the_list_of_profiles_is_at_most_80_columns(capsys: pytest.CaptureFixtur
 def test_doctor_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(export=None, json=True) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"machine", "engines", "models", "stores", "exported"}
+    assert set(document) == {"machine", "engines", "differences", "models", "stores", "exported"}
     assert document["machine"]["detected"] is True and "uuid" not in json.dumps(document)
 
 
@@ -174,6 +176,16 @@ def with_engines(tmp_path: Path, **env: str) -> System:
 def test_engines_and_their_versions(tmp_path: Path) -> None:
     found = {e.name: e.version for e in installed_engines(with_engines(tmp_path))}
     assert found == {"Ollama": "0.12.3", "llama.cpp": "11434", "vLLM": "0.33.0"}
+
+
+def test_an_installed_vllm_of_another_release_is_told(tmp_path: Path) -> None:
+    system = with_engines(tmp_path)
+    assert installed_vllm(system) == "0.33.0"
+    assert engine_differences(installed_engines(system)) == ()
+    old = engine_differences([InstalledEngine("vLLM", "0.20.2", "vllm on the PATH")])
+    assert any("older" in line for line in old) and any("on top of the budget" in line for line in old)
+    assert engine_differences([InstalledEngine("Ollama", "0.12.3", "ollama on the PATH")]) == ()
+    assert installed_vllm(System(root=tmp_path, platform="linux", env={"PATH": "/nowhere"})) is None
 
 
 def test_models_of_every_store(tmp_path: Path) -> None:
