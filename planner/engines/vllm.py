@@ -137,7 +137,7 @@ class Vllm:
             settings=shown(found.chosen, outcome.settings),
             memory=_memory(outcome, devices),
             max_context=longest,
-            max_concurrency=round(outcome.concurrency, 2) if outcome.reason is None else 0.0,
+            max_concurrency=_served(outcome),
             why=_why(found, arch, scheme, devices),
             warnings=_warnings(found, arch, scheme, devices),
             source=None,
@@ -165,7 +165,7 @@ class Vllm:
         )
         if found is None or not found.fits:
             return 0
-        return found.outcome.longest(arch.n_ctx_train, workload.users, safe=True)
+        return found.outcome.longest(arch.n_ctx_train, found.users, safe=True)
 
     def _given(
         self,
@@ -180,6 +180,13 @@ class Vllm:
             settings = replace(settings, max_model_len=workload.context)
         name = "fp8" if settings.quantization == "fp8" and not arch.quantization else quant
         return scheme_for(arch, name), devices_of(machine), settings
+
+
+def _served(outcome: Outcome) -> float:
+    """Requests of full length that all data parallel ranks hold together."""
+    if outcome.reason is not None:
+        return 0.0
+    return round(outcome.settings.data_parallel_size * outcome.concurrency, 2)
 
 
 def shown(chosen: VllmSettings, resolved: VllmSettings) -> dict[str, Any]:
@@ -212,8 +219,11 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
         split = [f"tensor parallel {settings.tensor_parallel_size}"]
         if settings.pipeline_parallel_size > 1:
             split.append(f"pipeline parallel {settings.pipeline_parallel_size}")
-        if settings.world_size > 1:
-            lines.append(f"{', '.join(split)} over {settings.world_size} × {name}")
+        if settings.data_parallel_size > 1:
+            split.append(f"data parallel {settings.data_parallel_size}")
+        world = settings.world_size * settings.data_parallel_size
+        if world > 1:
+            lines.append(f"{', '.join(split)} over {world} × {name}")
         elif devices.count > 1:
             lines.append(f"one of {devices.count} × {name} is enough; the others can hold more replicas")
     if max(outcome.weights) <= outcome.requested:
@@ -223,9 +233,8 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
             f" (gpu_memory_utilization {settings.gpu_memory_utilization:g}) is left for the KV cache"
         )
     if outcome.reason is None:
-        lines.append(
-            f"the cache holds {outcome.concurrency:.1f} requests of {context_text(outcome.length)} tokens"
-        )
+        where = "the caches of all GPUs hold" if settings.data_parallel_size > 1 else "the cache holds"
+        lines.append(f"{where} {_served(outcome):.1f} requests of {context_text(outcome.length)} tokens")
     if found.fits:
         lines.extend(found.changes)
         lines.extend(_older(found, arch, scheme, devices))

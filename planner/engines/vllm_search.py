@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.plan import Workload
+from planner.engines.vllm_experts import for_many_users, replica_users
 from planner.engines.vllm_gpu import GpuTraits, cpu_traits, traits_of
 from planner.engines.vllm_outcome import Outcome, evaluate
 from planner.engines.vllm_quant import QuantScheme
@@ -139,7 +140,7 @@ def rungs(
         settings = replace(settings, gpu_memory_utilization=budget)
         said = (f"--gpu-memory-utilization {budget:g}: as much as other processes leave free",)
     yield settings, said, arch.n_ctx_train
-    seqs = max(16, 1 << max(0, workload.users - 1).bit_length())
+    seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
     full = settings.resolved(devices.gpu, arch.n_ctx_train)
     for name, value, reason in _steps(full, seqs, arch, devices, workload):
         if name in given:
@@ -219,8 +220,32 @@ def search(
         elif best is None or _missing(found.outcome) < _missing(best.outcome):
             best = found
     if fitting:
-        return _preferred(fitting, devices)
+        return _spread(_preferred(fitting, devices), table, devices, workload, given)
     return best
+
+
+def _spread(
+    found: Found, table: WeightTable, devices: Devices, workload: Workload, given: Mapping[str, Any]
+) -> Found:
+    """The same GPUs with experts (and attention) spread for many users, where that holds no less."""
+    start = found.outcome.settings
+    plain = replace(
+        settings_from(given),
+        tensor_parallel_size=start.tensor_parallel_size,
+        pipeline_parallel_size=start.pipeline_parallel_size,
+        quantization=found.chosen.quantization,
+        dtype=found.chosen.dtype,
+    )
+    wide = for_many_users(table.arch, plain, workload.users, given, nvlink=devices.nvlink)
+    for choice, reason in wide:
+        if refusal(table.arch, table.scheme, choice, devices.gpu, devices.count) is not None:
+            continue
+        other = _fit(choice, table, devices, workload, given)
+        enough = other.outcome.length >= found.outcome.length
+        more = choice.data_parallel_size * other.outcome.concurrency > found.outcome.concurrency
+        if other.fits and enough and (more or choice.data_parallel_size == 1):
+            return replace(other, changes=(reason, *other.changes))
+    return found
 
 
 def _missing(outcome: Outcome) -> int:
@@ -262,7 +287,7 @@ def _fit(
         return evaluate(arch, table.scheme, settings, devices.gpu, devices.free, table=table)
 
     wanted = given.get("max_model_len", workload.context)
-    users = workload.users
+    users = replica_users(choice, workload.users)
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None

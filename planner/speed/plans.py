@@ -45,12 +45,21 @@ def plan_bits(plan: Plan, arch: Architecture, work: ModelWork) -> WeightBits:
     """Stored bits of the weights, from the quantisation's name and the bytes that the plan counts."""
     stored = sum(d.weights for d in plan.memory.devices)
     native = "mxfp4" if (arch.quantization or {}).get("quant_method") == "mxfp4" else ""
-    shared = plan.engine == "vllm" and int(plan.settings.get("tensor_parallel_size", 1)) > 1
+    shared = plan.engine == "vllm" and _together(plan.settings)
     try:
         return weight_bits(plan.quant, work, None if shared else stored or None, native=native)
     except KeyError:
         bits = 8.0 * stored / max(1, work.parameters) or 16.0
         return WeightBits(bits, bits, bits)
+
+
+def _together(settings: Mapping[str, Any]) -> bool:
+    """True where all GPUs read their part of a layer at once: tensor parallel, or experts over data parallel ranks.
+
+    With the latter attention's few weights are read by every rank, which the estimate leaves out.
+    """
+    spread = settings.get("enable_expert_parallel") and int(settings.get("data_parallel_size", 1)) > 1
+    return bool(spread) or int(settings.get("tensor_parallel_size", 1)) > 1
 
 
 def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
@@ -67,13 +76,12 @@ def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
     used = _used(plan, machine)
     devices = tuple(device_of(a) for a in used)
     if plan.engine == "vllm":
-        tensor = int(settings.get("tensor_parallel_size", 1)) > 1
         kind = str(settings.get("kv_cache_dtype", "auto"))
         return Situation(
             devices=devices,
             host=host,
             engine="vllm",
-            mode="tensor" if tensor else "layer",
+            mode="tensor" if _together(settings) else "layer",
             kv_bytes=1.0 if kind.startswith("fp8") else 2.0,
             flash_attention=None,
             ubatch=int(settings.get("max_num_batched_tokens", 2048)),

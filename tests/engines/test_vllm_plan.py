@@ -288,3 +288,34 @@ def test_an_installed_release_is_checked() -> None:
     old = "; ".join(differences("0.11.2"))
     assert "older" in old and "0.9" in old and "warm-up" in old
     assert "does not say" in differences("main")[0]
+
+
+def test_many_users_spread_experts_where_the_recipes_do() -> None:
+    many, few = Workload(context=16384, users=128), Workload(context=16384, users=4)
+    latent = plan("deepseek-ai/DeepSeek-R1", "NVFP4", "b200 x8", many)
+    assert latent.settings["data_parallel_size"] == 8 and latent.settings["enable_expert_parallel"]
+    assert latent.settings["tensor_parallel_size"] == 1
+    assert latent.fits and latent.max_concurrency >= 128
+    assert any("latent cache more than once" in line for line in latent.why)
+    tensor = plan("deepseek-ai/DeepSeek-R1", "NVFP4", "b200 x8", few)
+    assert tensor.settings["tensor_parallel_size"] == 8 and "enable_expert_parallel" not in tensor.settings
+    given = plan("deepseek-ai/DeepSeek-R1", "NVFP4", "b200 x8", many, tensor_parallel_size=8)
+    assert "enable_expert_parallel" not in given.settings
+    assert latent.max_concurrency > 2 * given.max_concurrency  # eight caches, not one eight times
+
+
+def test_dense_models_and_small_nodes_spread_no_experts() -> None:
+    many = Workload(context=8192, users=128)
+    for name, quant, machine in (
+        ("meta-llama/Llama-3.3-70B-Instruct", "BF16", "h100-80gb x8"),
+        ("Qwen/Qwen3-235B-A22B", "FP8", "h200 x4"),
+    ):
+        assert "enable_expert_parallel" not in plan(name, quant, machine, many).settings, name
+
+
+@pytest.mark.parametrize("size", ["4b", "12b", "27b"])
+def test_gemma3_cards_keep_their_rope(size: str) -> None:
+    """vLLM keeps one table for each kind of layer, eight times as long where positions are scaled linearly."""
+    text = find_entry(f"google/gemma-3-{size}-it").config["text_config"]
+    assert text["rope_theta"] == 1e6 and text["rope_local_base_freq"] == 1e4
+    assert text["rope_scaling"] == {"factor": 8.0, "rope_type": "linear"}
