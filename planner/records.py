@@ -1,4 +1,4 @@
-"""`dataclass` for records that are made at every start: the standard one, made in a tenth of the time.
+"""`dataclass` and `replace` for records that are made at every start: the standard one, made in a tenth of the time.
 
 The standard decorator compiles six methods a class, half a millisecond each class; a command that stands on
 eighty records would spend a third of its time on that. Here a class shares its methods with all others, and
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
 else:
     import dataclasses
     from dataclasses import MISSING, Field, FrozenInstanceError
@@ -27,6 +27,14 @@ else:
             return _record(plain, kw_only)
 
         return wrap if cls is None else wrap(cls)
+
+    def replace(record, /, **changes):
+        """As dataclasses.replace, in a third of the time for a class of this module."""
+        cls = record.__class__
+        values = getattr(cls, "_values_of", None)
+        if values is None:
+            return dataclasses.replace(record, **changes)
+        return cls(**{**dict(zip(cls.__slots__, values(record), strict=True)), **changes})
 
     def _is_simple(cls):
         names = cls.__dict__
@@ -78,6 +86,7 @@ else:
             __delattr__=_no_delete,
             __getstate__=_get_state,
             __setstate__=_set_state,
+            _values_of=staticmethod(_getter(names)),
             __dataclass_fields__=_Fields(plain.__annotations__, defaults, kw_only),
         )
         cls = type(plain)(plain.__name__, plain.__bases__, body)
@@ -153,4 +162,4 @@ else:
             object.__setattr__(self, name, value)
 
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]

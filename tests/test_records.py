@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from planner.records import dataclass
+from planner.records import dataclass, replace
 
 quick: Any = dataclass  # two decorators on one body: more than a type checker follows
 
@@ -110,6 +110,13 @@ def test_fields_and_replace() -> None:
     fresh = Quick("x").parts
     fresh.append(1)
     assert Quick("x").parts == []
+
+
+def test_replaces_as_the_standard_one() -> None:
+    assert replace(Quick("x", 4, [1], "n"), size=9) == Quick("x", 9, [1], "n")
+    assert replace(Standard("x"), size=9) == Standard("x", 9)
+    with pytest.raises(TypeError):
+        replace(Quick("x"), unknown=1)
 
 
 def test_pickles_and_copies() -> None:

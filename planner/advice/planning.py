@@ -7,7 +7,6 @@ planner.launching what to type.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.advice.utility import Worth, comfortable_speed, is_short, user_speed, worth
@@ -16,7 +15,7 @@ from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
-from planner.records import dataclass
+from planner.records import dataclass, replace
 from planner.units import GIB, gib
 
 # From the closest to the original down to what still makes sense, with the bits a weight that a whole model

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from planner.advice.planning import Choice, choose, engines_for, with_measurement
@@ -16,7 +15,7 @@ from planner.advice.utility import is_usable, upper_bound, user_speed
 from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
-from planner.records import dataclass
+from planner.records import dataclass, replace
 from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Hashable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -26,6 +25,7 @@ from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, LatentAttention
 from planner.quant.formats import ggml_format, tensor_bytes
+from planner.records import replace
 
 _KEPT: Final = 20_000
 _SLACK: Final = 5  # 1/32 on top: layouts were seen 3.5 % above the line

@@ -6,7 +6,6 @@ The rules are those of build b11434; each module that holds one names the file i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.base import NO_OVERRIDES, Stored
@@ -26,6 +25,7 @@ from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
 from planner.quant.mixes import MIXES, nearest_mix
+from planner.records import replace
 from planner.units import context_text, gib
 
 # Largest first; what people publish and use. Others are known by name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.llama_kv import place_caches
@@ -11,6 +10,7 @@ from planner.engines.llama_search import Found, Room, Search, device_spare, spar
 from planner.engines.llama_settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.engines.plan import DeviceMemory, Placement, Plan
 from planner.hardware.machine import Machine
+from planner.records import replace
 from planner.units import context_text, gib
 
 # Shown where they differ from the defaults.

@@ -5,7 +5,6 @@ CPU with as many as fit kept on the GPU, else whole layers, else the CPU alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from planner.engines.llama_compute import bound, exact, ready, rough
@@ -19,7 +18,7 @@ from planner.engines.unaccounted import HOST as HOST_OVERHEAD
 from planner.engines.unaccounted import Overhead, unaccounted
 from planner.hardware.machine import Accelerator, Backend, Host
 from planner.models.architecture import Architecture
-from planner.records import dataclass
+from planner.records import dataclass, replace
 from planner.units import round_up
 
 Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]

@@ -8,7 +8,7 @@ the profiling run and CUDA graphs leave to the KV cache; whether it starts is wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Final
 
 from planner.engines.base import NO_OVERRIDES, Stored
@@ -30,6 +30,7 @@ from planner.engines.vllm_weights import weights_per_rank
 from planner.errors import PlannerError, UnsupportedError
 from planner.hardware.machine import Backend, Machine
 from planner.models.architecture import Architecture
+from planner.records import replace
 from planner.units import context_text, gib
 
 _DEFAULTS: Final = VllmSettings()

@@ -7,7 +7,6 @@ and then, one after the other, what an operator would change, each step with its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.plan import Workload
@@ -21,7 +20,7 @@ from planner.engines.vllm_version import CURRENT
 from planner.engines.vllm_weights import WeightTable
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.architecture import Architecture
-from planner.records import dataclass
+from planner.records import dataclass, replace
 
 COMFORT: Final = 32768  # tokens: a context that no one calls short
 ENOUGH: Final = 8192  # tokens: beyond this, no length is worth slower decode or a coarser cache
