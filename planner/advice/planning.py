@@ -182,22 +182,23 @@ def choose(
     *,
     last_resort: bool = True,
     draft: bool = False,
+    spill: bool = True,
 ) -> Choice | None:
     """Return the best plan over engines and quantisations; None where no engine runs the model at all.
 
     `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
     that is nearest to fitting is returned, with fits=False. `draft` allows plans that are good enough to rank
-    but not to show; the choice then says whether it is one.
+    but not to show; the choice then says whether it is one. Without `spill`, nothing runs partly from RAM.
     """
     search = _Search(model, machine, workload, score, overrides, draft)
     for engine in engines:
         if quant is not None:
             search.first_that_fits(engine, (quant,))
         else:
-            whole, spill = _ladders(model, engine, machine, last_resort)
+            whole, rest = _ladders(model, engine, machine, last_resort)
             search.first_whole(engine, whole)
-            if spill and not (search.whole and search.best and _bits(search.best.plan.quant) >= FOUR_BITS):
-                search.first_that_fits(engine, spill)
+            if rest and spill and not (search.whole and search.best and _bits(search.best.plan.quant) >= FOUR_BITS):
+                search.first_that_fits(engine, rest)
         if search.whole:
             break
     return search.answer()

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.planning import Choice, choose, engines_for, with_measurement
+from planner.advice.planning import SERVING_USERS, Choice, choose, engines_for, with_measurement
 from planner.advice.utility import is_usable, upper_bound, user_speed
 from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine
@@ -205,9 +205,11 @@ def _plan_entry(
     draft: bool = False,
 ) -> _Candidate | None:
     model = from_entry(entry)
+    # Many users of one hybrid wait for the slowest memory together: that is no way to serve.
+    spill = workload.users < SERVING_USERS or not machine.accelerators
     engines = (engine,) if engine else engines_for(model, machine, workload)
     score = entry.scores[workload.use_case.value] or 0.0
-    choice = choose(model, machine, workload, score, engines, quant, last_resort=False, draft=draft)
+    choice = choose(model, machine, workload, score, engines, quant, last_resort=False, draft=draft, spill=spill)
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
