@@ -319,3 +319,9 @@ def test_gemma3_cards_keep_their_rope(size: str) -> None:
     text = find_entry(f"google/gemma-3-{size}-it").config["text_config"]
     assert text["rope_theta"] == 1e6 and text["rope_local_base_freq"] == 1e4
     assert text["rope_scaling"] == {"factor": 8.0, "rope_type": "linear"}
+
+
+@pytest.mark.parametrize("name", ["llama-4-scout", "llama-4-maverick"])
+def test_llama4_cards_keep_their_vision_tower(name: str) -> None:
+    vision = arch(name).vision
+    assert vision is not None and vision.parameters == 871_932_416
