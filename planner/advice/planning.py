@@ -164,11 +164,12 @@ def draft_plan(
     return plan
 
 
-def quant_loss(model: Model, quant: str) -> float:
-    """Points of quality that a quantisation is expected to cost this model."""
+def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
+    """Points of quality that a quantisation is expected to cost this model, of the score that it has."""
     from planner.models.quality import quality_loss
 
-    return quality_loss(quant, float(model.architecture.parameters()))[0]
+    native = str((model.architecture.quantization or {}).get("quant_method", ""))
+    return quality_loss(quant, float(model.architecture.parameters()), score, native)[0]
 
 
 def choose(
@@ -271,7 +272,7 @@ class _Search:
                 self._nearest = plan
             return None
         plan = complete(plan, model, machine, workload)
-        value = worth(plan, self._score, quant_loss(model, quant), workload)
+        value = worth(plan, self._score, quant_loss(model, quant, self._score), workload)
         if self.best is None or value.total > self.best.worth.total:
             self.best = Choice(plan, value, final)
         return plan
