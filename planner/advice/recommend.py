@@ -339,7 +339,7 @@ def _steps(chosen: Sequence[_Candidate], too_big: Sequence[_TooBig], workload: W
     for rank, candidate in enumerate(chosen, 1):
         w = candidate.choice.worth
         steps.append(
-            f"{rank}. {candidate.entry.short_name} {candidate.choice.plan.quant}: published score "
+            f"{rank}. {candidate.entry.short_name} {candidate.choice.plan.quant}: score "
             f"{w.score:.1f} ({candidate.entry.evidence(workload.use_case.value)}), quantisation "
             f"-{w.quant_loss:.1f}, speed {w.speed_points:+.1f}, context {w.context_points:+.1f}, "
             f"placement {w.placement_points:+.1f} = {w.total:.1f}"
