@@ -72,7 +72,7 @@ def predict(row: Mapping[str, Any]) -> Pairs:
     settings = row_settings(row)
     release = row_release(row, _released(str(row["model"])))
     gpu = row_gpu(row)
-    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"))
+    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"), str(row["model"]))
     if row["source"]["kind"] == "engine-planning":
         return _planning(row, arch, scheme, settings, gpu or _ANY_GPU, release)
     return _log(row, arch, scheme, settings, gpu, release)
@@ -127,7 +127,7 @@ def _log(
     pairs: Pairs = {}
     listed = _numbers(measured.get("weights_per_gpu"))
     if listed:
-        pairs["weights"] = [(max(outcome.weights), max(listed))]
+        pairs["weights"] = [(outcome.logged_weights(release), max(listed))]
     cache = _numbers(measured.get("kv_cache_available"))
     if cache and gpu is not None:
         pairs["kv_cache_available"] = [(min(outcome.available), min(cache))]

@@ -118,7 +118,7 @@ class Vllm:
         unsupported = self.supports(arch, quant, machine)
         if unsupported is not None:
             raise UnsupportedError(unsupported)
-        scheme, devices, given = self._given(arch, quant, machine, workload, overrides)
+        scheme, devices, given = self._given(arch, quant, machine, workload, overrides, model)
         check(arch, scheme, given, devices.gpu, devices.count)
         found = search(arch, scheme, devices, workload, overrides)
         if found is None:
@@ -175,12 +175,13 @@ class Vllm:
         machine: Machine,
         workload: Workload,
         overrides: Mapping[str, Any],
+        model: str = "",
     ) -> tuple[QuantScheme, Devices, VllmSettings]:
         settings = settings_from(overrides)
         if settings.max_model_len is None and workload.context is not None:
             settings = replace(settings, max_model_len=workload.context)
         name = "fp8" if settings.quantization == "fp8" and not arch.quantization else quant
-        return scheme_for(arch, name), devices_of(machine), settings
+        return scheme_for(arch, name, model), devices_of(machine), settings
 
 
 def _served(outcome: Outcome) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from planner.engines.plan import DeviceMemory, MemoryEstimate
 from planner.engines.vllm_budget import CONTEXT, Overheads, overheads
@@ -16,7 +17,10 @@ from planner.engines.vllm_weights import WeightTable, offloaded
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.records import dataclass
-from planner.units import context_text, gib
+from planner.units import GIB, context_text, gib
+
+# Four logs of R9700 servers (0.11): 0.14 to 0.62 GiB beyond the weights themselves, their middle.
+ROCM_LOADING: Final = 32 * GIB // 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,16 @@ class Outcome:
     def length(self) -> int:
         """Longest request that the engine accepts, tokens."""
         return self.settings.max_model_len or 0
+
+    def logged_weights(self, release: Release = CURRENT) -> int:
+        """What "Model loading took" says of the fullest rank, bytes.
+
+        torch's own count on CUDA. ROCm builds from 0.7.2 to before 0.33 printed what the device held more than
+        before instead (platforms/rocm.py get_current_memory_usage by mem_get_info): with kernels and what the
+        allocator keeps reserved.
+        """
+        reserve = self.gpu.backend is Backend.ROCM and Release(0, 7, 2) <= release < CURRENT
+        return max(self.weights) + (ROCM_LOADING if reserve else 0)
 
     @property
     def blocks(self) -> int:

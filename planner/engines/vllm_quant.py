@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -212,8 +212,16 @@ _NEEDLES: Final = (
 )
 
 
-def scheme_for(arch: Architecture, quant: str) -> QuantScheme:
-    """Return the scheme of this architecture under a quantisation's name.
+# What a repository's checkpoint leaves in 16 bits where its config.json isn't at hand: (repository, storage,
+# modules). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
+# those derived from it, read 2026-11-24).
+_KNOWN_IGNORES: Final = (
+    (re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE), Storage.NVFP4, ("re:self_attn",)),
+)
+
+
+def scheme_for(arch: Architecture, quant: str, repository: str = "") -> QuantScheme:
+    """Return the scheme of this architecture under a quantisation's name, as `repository` publishes it.
 
     The checkpoint's own quantization_config decides where the name says the same format; else the name.
     Raises UnsupportedError for a name or a config that vLLM 0.33.0 doesn't load.
@@ -225,6 +233,9 @@ def scheme_for(arch: Architecture, quant: str) -> QuantScheme:
     named = _BY_NAME[key]
     if own is not None and _same_format(own, named):
         return own
+    for known, storage, modules in _KNOWN_IGNORES:
+        if named.storage_kind is storage and known.match(repository):
+            return replace(named, ignored=modules)
     return named
 
 

@@ -9,12 +9,14 @@ import pytest
 from planner.engines.base import get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.engines.vllm import Vllm
+from planner.engines.vllm_gpu import traits_of
+from planner.engines.vllm_outcome import evaluate
 from planner.engines.vllm_quant import Storage, scheme_for, scheme_from_config
 from planner.engines.vllm_settings import settings_from
 from planner.engines.vllm_version import CURRENT, Release, parse_release
-from planner.engines.vllm_weights import stage_layers
+from planner.engines.vllm_weights import stage_layers, weights_per_rank
 from planner.errors import InputError, RefusedError, UnsupportedError
-from planner.hardware.machine import Machine
+from planner.hardware.machine import Backend, Machine
 from planner.hardware.profiles import load_profile
 from planner.models.architecture import Architecture
 from planner.models.catalogue import find_entry
@@ -325,3 +327,25 @@ def test_gemma3_cards_keep_their_rope(size: str) -> None:
 def test_llama4_cards_keep_their_vision_tower(name: str) -> None:
     vision = arch(name).vision
     assert vision is not None and vision.parameters == 871_932_416
+
+
+def test_nvidia_leaves_attention_of_dense_gemma4_in_16_bits() -> None:
+    """31.18 GiB in the log of nvidia's checkpoint; others quantise every layer to less than 20."""
+    shape = arch("google/gemma-4-31b-it")
+    gpu = traits_of(load_profile("b200").accelerators[0])
+    settings = settings_from({}).resolved(gpu, 8192)
+    sizes = [
+        max(weights_per_rank(shape, scheme_for(shape, "NVFP4", repository), settings, gpu)) / GIB
+        for repository in ("nvidia/Gemma-4-31B-IT-NVFP4", "someone/gemma-4-31b-it-NVFP4")
+    ]
+    assert sizes[0] == pytest.approx(31.18, rel=0.02) and sizes[1] < 20
+
+
+def test_rocm_builds_logged_more_than_the_weights() -> None:
+    shape = arch("gpt-oss-20b")
+    gpu = replace(traits_of(load_profile("radeon-ai-pro-r9700").accelerators[0]), total=32 * GIB)
+    found = evaluate(shape, scheme_for(shape, "MXFP4"), settings_from({"max_model_len": 8192}), gpu)
+    assert found.logged_weights() == max(found.weights)
+    assert found.logged_weights(Release(0, 11, 2)) / GIB == pytest.approx(14.31, rel=0.03)
+    cuda = replace(found, gpu=replace(gpu, backend=Backend.CUDA))
+    assert cuda.logged_weights(Release(0, 11, 2)) == max(found.weights)
