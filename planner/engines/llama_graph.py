@@ -7,6 +7,7 @@ engine's own rules.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from planner.engines.llama_compute_rules import ComputeBuffers
@@ -21,16 +22,15 @@ from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
-from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
+from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 
 _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
 )  # where layer 0 is
-# Architectures whose graph isn't followed: hyper-connections, compressed caches
+# Architectures whose graph isn't followed
 UNKNOWN: Final = frozenset(
     {
-        "deepseek4",
         "dots3note",
         "glm5-next",
         "hy-v4",
@@ -121,6 +121,10 @@ def _graph(
     chosen: list[int],
 ) -> Builder:
     outside = _outside_layer(table, placement)
+    if any(isinstance(s, CompressedAttention) for g in arch.groups for s in g.caches):
+        context = replace(
+            context, unified=False, n_stream=context.n_seq_max
+        )  # compressed states are each sequence's own
     builder = Builder(arch, _style(arch), settings, context, batch, outside, placement.n_devices)
     layers = _layers(arch, table, placement, chosen)
     build(builder, layers, outside.need("token_embd.weight"), _head(table, placement))
@@ -227,7 +231,8 @@ def _representative(
     second stands for those left out.
     """
     order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
-    if any(isinstance(s, LatentAttention) and s.indexer for g in arch.groups for s in g.caches):
+    sparse = LatentAttention | CompressedAttention
+    if any(isinstance(s, sparse) and s.indexer for g in arch.groups for s in g.caches):
         return order, []  # every layer has a tensor that is allocated from the start
     if any(t.name == "attn_res_score.weight" for g in arch.groups for t in g.tensors):
         return order, []  # what the layers attend to grows

@@ -47,7 +47,9 @@ def bounded(gate: Tensor, up: Tensor) -> Tensor:
     return same("mul", same("mul", squeezed(gate), same("unary", gate)), squeezed(up))
 
 
-def experts(b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None) -> Tensor:
+def experts(
+    b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None, chosen: Tensor | None = None
+) -> Tensor:
     """build_moe_ffn: route, multiply by the chosen experts, add their weighted results up."""
     used = b.style.experts_used(layer.group)
     width, n = cur.ne[0], cur.ne[1]
@@ -65,13 +67,16 @@ def experts(b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None)
         probs = same("soft_max", logits)
     elif gating == "sigmoid":
         probs = same("unary", logits)
+    elif gating == "softplus":
+        probs = same("sqrt", same("unary", logits))
     selection = probs
     bias = layer.get("exp_probs_b.bias") or layer.get("exp_probs_b")
     if bias is not None:
         selection = same("add", probs, bias)
     if b.style.weights_first:
         selection = logits
-    chosen = top_k(selection, used)
+    if chosen is None:
+        chosen = top_k(selection, used)
     weights = get_rows(reshape(probs, 1, n_expert, n), chosen)
     if gating == "softmax_weight":
         weights = reshape(same("soft_max", reshape(weights, used, n)), 1, used, n)

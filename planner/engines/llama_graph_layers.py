@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from planner.engines import llama_graph_compressed as deepseek4
 from planner.engines import llama_graph_gemma as gemma
 from planner.engines.llama_graph_attention import attention, cached, latent
 from planner.engines.llama_graph_blocks import block_attention, block_sparse
@@ -37,9 +38,14 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     alternating = inputs is not None and "altup_proj.weight" in b.outside
     if alternating:
         cur = gemma.spread(b, cur)
+    compressed = "output_hc_fn.weight" in output[0]
+    if compressed:
+        cur = deepseek4.spread(b, cur)
     b.graph.bounds.append(len(b.graph.nodes))
     for layer in layers:
-        if "attn_res_score.weight" in layer:
+        if compressed:
+            cur = deepseek4.deepseek4_layer(b, layer, cur)
+        elif "attn_res_score.weight" in layer:
             cur = kimi_k3_layer(b, layer, cur, mix)
         elif b.arch.gguf_arch == "minimax-01":
             cur = minimax_01_layer(b, layer, cur, mix)
@@ -51,7 +57,9 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     if alternating:
         cur = gemma.gather(b, cur)
     head, name = output
-    if b.banked is not None:
+    if compressed:
+        cur = deepseek4.gather(b, head, cur)
+    elif b.banked is not None:
         cur = mean(b, cur, head.need("output_res_score.weight"))
     if b.style.late is Late.BEFORE_NORM:
         cur.output = True

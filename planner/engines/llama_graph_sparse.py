@@ -22,6 +22,7 @@ from planner.engines.llama_graph_tensor import (
     view,
 )
 from planner.models.cache import Indexer
+from planner.quant.formats import QuantFormat
 
 
 def chosen_tokens(b: Builder, layer: Layer, indexer: Indexer, cur: Tensor, compressed: Tensor) -> Tensor:
@@ -58,14 +59,14 @@ def chosen_tokens(b: Builder, layer: Layer, indexer: Indexer, cur: Tensor, compr
     return cont(best)
 
 
-def sparse_mask(mask: Tensor, chosen: Tensor) -> Tensor:
-    """Return a mask that leaves the chosen tokens visible."""
+def sparse_mask(mask: Tensor, chosen: Tensor, kind: QuantFormat = F32) -> Tensor:
+    """Return a mask that leaves the chosen tokens visible; `kind` is that of the zeros written into it."""
     cells, each, _, streams = mask.ne
     hidden = same("fill", mask)
     column = view(hidden, (1, cells, each, streams), hidden.nb[:3])
     top, n = chosen.ne[0], chosen.ne[1]
     flat = view(chosen, (top, n, streams, 1), (chosen.nb[1], chosen.nb[2], streams * chosen.nb[3]))
-    zeros = same("fill", leaf(F32, 1, top, n, streams))
+    zeros = same("fill", leaf(kind, 1, top, n, streams))
     open_ones = set_rows(column, zeros, flat)
     back = view(open_ones, (cells, each, 1, streams), (open_ones.nb[2], open_ones.nb[3], open_ones.nb[3]))
     return same("add", back, mask)

@@ -54,7 +54,7 @@ class Style:
     precise_down: bool = False  # the experts' last product needs F32: no GPU kernel
     bounded_gate: bool = False  # both halves of gated blocks pass a tanh
     squared: bool = False  # squared ReLU
-    gating: str = "softmax"  # softmax | sigmoid | softmax_weight
+    gating: str = "softmax"  # softmax | sigmoid | softmax_weight | softplus (its root)
     normed_weights: bool = True  # weights of the chosen experts sum to one
     scaled_weights: bool = False  # … times a factor
     biased_routing: bool = (
@@ -113,6 +113,7 @@ _STYLES: Final = {
     "command-r": Style(norm="norm", parallel=True),
     "deepseek2": Style(gating="sigmoid", scaled_weights=True, biased_routing=True),
     "deepseek32": _SIGMOID,
+    "deepseek4": Style(mixed=False, gating="softplus", scaled_weights=True),
     "dots1": _SIGMOID,
     "exaone4": Style(rope=Rope.SLIDING_IF_ANY),
     "exaone-moe": Style(gating="sigmoid", scaled_weights=True, rope=Rope.SLIDING_IF_ANY),
