@@ -1,6 +1,6 @@
 """Compute buffers of catalogue models as shipped figures, so that common questions build no graph.
 
-buffers.jsonl beside this module holds, for every shape of a model (a fingerprint of what the graph depends
+buffers.json beside this module holds, for every shape of a model (a fingerprint of what the graph depends
 on) and every kind of placement, the exact buffers over the context: as lines between corners where every
 figure in between lies on them, else as single figures. ``python -m benchmarks.build_buffers`` makes it with the
 engine's graph and stamps it with a hash of the graph's sources; a test fails where the two differ. What isn't
@@ -24,9 +24,10 @@ from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.quant.formats import ggml_format
 
-FILE: Final = Path(__file__).with_name("buffers.jsonl")
+FILE: Final = Path(__file__).with_name("buffers.json")
 STEP: Final = 256  # a context is a multiple of this many tokens a sequence
 LINES, POINTS = 1, 0  # how a row is stored
+ROWS: Final = b',"rows":[\n'  # ends the first line; each further line holds one architecture
 
 
 class Curve:
@@ -155,10 +156,10 @@ def _usual_types(table: WeightTable) -> bool:
 
 @lru_cache(maxsize=1)
 def _index() -> dict[str, Any]:
-    """The file's first line: the sources' hash, and where each architecture's line lies."""
+    """The file's first line: the sources' hash, and where each architecture's line lies behind it."""
     try:
         with FILE.open("rb") as file:
-            header: dict[str, Any] = json.loads(file.readline())
+            header: dict[str, Any] = json.loads(file.readline().removesuffix(ROWS) + b"}")
             return {**header, "start": file.tell()}
     except FileNotFoundError:
         return {"shapes": {}}
