@@ -61,6 +61,15 @@ def _entry(model: str) -> Entry | None:
     return next((entry for name in _names(model) if (entry := lookup(name)) is not None), None)
 
 
+def _repository(row: Mapping[str, Any]) -> str:
+    """The checkpoint's repository: the model's name, or the publisher that "awq 4bit (publisher)" names."""
+    model = str(row["model"])
+    named = re.fullmatch(r"(awq|gptq|nvfp4|fp8)( \dbit)? \(([\w-]+)\)", str(row.get("quant") or ""))
+    if named is None:
+        return model
+    return f"{named[3]}/{model.rsplit('/', 1)[-1]}-{named[1]}{(named[2] or '').replace(' ', '-')}"
+
+
 def _released(model: str) -> str:
     entry = _entry(model)
     return "" if entry is None else entry.released
@@ -72,7 +81,7 @@ def predict(row: Mapping[str, Any]) -> Pairs:
     settings = row_settings(row)
     release = row_release(row, _released(str(row["model"])))
     gpu = row_gpu(row)
-    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"), str(row["model"]))
+    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"), _repository(row))
     if row["source"]["kind"] == "engine-planning":
         return _planning(row, arch, scheme, settings, gpu or _ANY_GPU, release)
     return _log(row, arch, scheme, settings, gpu, release)

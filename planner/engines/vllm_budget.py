@@ -47,10 +47,13 @@ _ROCM_EXTRA: Final = (0.9, 3.1, 3.6)
 _UNIFIED_EXTRA: Final = (1.0, 2.6, 5.0)
 _FLASHINFER_WORKSPACE: Final = 394 * MIB
 # CUDA graphs: piecewise graphs take a quarter of a MiB a layer and size (logs: 0.2 to 0.4), full ones a
-# pool of 0.3 GiB more. Logs spread widely: from nothing to 1.4 GiB, and three estimates by 0.19 to 0.29 of
-# 0.4 (6 sizes), 3.7 (51 sizes) and 5 GiB (a GB10), while two others leave no room for more than this.
+# pool of 0.3 GiB more. What 0.19 to 0.29 estimated on discrete GPUs: 0.09 (3 piecewise and 2 full graphs), 0.36
+# (16), 0.40, 0.41 (6 sizes) and 0.67 GiB (35 and 19).
 _GRAPH_LAYER: Final = MIB // 4
 _GRAPH_POOL: Final = 3 * GIB // 10
+# Where GPU and host share their memory the estimate is a difference of free memory that the host moves too: two
+# logs of GB10 servers (51 sizes) print -4.7 (0.20) and 5.0 GiB (0.29).
+_UNIFIED_GRAPHS: Final = 5 * GIB
 # Taken before the engine looks at free memory: CUDA context and handles (H100 logs: 0.61 GiB).
 CONTEXT: Final = Interval(0.3 * GIB, 0.6 * GIB, 0.9 * GIB)
 
@@ -163,4 +166,6 @@ def _graphs(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> Inter
         return Interval(0, 0, 0)
     layers = -(-arch.n_layer // settings.pipeline_parallel_size)
     expected = capture_sizes(arch, settings, gpu) * layers * _GRAPH_LAYER + _GRAPH_POOL
+    if gpu.unified:
+        return Interval(0, expected, expected + _UNIFIED_GRAPHS)
     return Interval(0.2 * expected, expected, 3 * expected)

@@ -212,11 +212,21 @@ _NEEDLES: Final = (
 )
 
 
-# What a repository's checkpoint leaves in 16 bits where its config.json isn't at hand: (repository, storage,
-# modules). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
-# those derived from it, read 2026-11-24).
-_KNOWN_IGNORES: Final = (
-    (re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE), Storage.NVFP4, ("re:self_attn",)),
+# What is known of a publisher's checkpoints where their config.json isn't at hand: (repository, storage, what
+# differs). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
+# those derived from it, read 2026-11-24); cyankiwi's AWQ-4bit have groups of 32
+# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit).
+_KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = (
+    (
+        re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE),
+        Storage.NVFP4,
+        {"ignored": ("re:self_attn",)},
+    ),
+    (
+        re.compile(r"^cyankiwi/.+-awq-4bit$", re.IGNORECASE),
+        Storage.INT4,
+        {"group": 32, "zero_points": False},
+    ),
 )
 
 
@@ -233,9 +243,9 @@ def scheme_for(arch: Architecture, quant: str, repository: str = "") -> QuantSch
     named = _BY_NAME[key]
     if own is not None and _same_format(own, named):
         return own
-    for known, storage, modules in _KNOWN_IGNORES:
+    for known, storage, differs in _KNOWN:
         if named.storage_kind is storage and known.match(repository):
-            return replace(named, ignored=modules)
+            return replace(named, **differs)
     return named
 
 
