@@ -177,7 +177,7 @@ def _steps(
     if devices.gpus and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
         yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
     if (full.max_num_seqs or 0) > seqs:
-        yield "max_num_seqs", seqs, "no more than the users asked for"
+        yield "max_num_seqs", seqs, "the users asked for, rounded up"
     if devices.gpu.sm is not None and devices.gpu.sm >= 89:
         yield "kv_cache_dtype", "fp8", "half the cache, at a small loss of accuracy on long contexts"
     if devices.gpus:
@@ -218,20 +218,23 @@ def search(
                 break
         elif best is None or _missing(found.outcome) < _missing(best.outcome):
             best = found
-    if fitting:
-        return _spread(_preferred(fitting, devices), table, devices, workload, given)
-    return best
+    found = _preferred(fitting, devices) if fitting else best
+    return None if found is None else _spread(found, table, devices, workload, given)
 
 
 def _spread(
     found: Found, table: WeightTable, devices: Devices, workload: Workload, given: Mapping[str, Any]
 ) -> Found:
-    """The same GPUs with experts (and attention) spread for many users, where that holds no less."""
-    start = found.outcome.settings
+    """The whole host with experts (and attention) spread for many users, where that holds no less.
+
+    Not where half a host is enough: the other half holds a replica.
+    """
+    world = found.outcome.settings.world_size
+    if devices.hosts != 1 or (found.fits and not devices.per_host // 2 < world <= devices.per_host):
+        return found
     plain = replace(
         settings_from(given),
-        tensor_parallel_size=start.tensor_parallel_size,
-        pipeline_parallel_size=start.pipeline_parallel_size,
+        tensor_parallel_size=devices.per_host,
         quantization=found.chosen.quantization,
         dtype=found.chosen.dtype,
     )
@@ -240,7 +243,7 @@ def _spread(
         if refusal(table.arch, table.scheme, choice, devices.gpu, devices.count) is not None:
             continue
         other = _fit(choice, table, devices, workload, given)
-        enough = other.outcome.length >= found.outcome.length
+        enough = other.outcome.length >= found.outcome.length or not found.fits
         more = choice.data_parallel_size * other.outcome.concurrency > found.outcome.concurrency
         if other.fits and enough and (more or choice.data_parallel_size == 1):
             return replace(other, changes=(reason, *other.changes))

@@ -306,6 +306,14 @@ def test_many_users_spread_experts_where_the_recipes_do() -> None:
     assert latent.max_concurrency > 2 * given.max_concurrency  # eight caches, not one eight times
 
 
+def test_attention_goes_data_parallel_where_tensor_parallel_has_no_room() -> None:
+    """128 latent caches of 16k tokens are 147 GB, which tensor parallelism would keep on every GPU."""
+    found = plan("moonshotai/Kimi-K2-Instruct", "FP8", "b200 x8", Workload(context=16384, users=128))
+    assert found.fits and found.settings["data_parallel_size"] == 8
+    assert found.settings.get("pipeline_parallel_size", 1) == 1
+    assert len(found.memory.devices) == 8 and found.memory.fits
+
+
 def test_dense_models_and_small_nodes_spread_no_experts() -> None:
     many = Workload(context=8192, users=128)
     for name, quant, machine in (
