@@ -218,8 +218,8 @@ def search(
                 break
         elif best is None or _missing(found.outcome) < _missing(best.outcome):
             best = found
-    found = _preferred(fitting, devices) if fitting else best
-    return None if found is None else _spread(found, table, devices, workload, given)
+    result = _preferred(fitting, devices) if fitting else best
+    return None if result is None else _spread(result, table, devices, workload, given)
 
 
 def _spread(
