@@ -268,7 +268,9 @@ def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int,
         speeds = [_tps(p, workload) for p in plans]
         if _tps(plan, workload) == max(speeds):
             reasons.append(f"fastest of these: {rate_text(max(speeds))} tokens/s")
-        if plan.max_context == max(p.max_context for p in plans) > min(p.max_context for p in plans):
+        longest = max(p.max_context for p in plans)
+        first = next(p for p in plans if p.max_context == longest)  # said once: of equals, the better ranked
+        if plan is first and longest > min(p.max_context for p in plans):
             reasons.append(f"longest context of these: {context_about(plan.max_context)}")
     permissive = [c for c in chosen if c.entry.licence_class == "permissive"]
     if rank and permissive and permissive[0] is candidate:

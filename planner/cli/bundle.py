@@ -55,6 +55,8 @@ def bundle(
 
     if len(models) > MOST:
         raise InputError(f"a bundle takes at most {MOST} models, not {len(models)}")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; name a folder")
     machine = chosen_machine(profile, ram, vram)
     workload = make_workload(context, users)
     loaded = [load_model(name) for name in models]

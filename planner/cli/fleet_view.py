@@ -54,8 +54,14 @@ def read_cluster(source: str) -> Machine:
         return machine_from_kubernetes(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"--cluster '{source}' is no readable file ({error}); write ray, ray:ADDRESS, - or a file"
+            f"--cluster '{source}' is no readable file ({_why(error)}); write ray, ray:ADDRESS, - or a file"
         ) from None
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    return error.strerror or type(error).__name__
 
 
 def _print(machine: Machine, fleet: Fleet) -> None:

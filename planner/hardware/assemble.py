@@ -197,7 +197,7 @@ def gpu_host(
             )
             text = (
                 f"a server with {gib(_SERVER_RAM_PER_GPU, 0)} of RAM a GPU, "
-                f"{sockets} socket(s) of eight-channel DDR5-4800"
+                f"{sockets} socket{'' if sockets == 1 else 's'} of eight-channel DDR5-4800"
             )
         else:
             cpu = Cpu(

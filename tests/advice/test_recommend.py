@@ -124,3 +124,11 @@ def test_the_reviewed_file_still_holds() -> None:
     for machine, cases in now.items():
         for case, plans in cases.items():
             assert plans == golden[machine][case], (machine, case)
+
+
+@pytest.mark.parametrize("machine", ["apple-m4-max-64gb", "h200 x8"])
+def test_the_longest_context_is_said_once(machine: str) -> None:
+    plans = answer(machine).plans
+    said = [p for p in plans if any(why.startswith("longest context of these") for why in p.why)]
+    assert len(said) <= 1
+    assert all(p.max_context == max(q.max_context for q in plans) for p in said)

@@ -117,3 +117,11 @@ def test_bundle_refuses_what_does_not_fit(cli: Cli, tmp_path: Path) -> None:
     answer = cli("bundle", "kimi-k2", "--profile", "rtx-4060", "--no-ask", "--out", str(tmp_path / "b"))
     assert answer.code == 1
     assert not (tmp_path / "b").exists()
+
+
+def test_bundle_refuses_a_file_as_its_folder_in_one_line(cli: Cli, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    answer = cli("bundle", "gpt-oss-20b", "--profile", "rtx-4090", "--out", str(taken))
+    assert answer.code == 2 and not answer.out
+    assert len(answer.err.splitlines()) == 1 and "is a file" in answer.err

@@ -91,3 +91,13 @@ def test_bad_node_lists(cli: Cli, tmp_path: Path, content: str) -> None:
     answer = cli("check", "--cluster", str(path))
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_read_is_said_in_words(cli: Cli, tmp_path: Path) -> None:
+    binary = tmp_path / "nodes.bin"
+    binary.write_bytes(b"\xff\xfe\x00")
+    for source in (tmp_path / "none.json", tmp_path, binary):
+        answer = cli("check", "--cluster", str(source))
+        assert answer.code == 2 and not answer.out
+        assert "Errno" not in answer.err and "codec" not in answer.err
+        assert len(answer.err.splitlines()) == 1
