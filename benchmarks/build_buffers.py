@@ -1,6 +1,7 @@
 """Build planner/engines/buffers.json, the shipped compute buffers (see planner.engines.llama_buffers).
 
     python -m benchmarks.build_buffers             ask common questions, record the figures they need
+    python -m benchmarks.build_buffers --more      the same, but keep what the file holds: restamp it first
     python -m benchmarks.build_buffers --restamp   keep the figures that a change of the sources left alone
 
 Needed after a change of the graph's sources. Building takes ten minutes, `--restamp` one: it recomputes figures
@@ -77,7 +78,8 @@ def sources_hash() -> str:
 class Recorder:
     """Stands in for the graph: builds the whole curve when a placement is first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, more: bool) -> None:
+        self.more = more  # what the file holds stays
         self.curves: dict[Key, buffers.Curve] = {}
         self.asked: dict[Key, Asked] = {}
         self.graphs = 0
@@ -104,7 +106,10 @@ class Recorder:
         """Build the curve of a placement."""
         start = time.process_time()
         self.asked[key] = asked
-        self.curves[key] = self._curve(asked)
+        row = buffers.curves(key[0]).get(key[1]) if self.more else None
+        self.curves[key] = (
+            self._curve(asked) if row is None else buffers.unpacked(row, asked[1].n_devices + 2)
+        )
         self.seconds += time.process_time() - start
 
     def _curve(self, asked: Asked) -> buffers.Curve:
@@ -285,7 +290,13 @@ def write(curves: dict[Key, list[int]]) -> None:
 
 def save(recorder: Recorder) -> None:
     """Write what is known so far."""
-    write({key: buffers.packed(curve) for key, curve in recorder.curves.items()})
+    found = {key: buffers.packed(curve) for key, curve in recorder.curves.items()}
+    write({**(shipped() if recorder.more else {}), **found})
+
+
+def shipped() -> dict[Key, list[int]]:
+    """Return every row of the file."""
+    return {(s, k): row for s in buffers._index()["shapes"] for k, row in buffers.curves(s).items()}
 
 
 def likely(every: int = 1) -> Iterator[Asked]:
@@ -340,11 +351,11 @@ def restamp() -> int:
     """Replace the hash; leave out shapes of which a figure changed, or none could be recomputed."""
     same: set[str] = set()
     changed: set[str] = set()
-    for shape, shipped, now in checked():
-        (same if shipped == now else changed).add(shape)
+    for shape, before, now in checked():
+        (same if before == now else changed).add(shape)
     shapes = buffers._index()["shapes"]
     print(f"{len(same - changed)} shapes as they were, {len(changed)} changed, of {len(shapes)}")
-    write({(s, k): row for s in same - changed for k, row in buffers.curves(s).items()})
+    write({key: row for key, row in shipped().items() if key[0] in same - changed})
     return 0
 
 
@@ -352,9 +363,11 @@ def main() -> int:
     """Build the file, or restamp it."""
     parser = argparse.ArgumentParser(description="Build the shipped compute buffers.")
     parser.add_argument("--restamp", action="store_true", help="keep what did not change")
-    if parser.parse_args().restamp:
+    parser.add_argument("--more", action="store_true", help="keep what the file holds, add what it lacks")
+    options = parser.parse_args()
+    if options.restamp:
         return restamp()
-    recorder = Recorder()
+    recorder = Recorder(more=options.more)
     vars(compute).update(shipped_curve=lambda *_: None, measure=recorder)
     ask(recorder)
     save(recorder)
