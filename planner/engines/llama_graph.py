@@ -33,7 +33,7 @@ UNKNOWN: Final = frozenset(
     {
         "dots3note",
         "glm5-next",
-        "hy-v4",
+        "hy_v4",
         "qwen4exp",
     }
 )

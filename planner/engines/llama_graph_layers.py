@@ -28,7 +28,13 @@ from planner.engines.llama_graph_tensor import (
     view,
 )
 from planner.models.architecture import NoFeedForward
-from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
+from planner.models.cache import (
+    CompressedAttention,
+    FullAttention,
+    LatentAttention,
+    RecurrentState,
+    SlidingWindow,
+)
 
 
 def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Layer, str]) -> None:
@@ -38,7 +44,7 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
     alternating = inputs is not None and "altup_proj.weight" in b.outside
     if alternating:
         cur = gemma.spread(b, cur)
-    compressed = "output_hc_fn.weight" in output[0]
+    compressed = any(isinstance(s, CompressedAttention) for layer in layers for s in layer.caches)
     if compressed:
         cur = deepseek4.spread(b, cur)
     b.graph.bounds.append(len(b.graph.nodes))
