@@ -106,11 +106,18 @@ class Recorder:
         """Build the curve of a placement."""
         start = time.process_time()
         self.asked[key] = asked
-        row = buffers.curves(key[0]).get(key[1]) if self.more else None
-        self.curves[key] = (
-            self._curve(asked) if row is None else buffers.unpacked(row, asked[1].n_devices + 2)
-        )
+        self.curves[key] = self._kept(key, asked) or self._curve(asked)
         self.seconds += time.process_time() - start
+
+    def _kept(self, key: Key, asked: Asked) -> buffers.Curve | None:
+        """What the file holds, but for points that were once fewer."""
+        row = buffers.curves(key[0]).get(key[1]) if self.more else None
+        if row is None:
+            return None
+        curve = buffers.unpacked(row, asked[1].n_devices + 2)
+        trained = -(-asked[0].arch.n_ctx_train // buffers.STEP)
+        fewer = not curve.linear and 1 < len(curve.rows) < len(steps_of(trained))
+        return None if fewer else curve
 
     def _curve(self, asked: Asked) -> buffers.Curve:
         table, placement, settings, context, _ = asked
@@ -132,8 +139,12 @@ class Recorder:
             corners = lines(row, low, trained, MOST) if trained > low else None
             if corners is not None:
                 return buffers.Curve(True, [rows[n] for n in corners])
-        points = sorted({min(p // buffers.STEP, trained) for p in POINTS})
-        return buffers.Curve(False, [row(n) for n in points])
+        return buffers.Curve(False, [row(n) for n in steps_of(trained)])
+
+
+def steps_of(trained: int) -> list[int]:
+    """Steps for which single figures are kept, the longest context last: what lies between has a bound."""
+    return sorted({trained, *(p // buffers.STEP for p in POINTS if p // buffers.STEP < trained)})
 
 
 def measure(asked: Asked, n_ctx: int) -> list[int]:
