@@ -52,6 +52,8 @@ FASTEST_BITS: Final = GGUF_LADDER["Q4_K_M"]
 SERVER_MEMORY: Final = 32 * GIB
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
+# From this many on, nobody runs anything else on GPUs that vLLM knows.
+MANY_USERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str
     cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
     linked = len(machine.accelerators) > 1 and all(_is_server_gpu(a) for a in machine.accelerators)
+    if cuda and workload.users >= MANY_USERS:
+        return ("vllm",)
     if cuda and (serving or linked):
         return ("vllm", "llama.cpp")
     if model.architecture.gguf_arch is None:
@@ -198,7 +202,11 @@ def choose(
         else:
             whole, rest = _ladders(model, engine, machine, last_resort)
             search.first_whole(engine, whole)
-            if rest and spill and not (search.whole and search.best and _bits(search.best.plan.quant) >= FOUR_BITS):
+            if (
+                rest
+                and spill
+                and not (search.whole and search.best and _bits(search.best.plan.quant) >= FOUR_BITS)
+            ):
                 search.first_that_fits(engine, rest)
         if search.whole:
             break

@@ -209,7 +209,9 @@ def _plan_entry(
     spill = workload.users < SERVING_USERS or not machine.accelerators
     engines = (engine,) if engine else engines_for(model, machine, workload)
     score = entry.scores[workload.use_case.value] or 0.0
-    choice = choose(model, machine, workload, score, engines, quant, last_resort=False, draft=draft, spill=spill)
+    choice = choose(
+        model, machine, workload, score, engines, quant, last_resort=False, draft=draft, spill=spill
+    )
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
