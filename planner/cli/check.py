@@ -37,6 +37,9 @@ def check(
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure this machine's memory bandwidth first (about a second).")
+    ] = False,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +73,12 @@ def check(
 
         return check_cluster(cluster, serve or [], workload, json)
     machine = chosen_machine(profile, ram, vram)
+    if measure:
+        if not machine.detected:
+            raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
+        from planner.hardware.measure import measure_memory_bandwidth, with_measured
+
+        machine = with_measured(machine, measure_memory_bandwidth(available=machine.host.ram_available))
     answer = recommend(machine, workload, engine=engine, limit=limit)
     if json:
         from planner.documents import check_document

@@ -85,8 +85,10 @@ def with_measured(machine: Machine, measured: Measured) -> Machine:
     """The machine with the bandwidth that the measurement implies as its first host's; its source says so."""
     host = machine.host
     cpu = replace(host.cpu, memory_bandwidth=measured.peak)
-    sources = {**machine.sources, "cpu memory bandwidth": measured.text}
-    return replace(machine, hosts=(replace(host, cpu=cpu), *machine.hosts[1:]), sources=sources)
+    sources = {**machine.sources, "memory bandwidth": measured.text}
+    notes = tuple(note for note in machine.notes if not note.startswith("the memory's speed"))
+    hosts = (replace(host, cpu=cpu), *machine.hosts[1:])
+    return replace(machine, hosts=hosts, sources=sources, notes=notes)
 
 
 def _usable_cores() -> int:

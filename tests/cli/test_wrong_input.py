@@ -84,3 +84,9 @@ def test_file_that_is_no_gguf(cli: Cli, tmp_path: Path) -> None:
     answer = cli("plan", str(path))
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.count("\n") == 1
+
+
+def test_measure_is_for_this_machine(cli: Cli) -> None:
+    answer = cli("check", "--measure", "--profile", "rtx-4090")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--measure" in answer.err
