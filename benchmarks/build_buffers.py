@@ -328,8 +328,13 @@ def likely(every: int = 1) -> Iterator[Asked]:
             table = weight_table(arch, quant)
             partly = quant in HYBRID_LADDER or quant.startswith("MXFP4")
             for n in (0, count // 4, count // 2, count - 2) if partly else (0,):
-                for given in ({"n_cpu_moe": n}, {"n_gpu_layers": count + 1 - n}):
-                    settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, **given})
+                for users, given in (
+                    (1, {"n_cpu_moe": n}),
+                    (1, {"n_gpu_layers": count + 1 - n}),
+                    (8, {"n_cpu_moe": n}),
+                ):
+                    shared = {"n_ctx": 8192 * users, "n_parallel": users, "n_outputs_max": users}
+                    settings = LlamaCppSettings.of({**shared, **given})
                     context = resolve(arch, settings, Backend.CUDA)
                     yield table, place(arch, settings, (LARGE,)), settings, context, Backend.CUDA
             settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, "n_gpu_layers": 0})
