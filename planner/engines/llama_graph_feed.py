@@ -159,5 +159,5 @@ def feed_forward(b: Builder, layer: Layer, cur: Tensor) -> Tensor:
     if "ffn_up_shexp.weight" in layer:
         return same("add", routed, shared(b, layer, cur))
     if "ffn_up.weight" in layer:  # Grok: a dense block beside the experts
-        return same("add", dense(b, layer, cur), routed)
+        return same("scale", same("add", dense(b, layer, cur), routed))
     return routed

@@ -85,6 +85,8 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
 
 def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
     """Return one layer's output."""
+    if b.arch.gguf_arch == "deci" and not (layer.caches and "ffn_norm.weight" in layer):
+        return _pruned(b, layer, inp)
     if isinstance(layer.group.feed_forward, NoFeedForward) or not layer.caches:
         return _single_block(b, layer, inp)
     if len(layer.caches) > 1:
@@ -110,6 +112,8 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         return same("add", same("add", fed, first), second)
     if sandwiched and not b.style.norm_first:
         cur = b.norm(cur, layer, "post_attention_norm")
+    if "attn_output_norm.weight" in layer and "ffn_norm.weight" in layer:
+        cur = b.norm(cur, layer, "attn_output_norm")
     joined = add_residual(b, cur, inp)
     if "ffn_norm_exps.weight" in layer:  # Arctic: experts of the layer's input beside a dense block
         fed = same("add", dense(b, layer, b.norm(joined, layer, "ffn_norm")), joined)
@@ -122,8 +126,9 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         cur = joined
     twofold = "pre_ffw_norm_2.weight" in layer
     cur = gemma.two_feed_forwards(b, layer, joined) if twofold else feed_forward(b, layer, cur)
-    if "post_ffw_norm.weight" in layer:
-        cur = b.norm(cur, layer, "post_ffw_norm")
+    for name in ("post_ffw_norm", "layer_output_norm"):
+        if f"{name}.weight" in layer:
+            cur = b.norm(cur, layer, name)
     return add_residual(b, cur, joined)
 
 
@@ -186,6 +191,22 @@ def _single_block(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
     if layer.last and b.style.late is Late.LAST_LAYER:
         cur, inp = b.select(cur, inp)
     return same("add", cur, inp)
+
+
+def _pruned(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
+    """A layer of Nemotron Super or Ultra without attention, with a matrix in its place, or without feed-forward."""
+    if "ffn_norm.weight" not in layer:
+        if layer.caches:  # writes its cache for nothing
+            mix(b, layer, b.norm(inp, layer, "attn_norm"))
+        return inp
+    cur = inp
+    if "attn_output.weight" in layer:
+        cur = mul_mat(layer.need("attn_output.weight"), b.norm(inp, layer, "attn_norm"))
+    if layer.last:
+        cur, inp = b.select(cur, inp)
+    if "attn_output.weight" in layer:
+        cur = same("add", cur, inp)
+    return same("add", feed_forward(b, layer, b.norm(cur, layer, "ffn_norm")), cur)
 
 
 def _parallel_mixers(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
