@@ -242,7 +242,7 @@ def _noise(offer: Offer, watts: float | None) -> str:
     if offer.kind == "cloud":
         return "none (rented)"
     if offer.device_class == "datacenter":
-        return "server fans (passive cards)"
+        return "server fans"
     if watts is None:
         return "unknown"
     if watts <= 200:

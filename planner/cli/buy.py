@@ -125,7 +125,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_wrapped(
             f"Cheapest: {cheapest.offer.spec}, {money(cheapest.offer.price, currency)} "
             f"({cheapest.offer.price_note}). With electricity {money(cheapest.cost, currency)} over "
-            f"{question.months:g} months at {question.hours_per_day:g} hours a day."
+            f"{question.months:g} months at {question.hours_per_day:g} hours a day under load."
         )
         within = "" if question.budget is None else " within the budget"
         fastest = max(answer.best, key=lambda o: o.speed.expected)

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -89,6 +90,12 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _drop_output(code: int) -> int:
+    """Send what is still buffered nowhere, so that the interpreter's own flush at exit says nothing; pass the code."""
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    return code
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
     try:
@@ -112,18 +119,29 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error.format_message().rstrip(".") + hint, 2)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+    except SystemExit:
+        # The reader has gone (planner … | head): nothing more to say, and nothing wrong. typer makes an exit of it.
+        return _drop_output(0)
     except BrokenPipeError:
-        # The reader has gone (planner … | head): nothing more to say, and nothing wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _drop_output(0)
+    except OSError as error:
+        # A full disk behind the output, a file that goes away while it is read.
+        where = error.filename if isinstance(error.filename, str) else "the answer could not be written"
+        return _drop_output(_fail(f"{where}: {error.strerror or error}", 2))
     return result if isinstance(result, int) else 0
 
 
 def main() -> None:
     """Entry point of the `planner` command."""
+    if sys.stderr is None:  # started with the stream closed
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.exit(_fail("standard output is closed: there is nowhere to print the answer", 2))
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output(0)
+    except OSError as error:
+        code = _drop_output(_fail(f"the answer could not be written: {error.strerror or error}", 2))
     sys.exit(code)

@@ -15,6 +15,7 @@ from typing import Any
 
 PLAIN = "plain"
 DEFAULT_WIDTH = 80
+_NARROWEST_NAME = 12
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -106,8 +107,13 @@ def print_table(
     fmt: str = PLAIN,
     align: Sequence[str] | None = None,
 ) -> None:
-    """Print `table`."""
-    sys.stdout.write(table(rows, headers, fmt, align) + "\n")
+    """Print `table`; a plain one that is wider than the terminal has its first column, the names, cut to fit."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if fmt == PLAIN and headers:
+        columns = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+        room = max(_NARROWEST_NAME, columns[0] + width() - (sum(columns) + 2 * (len(columns) - 1)))
+        cells = [[row[0] if len(row[0]) <= room else row[0][: room - 1] + "…", *row[1:]] for row in cells]
+    sys.stdout.write(table(cells, headers, fmt, align) + "\n")
 
 
 def print_line(text: str = "") -> None:
@@ -131,8 +137,9 @@ def print_wrapped(text: str, indent: str = "", bullet: str = "") -> None:
 
 
 def print_heading(text: str) -> None:
-    """Print a heading, bold on a terminal."""
-    print_line(style(text, "bold"))
+    """Print a heading, wrapped to the terminal, bold on one."""
+    for line in textwrap.wrap(text, width=width(), break_long_words=False, break_on_hyphens=False) or [""]:
+        print_line(style(line, "bold"))
 
 
 def diagnostic(text: str) -> None:

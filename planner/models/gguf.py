@@ -126,6 +126,8 @@ def read_gguf(path: Path) -> GgufHeader:
     Raises InputError (one line: what, where, how to mend it) for a file that is missing, hostile, truncated
     or of a kind that llama.cpp b11434 doesn't read. A file without any tensor data is accepted.
     """
+    if not path.name:
+        raise InputError("the name of the .gguf file is empty; write for example ./model.gguf")
     raws: list[tuple[str, RawHeader, int]] = []
     for part in shard_names(path.name) or [path.name]:
         file = path.with_name(part)

@@ -35,6 +35,7 @@ WRONG = [
     (["chekc"], "chekc"),
     (["plan"], "MODEL"),
     (["plan", ""], "MODEL"),
+    (["verify", ""], "empty"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--quant", "Q99"], "Q99"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--no-such-setting", "3"], "no_such_setting"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--n-gpu-layers", "banana"], "n_gpu_layers"),

@@ -1,0 +1,58 @@
+"""Where the answer goes: a closed or full stdout, a reader that leaves, narrow terminals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+PLANNER = (sys.executable, "-m", "planner")
+
+
+def shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command, "bash", *PLANNER, *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("arguments", [("check", "--profile", "rtx-4090"), ("profiles", "--json")])
+def test_a_closed_stdout_is_said_in_one_line(arguments: tuple[str, ...]) -> None:
+    answer = shell('"$@" >&-', *arguments)
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines() == [
+        "planner: standard output is closed: there is nowhere to print the answer"
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [("check", "--profile", "rtx-4090"), ("profiles", "--json")])
+def test_a_full_disk_is_said_in_one_line(arguments: tuple[str, ...]) -> None:
+    answer = shell('"$@" > /dev/full', *arguments)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+    assert os.strerror(28) in answer.stderr
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    answer = shell('"$@" | head -n 1 > /dev/null; echo "${PIPESTATUS[0]}"', "profiles", "--json")
+    assert answer.stdout.strip() == "0"
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "arguments",
+    [("models",), ("profiles",), ("claims",), ("buy", "gpt-oss-120b", "--context", "32k")],
+    ids=lambda a: a[0],
+)
+def test_tables_and_headings_keep_to_the_width(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    room = 80  # columns beside the first are not cut, so a table may need more than 60
+    assert [line for line in cli(*arguments).out.splitlines() if len(line) > room] == []
