@@ -17,7 +17,8 @@ from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSett
 from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
-from planner.records import dataclass
+from planner.models.cache import RecurrentState
+from planner.records import dataclass, replace
 
 Measure = Callable[[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend], ComputeBuffers]
 
@@ -81,9 +82,35 @@ def allocate(
         placement=placement,
         weights=weights,
         caches=place_caches(arch, settings, context, placement, backend),
-        compute=measure(table, placement, settings, context, backend),
+        compute=measure(
+            table, placement, settings, _computed(table, placement, settings, context, backend), backend
+        ),
         output=output_bytes(arch, settings, context),
     )
+
+
+def _computed(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> Context:
+    """The context as the graph sees it: "auto" may turn flash attention off once the layers are placed.
+
+    resolve_fused_ops in src/llama-context.cpp; the caches were made while it was on, and stay as they are.
+    Only hybrids of attention and recurrent layers lose it at the border of host and device.
+    """
+    if settings.flash_attn != "auto" or not context.flash_attn:
+        return context
+    if not placement.any_on_host and settings.kv_offload:
+        return context
+    if not any(isinstance(cache, RecurrentState) for g in table.arch.groups for cache in g.caches):
+        return context
+    from planner.engines.llama_graph import flash_attention_stays
+
+    stays = flash_attention_stays(table.arch, table, placement, settings, context, backend)
+    return context if stays else replace(context, flash_attn=False)
 
 
 _KEPT: Final = 8192
