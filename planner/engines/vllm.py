@@ -340,8 +340,7 @@ def _warnings(found: Found, arch: Architecture, scheme: QuantScheme, devices: De
 def _environment(devices: Devices, outcome: Outcome) -> dict[str, str]:
     """Environment that the plan needs to be true."""
     if devices.gpu.backend is Backend.CPU:
-        cache = outcome.blocks * max(outcome.layout.bytes_per_block, default=0)
-        return {"VLLM_CPU_KVCACHE_SPACE": str(max(1, cache >> 30))}
+        return {"VLLM_CPU_KVCACHE_SPACE": str(max(1, min(outcome.available) >> 30))}
     world = outcome.settings.world_size * outcome.settings.data_parallel_size
     mixed = world < devices.count
     if mixed or len(devices.gpus) != devices.count:

@@ -106,6 +106,8 @@ def evaluate(
     else:
         available = tuple(requested - w - o.inside() for w, o in zip(on_gpu, inside, strict=True))
         available_low = tuple(requested - w - o.inside("high") for w, o in zip(on_gpu, inside, strict=True))
+        if gpu.backend is Backend.CPU:
+            available = available_low = tuple(_cpu_cache(a) for a in available)
     layout = kv_layout(arch, resolved, gpu, release)
     if resolved.max_model_len == AUTO:
         resolved = replace(resolved, max_model_len=layout.longest(available, arch.n_ctx_train))
@@ -121,6 +123,16 @@ def evaluate(
         layout=layout,
         reason=_reason(resolved, gpu, on_gpu, requested, available, layout, free),
     )
+
+
+def _cpu_cache(left: int) -> int:
+    """Bytes of cache that a CPU plan can ask for out of what weights and activations leave of the budget.
+
+    The worker's own footprint counts within its reservation (determine_available_memory in
+    vllm/v1/worker/cpu_worker.py of 0.33.0), and VLLM_CPU_KVCACHE_SPACE, by which the plan holds the cache to what
+    was counted, takes whole GiB (vllm/envs.py).
+    """
+    return max(0, left - int(CONTEXT.expected)) >> 30 << 30
 
 
 def _reason(

@@ -172,6 +172,21 @@ def test_the_cpu_has_a_plan() -> None:
     assert found.memory.devices[0].kind == "cpu"
 
 
+@pytest.mark.parametrize("ram", [6, 8, 14, 30, 60])
+def test_a_cpu_plan_is_what_the_ram_holds_and_the_command_asks_for(ram: int) -> None:
+    host = replace(load_profile("epyc-9004").host, ram_total=ram * GIB, ram_available=ram * GIB)
+    machine = replace(load_profile("epyc-9004"), hosts=(host,))
+    found = Vllm().plan("m", arch("Qwen/Qwen3-4B"), "W4A16", machine, Workload(), {})
+    device = found.memory.devices[0]
+    if found.fits:
+        assert device.total <= device.available
+        # The cache is blocks of what the environment asks for, never more.
+        asked = int(found.env["VLLM_CPU_KVCACHE_SPACE"]) * GIB
+        assert 0.99 * asked < device.kv_cache <= asked
+    else:
+        assert ram < 8
+
+
 def test_busy_gpu_lowers_the_utilisation() -> None:
     machine = load_profile("rtx-4090")
     gpu = machine.accelerators[0]
