@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,9 @@ from planner.cli.options import (
 from planner.cli.output import diagnostic, print_json, print_line
 from planner.cli.progress import say_on_terminal
 from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.launching.render import Launch
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
 
@@ -68,9 +72,10 @@ def launch(
     if json:
         from planner.documents import launch_document
 
+        answer = replace(answer, command=rendered.command, env=dict(rendered.env))
         print_json(launch_document(answer, rendered.files))
     else:
-        _print_launch(rendered)
+        _print_launch(rendered, answer.engine)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
     if answer.engine == "vllm" and machine.detected:
@@ -92,14 +97,15 @@ def _installed_vllm_differs() -> tuple[str, ...]:
     return () if version is None else differences(version)
 
 
-def _print_launch(rendered: object) -> None:
-    from planner.launching.render import Launch
-
-    assert isinstance(rendered, Launch)
+def _print_launch(rendered: Launch, engine: str) -> None:
     for name, content in rendered.files:
         print_line(f"# {name}")
         print_line(content.rstrip("\n"))
         print_line()
+    if rendered.env and engine == "ollama":
+        from planner.cli.plan_view import OLLAMA_SERVER
+
+        print_line(OLLAMA_SERVER)
     for name, value in rendered.env.items():
         print_line(f"export {name}={value}")
     if rendered.command:

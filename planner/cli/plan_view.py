@@ -19,6 +19,7 @@ from planner.hardware.machine import Accelerator, Machine
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
 ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
+OLLAMA_SERVER = "# for the server: set these where 'ollama serve' runs, and restart it"
 SHORTEST_NAME = 12  # columns below which a model's name says nothing any more
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",
@@ -183,6 +184,8 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
 
 def print_command(plan: Plan) -> None:
     """Print the command, ready to paste, environment first."""
+    if plan.env and plan.engine == "ollama":
+        print_line(OLLAMA_SERVER)
     for name, value in plan.env.items():
         print_line(f"export {name}={value}")
     print_line(style(plan.command, "cyan"))

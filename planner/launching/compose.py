@@ -38,8 +38,8 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     document = {"name": name, "services": {name: service}, "volumes": {"models": {}}}
     comment = f"{plan.model} ({plan.quant}) with {plan.engine}; start: docker compose up --detach"
     command = "docker compose up --detach --wait"
-    if after:
-        command += "\n" + shlex.join(["docker", "compose", "exec", name, *after])
+    for words in after:
+        command += "\n" + shlex.join(["docker", "compose", "exec", name, *words])
     others = tuple(f for f in shell.files if plan.engine == "ollama")
     return Launch(
         command=command,
@@ -84,7 +84,7 @@ def _environment(shell: Launch, *, keep_devices: bool = False) -> dict[str, str]
     return {k: inert(v) for k, v in env.items()}
 
 
-def _vllm(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[str]]:
+def _vllm(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[list[str]]]:
     argv = first_command(shell)[2:]  # the image's entrypoint is `vllm serve`
     volumes: list[str | dict[str, Any]] = ["models:/root/.cache/huggingface"]
     if model.path is not None and argv and argv[0] == model.path:
@@ -119,7 +119,7 @@ def _mount(source: str, target: str) -> dict[str, Any]:
     }
 
 
-def _llama(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[str]]:
+def _llama(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[list[str]]]:
     argv = first_command(shell)[1:]  # the image's entrypoint is llama-server
     volumes: list[str | dict[str, Any]] = ["models:/root/.cache"]
     if model.path is not None and model.path in argv:
@@ -141,11 +141,12 @@ def _llama(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], lis
     return service, []
 
 
-def _ollama(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[str]]:
+def _ollama(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list[list[str]]]:
     volumes: list[str | dict[str, Any]] = ["models:/root/.ollama"]
-    after = first_command(shell)
-    for name, _ in shell.files:
-        volumes.append({"type": "bind", "source": f"./{name}", "target": f"/{name}", "read_only": True})
+    mounted = {name: f"/{name}" for name, _ in shell.files}
+    after = [[mounted.get(word, word) for word in shlex.split(line)] for line in shell.command.splitlines()]
+    for name, target in mounted.items():
+        volumes.append({"type": "bind", "source": f"./{name}", "target": target, "read_only": True})
     service: dict[str, Any] = {
         "image": f"{_OLLAMA_IMAGE}:rocm" if _amd(plan) else _OLLAMA_IMAGE,
         "environment": _environment(shell),

@@ -129,21 +129,25 @@ def gguf_repository(model: Model, quant: str) -> str | None:
 def ollama(plan: Plan, model: Model) -> Launch:
     """Return Ollama's commands for a plan: fetch or create the model where needed, then run it.
 
-    The environment is the server's (`ollama serve`); options of one model go into a Modelfile.
+    The environment is the server's (`ollama serve`); options of one model go into a Modelfile. So does the
+    context where it is not Ollama's own: a server that runs already would not hear of the environment.
     """
     source, from_file = _ollama_source(plan, model)
-    parameters = {
-        key: plan.settings[key] for key in ("num_gpu", "num_thread") if plan.settings.get(key) is not None
-    }
+    env = dict(plan.env)
+    names = ["num_gpu", "num_thread"]
+    # A plan that has its command already has lost the variable to its Modelfile.
+    if env.pop("OLLAMA_CONTEXT_LENGTH", None) is not None or plan.command.startswith("ollama create"):
+        names.insert(0, "num_ctx")
+    parameters = {key: plan.settings[key] for key in names if plan.settings.get(key) is not None}
     if not from_file and not parameters:
-        return Launch(shlex.join(["ollama", "run", source]), env=dict(plan.env), source=source)
+        return Launch(shlex.join(["ollama", "run", source]), env=env, source=source)
     name = f"{_file_stem(model)}-planned"
     lines = [f"FROM {source}", *(f"PARAMETER {key} {value}" for key, value in parameters.items())]
     commands = [["ollama", "create", name, "-f", "Modelfile"], ["ollama", "run", name]]
     return Launch(
         command="\n".join(shlex.join(words) for words in commands),
         files=(("Modelfile", "\n".join(lines) + "\n"),),
-        env=dict(plan.env),
+        env=env,
         source=source,
     )
 
