@@ -14,7 +14,9 @@ from planner.models.model import Model
 
 @dataclass(frozen=True, slots=True)
 class DepthPoint:
-    """One depth: memory of a context of that many tokens, speed with that many in the cache."""
+    """One depth: memory of a context of that many tokens, decode with that many in the cache, prefill of a
+    prompt that long.
+    """
 
     tokens: int
     cache: int  # bytes of KV cache and state
@@ -30,7 +32,7 @@ def depth_points(model: Model, machine: Machine, workload: Workload, plan: Plan)
 
     tokens = 1024
     while tokens <= plan.max_context:
-        here = replace(workload, context=tokens, prompt=min(workload.prompt, tokens))
+        here = replace(workload, context=tokens, prompt=tokens)
         try:
             other = bare_plan(model, plan.engine, plan.quant, machine, here)
         except PlannerError:

@@ -116,6 +116,10 @@ def cost(
     """Own hardware against subscription, API and cloud by the hour: break-even and cost per million."""
     import planner
 
+    if plot is not None:
+        from planner.cli.plot import check_plot
+
+        check_plot(plot)
     usage = Usage(
         output_tokens_per_day=checked(tokens_per_day, 0, 1e12, "--tokens-per-day"),
         input_tokens_per_day=checked(

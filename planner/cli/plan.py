@@ -59,6 +59,10 @@ def plan(
     """
     import planner
 
+    if plot is not None:
+        from planner.cli.plot import check_plot
+
+        check_plot(plot)
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
     chosen = planner.load_model(model, progress=say_on_terminal)

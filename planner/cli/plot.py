@@ -14,7 +14,7 @@ from planner.errors import InputError
 if TYPE_CHECKING:
     from planner.advice.cost import Alternative, OwnHardware, Usage
     from planner.advice.depth import DepthPoint
-    from planner.engines.plan import Interval, Plan, Workload
+    from planner.engines.plan import Interval, Placement, Plan, Workload
     from planner.hardware.machine import Machine
     from planner.models.model import Model
 
@@ -31,6 +31,12 @@ def checked_path(path: str) -> Path:
     if not target.parent.is_dir():
         raise InputError(f"--plot {path}: there is no folder {target.parent}")
     return target
+
+
+def check_plot(path: str) -> None:
+    """Raise InputError before anything is printed where nothing could be drawn to this file."""
+    checked_path(path)
+    _figure()
 
 
 def plot_depth(model: Model, machine: Machine, workload: Workload, plan: Plan, path: str) -> None:
@@ -107,7 +113,9 @@ def _draw_memory(axis: Any, depths: list[int], points: list[DepthPoint], plan: P
     rest = [(p.total - p.cache) / _GIB for p in points]
     axis.fill_between(depths, 0, rest, alpha=0.35, label="weights, buffers, overhead")
     axis.fill_between(depths, rest, total, alpha=0.35, label="KV cache and state")
-    available = sum(d.available for d in plan.memory.devices if d.weights) / _GIB
+    on_gpu = plan.placement is Placement.GPU
+    devices = [d for d in plan.memory.devices if d.kind == "gpu" or not on_gpu]
+    available = sum(d.available for d in devices if d.weights) / _GIB
     if available:
         axis.axhline(available, linestyle="--", linewidth=1, color="black", label="available")
     axis.set_ylabel("memory, GiB")
