@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from planner.engines.plan import Placement
 from planner.errors import InputError
 
 if TYPE_CHECKING:
     from planner.advice.cost import Alternative, OwnHardware, Usage
     from planner.advice.depth import DepthPoint
-    from planner.engines.plan import Interval, Placement, Plan, Workload
+    from planner.engines.plan import Interval, Plan, Workload
     from planner.hardware.machine import Machine
     from planner.models.model import Model
 
