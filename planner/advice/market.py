@@ -104,6 +104,8 @@ def offers(
         if info.user or (info.kind in ("gpu", "soc") and not _is_current(info)):
             continue
         if info.kind == "gpu" and info.device_class in COUNTS:
+            if have and _is_module(info):
+                continue
             yield from _cards(info, prices, have, host_price)
         elif info.kind == "soc" and info.memory:
             price, low, high, note = _price(info, prices)
@@ -115,6 +117,13 @@ def offers(
                 info.id, info.name, "cloud", info.device_class, (info.memory or 0), None, None, None,
                 note, hourly,
             )  # fmt: skip
+
+
+def _is_module(info: ProfileInfo) -> bool:
+    """True for SXM and OAM modules: they are bought with the board of a server, never put into a computer one has."""
+    return "sxm" in info.id or info.id.startswith(
+        ("mi250", "mi300", "mi308", "mi325", "mi350", "mi355", "mi455", "gaudi")
+    )
 
 
 def _cards(

@@ -43,7 +43,8 @@ def launch(
     users: UsersOption = 1,
     min_speed: MinSpeedOption = None,
     format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="shell, compose, systemd, kubernetes or ray.")
+        str,
+        typer.Option("--format", metavar="NAME", help="shell, compose, systemd, kubernetes, ray or sglang."),
     ] = "shell",
     run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
     json: JsonOption = False,

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Final
 
 from planner.errors import InputError
 from planner.models.catalogue import Entry, load_catalogue
+from planner.models.remote_http import NoAnswerError
 from planner.models.usercache import load_entry, store_entry
 
 KIND: Final = "catalogue"
@@ -113,8 +115,16 @@ def refresh_models(
     catalogue = load_catalogue()
     entries = [e for i in ids if (e := catalogue.lookup(i)) is not None]
     report = Report()
+    if not entries:
+        return report
+    # One model first: without network each of hundreds would wait for its own time-out.
+    first = _ask(entries[0])
+    if isinstance(first, NoAnswerError) and "can't be reached" in str(first):
+        raise InputError(str(first))
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for done, (entry, result) in enumerate(zip(entries, pool.map(_ask, entries), strict=True), 1):
+        for done, (entry, result) in enumerate(
+            zip(entries, chain([first], pool.map(_ask, entries[1:])), strict=True), 1
+        ):
             if isinstance(result, Refreshed):
                 report.answered += 1
                 if result.licence and not _same_licence(entry.licence, result.licence):

@@ -88,3 +88,12 @@ def test_prices_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
         path.write_text(bad)
         with pytest.raises(InputError):
             read_prices(path)
+
+
+def test_modules_of_servers_are_not_put_into_a_computer_one_has() -> None:
+    fresh, added = (
+        {o.spec.split(" + ")[0] for o in offers(have=have, cloud=False)} for have in (None, "64GiB ddr5-5600")
+    )
+    assert {"h100-sxm", "mi300x"} <= fresh
+    assert {"rtx-4090", "2x rtx-3090", "h100-pcie"} <= added
+    assert not any("sxm" in spec or "mi300x" in spec for spec in added)

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from planner.errors import InputError
+from planner.models.catalogue import load_catalogue
 from planner.models.refresh import refresh_models, refreshed
 from planner.models.usercache import store_entry
 from planner.schemas_catalogue import CATALOGUE_SCHEMAS
@@ -78,6 +79,12 @@ def test_refresh_names_the_models_without_an_answer(site: Site) -> None:
     assert report.answered == 0
     assert MODEL in report.failed
     assert refreshed(MODEL) is None
+
+
+def test_refresh_without_network_says_so_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="can't be reached"):
+        refresh_models([e.id for e in load_catalogue().entries()])
 
 
 def test_refresh_offline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
