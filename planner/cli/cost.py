@@ -238,7 +238,8 @@ def _verdict(comparison: Comparison, other: Alternative, currency: str) -> str:
             )
         return f"never pays against the {other.name} within a century"
     if month == 0:
-        return f"cheaper than the {other.name} from the first month"
+        paid = "" if comparison.own.price else ", its own price not counted"
+        return f"cheaper than the {other.name} from the first month{paid}"
     return f"pays against the {other.name} after {month:,.1f} months"
 
 

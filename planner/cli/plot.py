@@ -92,6 +92,10 @@ def plot_cost(
 
 def _figure() -> Any:
     """A function that makes a figure with n axes below each other."""
+    import logging
+
+    # It would tell of its font cache where the home can't be written.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -33,11 +33,16 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     exports = [f"export {key}={shlex.quote(value)}" for key, value in shell.env.items()]
     head = [
         "#!/bin/sh",
-        "# On the head: HEAD_IP=<this node's address> sh ray-head.sh",
+        "# On the head; where the others reach it by another address than its first: HEAD_IP=ADDRESS sh ray-head.sh",
         "set -eu",
-        ': "${HEAD_IP:?set HEAD_IP to the address of this node that the others reach}"',
+        ': "${HEAD_IP:=$(hostname -I | cut -d " " -f 1)}"',
         'export VLLM_HOST_IP="$HEAD_IP"',
         *exports,
+        *(
+            ['echo "On every other node: HEAD_IP=$HEAD_IP MY_IP=ITS_ADDRESS sh ray-worker.sh"']
+            if nodes > 1
+            else []
+        ),
         f'ray start --head --port={PORT} --node-ip-address="$HEAD_IP"',
         f'until [ "$(python3 -c {shlex.quote(_COUNT)})" -ge {gpus} ]; do',
         f'  echo "waiting for {gpus} GPUs on {nodes} nodes"; sleep 5',

@@ -94,6 +94,7 @@ def test_ray_over_two_hosts() -> None:
     assert set(files) == {"ray-head.sh", "ray-worker.sh"} and launch.command == "sh ray-head.sh"
     assert "--tensor-parallel-size 8 --pipeline-parallel-size 2" in files["ray-head.sh"]
     assert "--distributed-executor-backend ray" in files["ray-head.sh"]
+    assert "HEAD_IP:=$(hostname -I" in files["ray-head.sh"] and "sh ray-worker.sh" in files["ray-head.sh"]
     assert "-ge 16 ]" in files["ray-head.sh"] and "--block" in files["ray-worker.sh"]
 
 
