@@ -99,13 +99,16 @@ def _computed(
     """The context as the graph sees it: "auto" may turn flash attention off once the layers are placed.
 
     resolve_fused_ops in src/llama-context.cpp; the caches were made while it was on, and stay as they are.
-    Only hybrids of attention and recurrent layers lose it at the border of host and device.
+    Only hybrids lose it at the border of host and device: those with short convolutions where layers lie on
+    the host, those with Mamba where the cache does. To find out takes a graph, so others aren't asked.
     """
-    if settings.flash_attn != "auto" or not context.flash_attn:
+    if settings.flash_attn != "auto" or not context.flash_attn or not placement.n_devices:
         return context
-    if not placement.any_on_host and settings.kv_offload:
+    if settings.kv_offload and not placement.any_on_host:
         return context
-    if not any(isinstance(cache, RecurrentState) for g in table.arch.groups for cache in g.caches):
+    losing = {"short_conv"} if settings.kv_offload else {"short_conv", "mamba1", "mamba2"}
+    caches = (cache for group in table.arch.groups for cache in group.caches)
+    if not any(isinstance(cache, RecurrentState) and cache.kind in losing for cache in caches):
         return context
     from planner.engines.llama_graph import flash_attention_stays
 
