@@ -348,7 +348,10 @@ def plan_model(
             raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
         bare = bare_plan(model, engines[0], wanted, machine, workload, overrides)
         return _finished(complete(bare, model, machine, workload), machine)
-    choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
+    # As in a recommendation, what loses too much is left out unless nothing else fits.
+    choice = choose(model, machine, workload, 50.0, engines, wanted, overrides, last_resort=False)
+    if choice is None or not choice.plan.fits:
+        choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
     if choice is not None:
         return _finished(choice.plan, machine)
     raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))

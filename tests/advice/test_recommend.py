@@ -132,3 +132,16 @@ def test_the_longest_context_is_said_once(machine: str) -> None:
     said = [p for p in plans if any(why.startswith("longest context of these") for why in p.why)]
     assert len(said) <= 1
     assert all(p.max_context == max(q.max_context for q in plans) for p in said)
+
+
+def test_plan_chooses_the_quantisation_that_check_recommends() -> None:
+    machine, workload = planner.load_profile("rtx-4060-ti-16"), Workload(context=16384)
+    plans = recommend(machine, workload, limit=4).plans
+    assert any(p.placement == "hybrid" for p in plans)  # where two bits would lie on the GPU alone
+    for recommended in plans:
+        chosen = planner.plan(recommended.model, machine, workload)
+        assert (chosen.quant, chosen.command) == (recommended.quant, recommended.command)
+
+
+def test_two_bits_are_planned_where_nothing_else_fits() -> None:
+    assert planner.plan("qwen3-235b-a22b", "rtx-3090", Workload()).quant == "Q2_K"
