@@ -127,7 +127,8 @@ def _place(
     free.update(best[1])
     users = request.workload.users
     wish = f"{wanted} were asked for" if wanted else f"more are needed for {users} users"
-    short = f"{request.model.name}: {len(best[0])} replicas fit, {wish}"
+    fit = "1 replica fits" if len(best[0]) == 1 else f"{len(best[0])} replicas fit"
+    short = f"{request.model.name}: {fit}, {wish}"
     return best[0], short
 
 

@@ -309,9 +309,18 @@ def _notes(
         first = min(bigger, key=lambda big: big.need)
         notes.append(
             f"The next better model, {first.entry.short_name} ({_billions(first.entry.total_params)}), "
-            f"does not fit: even its smallest useful quantisation needs about {gib(first.need)}."
+            + _what_is_missing(first, machine, workload)
         )
     return notes
+
+
+def _what_is_missing(big: _TooBig, machine: Machine, workload: Workload) -> str:
+    """Say what keeps a model out: memory, or what was asked of it where it would fit for less."""
+    room = sum(a.memory_free for a in machine.accelerators) or sum(h.ram_available for h in machine.hosts)
+    if workload.users > 1 and big.need <= room:
+        each = f" with {context_text(workload.context)} tokens each" if workload.context else ""
+        return f"has no room for {workload.users} users{each}."
+    return f"does not fit: even its smallest useful quantisation needs about {gib(big.need)}."
 
 
 def _nothing(machine: Machine, workload: Workload, too_big: Sequence[_TooBig]) -> str:

@@ -81,7 +81,9 @@ def _print(machine: Machine, fleet: Fleet) -> None:
         settings = placed.plan.settings
         split = f"tp {settings.get('tensor_parallel_size', 1)} pp {settings.get('pipeline_parallel_size', 1)}"
         gpus = ", ".join(f"{h}:{','.join(str(i) for n, i in placed.gpus if n == h)}" for h in placed.hosts)
-        users = f"{placed.plan.max_concurrency:,.0f}"
+        # At a time: what the cache holds, as far as the engine is told to serve so many.
+        slots = settings.get("max_num_seqs", 1 << 31) * settings.get("data_parallel_size", 1)
+        users = f"{int(min(placed.plan.max_concurrency, slots)):,}"
         rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, users])
     if rows:
         print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"])

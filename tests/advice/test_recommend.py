@@ -145,3 +145,10 @@ def test_plan_chooses_the_quantisation_that_check_recommends() -> None:
 
 def test_two_bits_are_planned_where_nothing_else_fits() -> None:
     assert planner.plan("qwen3-235b-a22b", "rtx-3090", Workload()).quant == "Q2_K"
+
+
+def test_what_would_fit_for_fewer_users_is_not_said_to_need_less_than_there_is() -> None:
+    machine = planner.load_profile("h100-80gb")
+    notes = " ".join(recommend(machine, Workload(context=32768, users=50)).notes)
+    assert "has no room for 50 users with 32k tokens each" in notes
+    assert "does not fit" not in notes

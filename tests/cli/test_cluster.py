@@ -101,3 +101,13 @@ def test_a_file_that_cannot_be_read_is_said_in_words(cli: Cli, tmp_path: Path) -
         assert answer.code == 2 and not answer.out
         assert "Errno" not in answer.err and "codec" not in answer.err
         assert len(answer.err.splitlines()) == 1
+
+
+def test_no_more_users_are_shown_than_the_engine_is_told_to_serve(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(listing(node("gpu-a", "NVIDIA-H100-80GB-HBM3", 1, 81559)))
+    out = cli("check", "--cluster", str(path), "--serve", "gpt-oss-120b", "-u", "50", "-c", "32k").out
+    shown = next(int(line.split()[-1]) for line in out.splitlines() if line.startswith("gpt-oss-120b"))
+    command = next(line.split() for line in out.splitlines() if line.startswith("vllm serve"))
+    assert 0 < shown <= int(command[command.index("--max-num-seqs") + 1])
+    assert "1 replica fits" in out
