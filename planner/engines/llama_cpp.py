@@ -147,7 +147,12 @@ class LlamaCpp:
         machine: Machine,
     ) -> Plan:
         found, why = _best(search, workload, overrides)
-        found = search.evaluate(found.settings, sure=True)
+        sure = search.evaluate(found.settings, sure=True)
+        if not found.fits and not sure.fits:
+            # What is short is said in the figures that are shown, not in the bounds of the search.
+            stale = placement_reason(search, found)
+            why = [*placement_reason(search, sure), *(line for line in why if line not in stale)]
+        found = sure
         return to_plan(model, quant, self.name, search, found, why, machine)
 
     def max_context(

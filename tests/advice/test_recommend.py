@@ -152,3 +152,9 @@ def test_what_would_fit_for_fewer_users_is_not_said_to_need_less_than_there_is()
     notes = " ".join(recommend(machine, Workload(context=32768, users=50)).notes)
     assert "has no room for 50 users with 32k tokens each" in notes
     assert "does not fit" not in notes
+
+
+def test_what_does_not_fit_is_short_by_the_figures_shown() -> None:
+    plan = planner.plan("gpt-oss-20b", "raspberry-pi-5-8gb", Workload())
+    tight = plan.memory.devices[0]
+    assert f"would need {tight.total / 2**30:.1f} GiB" in plan.why[0]
