@@ -357,7 +357,9 @@ def checked(every: int = 1) -> Iterator[tuple[str, list[int], list[int]]]:
         curve = buffers.unpacked(rows[kind], asked[1].n_devices + 2)
         at = curve.contexts[-1]
         if curve.linear and len(curve.contexts) > 1:
-            at = (curve.contexts[-2] + at) // 2 // buffers.STEP * buffers.STEP
+            # every stream has a whole number of steps
+            step = buffers.STEP * asked[3].n_stream
+            at = max(curve.contexts[-2], (curve.contexts[-2] + at) // 2 // step * step)
         found = curve.at(at)
         if found is not None:
             yield shape, [at, *found.devices, found.host], measure(asked, at)
