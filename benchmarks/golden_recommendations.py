@@ -1,7 +1,7 @@
 """The first three recommendations for twelve machines and six use cases, as a reviewed file.
 
-    python -m benchmarks.golden_recommendations            compare with tests/golden/recommendations.json
-    python -m benchmarks.golden_recommendations --write    write it anew (then read the diff as an expert)
+python -m benchmarks.golden_recommendations            compare with tests/golden/recommendations.json
+python -m benchmarks.golden_recommendations --write    write it anew (then read the diff as an expert)
 """
 
 from __future__ import annotations

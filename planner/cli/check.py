@@ -38,7 +38,8 @@ def check(
     min_speed: MinSpeedOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure this machine's memory bandwidth first (about a second).")
+        bool,
+        typer.Option("--measure", help="Measure this machine's memory bandwidth first (about a second)."),
     ] = False,
     cluster: Annotated[
         str | None,

@@ -118,7 +118,9 @@ class LlamaCppSettings:
             raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
 
 
-_DEFAULTS: Final[dict[str, Any]] = {f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)}
+_DEFAULTS: Final[dict[str, Any]] = {
+    f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)
+}
 SETTINGS: Final = frozenset(_DEFAULTS) | NEGATED
 
 

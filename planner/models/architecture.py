@@ -53,7 +53,9 @@ class LayerGroup:
     feed_forward: FeedForward
     tensors: tuple[TensorInfo, ...]  # of one layer, names without "blk.N."
     mtp: bool = False  # multi-token-prediction layers: after the last, not loaded by default in llama.cpp
-    in_gguf: bool = True  # False: llama.cpp's converter leaves these layers out (DeepSeek V3's prediction layer)
+    in_gguf: bool = (
+        True  # False: llama.cpp's converter leaves these layers out (DeepSeek V3's prediction layer)
+    )
 
     @property
     def count(self) -> int:

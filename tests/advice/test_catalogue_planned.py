@@ -42,4 +42,7 @@ def test_all_but_those_without_published_dimensions_are_planned() -> None:
             missed[entry.id] = str(error)
     assert len(missed) <= len(entries) * 0.03, missed
     for ident, reason in missed.items():
-        assert not find_entry(ident).verified or "vLLM" in reason or "implementation" in reason, (ident, reason)
+        assert not find_entry(ident).verified or "vLLM" in reason or "implementation" in reason, (
+            ident,
+            reason,
+        )
