@@ -55,9 +55,10 @@ def run_process(arguments: list[str]) -> Run:
 
 def cold(runs: int) -> dict[str, dict[str, float]]:
     """Time the commands in turn with the yardstick; medians, and the ratio pair by pair."""
-    entry = [sys.executable, "-c", "from planner.cli.main import main; main()"]
+    # -P: what is installed, with its bytecode, not the checkout that one stands in
+    entry = [sys.executable, "-P", "-c", "from planner.cli.main import main; main()"]
     result: dict[str, dict[str, float]] = {}
-    baseline = [sys.executable, "-c", BASELINE]
+    baseline = [sys.executable, "-P", "-c", BASELINE]
     run_process(baseline)
     for name in COMMANDS:
         command = [*entry, *name.split()]
