@@ -175,6 +175,8 @@ def _own(
             notes.append(
                 f"price of {machine.name}: {machine.price_source or 'profile'}, {machine.price_date or 'undated'}"
             )
+            if machine.accelerators and not machine.unified:
+                notes.append("a card's price is without the computer around it (--price sets the whole)")
     if price is None:
         price = 0.0
         notes.append("no price given or known: the hardware is counted as already paid (--price sets it)")

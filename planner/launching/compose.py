@@ -94,7 +94,7 @@ def _vllm(plan: Plan, model: Model, shell: Launch) -> tuple[dict[str, Any], list
         "image": _VLLM_ROCM if _amd(plan) else _VLLM_IMAGE,
         "command": [inert(word) for word in argv],
         "environment": {"HF_TOKEN": "${HF_TOKEN:-}", **_environment(shell)},
-        "ports": ["8000:8000"],
+        "ports": ["127.0.0.1:8000:8000"],  # no key is asked: nobody else's until the owner opens it
         "volumes": volumes,
         "ipc": "host",  # ranks share tensors through /dev/shm
         "restart": "unless-stopped",
