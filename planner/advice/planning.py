@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from planner.advice.utility import Worth, comfortable_speed, is_short, user_speed, worth
+from planner.advice.utility import ENOUGH, Worth, comfortable_speed, is_short, user_speed, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
@@ -47,6 +47,8 @@ HYBRID_LADDER: Final = ("Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
 # The bits above are averages: a model may lie this much below them.
 BITS_SLACK: Final = 0.94
+SIXTEEN_BITS: Final = 16.0
+EIGHT_BITS: Final = 8.0
 FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
 FASTEST_BITS: Final = GGUF_LADDER["Q4_K_M"]
 SERVER_MEMORY: Final = 32 * GIB
@@ -242,9 +244,13 @@ class _Search:
     def first_whole(self, engine: str, quants: Iterable[str]) -> None:
         """Try quantisations, largest first, until one lies on GPUs alone, with a decent context and speed.
 
-        Smaller ones only lose quality from there on.
+        Smaller ones only lose quality from there on, except eight bits after sixteen: they lose next to
+        nothing and read half the bytes.
         """
+        found = False
         for quant in quants:
+            if found and _bits(quant) < EIGHT_BITS:
+                return
             plan = self._try(engine, quant)
             if plan is None or plan.placement is not Placement.GPU:
                 continue
@@ -254,7 +260,9 @@ class _Search:
             # Below four bits, what is won in speed is lost in quality.
             slow = tps is not None and tps < comfortable_speed(self._workload) and _bits(quant) > FASTEST_BITS
             if not slow and (not short or whole_context):
-                return
+                if _bits(quant) < SIXTEEN_BITS or (tps is not None and tps >= ENOUGH):
+                    return
+                found = True
 
     def first_that_fits(self, engine: str, quants: Iterable[str]) -> None:
         """Try quantisations, largest first, until one fits at all."""
@@ -316,7 +324,7 @@ def _ladders(
 
 
 def _bits(quant: str) -> float:
-    return GGUF_LADDER.get(quant, 16.0)
+    return GGUF_LADDER.get(quant) or CHECKPOINT_BITS.get(quant, SIXTEEN_BITS)
 
 
 def plan_model(

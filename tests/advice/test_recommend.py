@@ -158,3 +158,10 @@ def test_what_does_not_fit_is_short_by_the_figures_shown() -> None:
     plan = planner.plan("gpt-oss-20b", "raspberry-pi-5-8gb", Workload())
     tight = plan.memory.devices[0]
     assert f"would need {tight.total / 2**30:.1f} GiB" in plan.why[0]
+
+
+def test_eight_bits_go_before_sixteen_where_users_wait_for_every_byte() -> None:
+    found = answer("h100-80gb", Workload(context=32768, users=8))
+    quants = {plan.model: plan.quant for plan in found.plans}
+    assert quants["Qwen/Qwen3.8-27B"] == "FP8"
+    assert "BF16" not in quants.values()
