@@ -78,6 +78,9 @@ def _print(answer: Comparison, format: str) -> None:
     def row(label: str, value: Callable[[Column], str]) -> list[str]:
         return [label, *(cell(value(c)) for c in columns)]
 
+    def score_in(use: str) -> Callable[[Column], str]:
+        return lambda c: score_text(c.entry, use)
+
     rows = [
         row("vendor", lambda c: c.entry.vendor),
         row("released", lambda c: c.entry.released or "?"),
@@ -86,7 +89,7 @@ def _print(answer: Comparison, format: str) -> None:
         row("licence class", lambda c: c.entry.licence_class),
         row("context", lambda c: context_text(c.entry.context) if c.entry.context else "?"),
         row("can", lambda c: ", ".join(c.entry.capabilities) or "text"),
-        *(row(use.replace("_", " "), lambda c, use=use: score_text(c.entry, use)) for use in USES),  # type: ignore[misc]
+        *(row(use.replace("_", " "), score_in(use)) for use in USES),
         row("weights", lambda c: "?" if c.weights is None else f"{gib(c.weights)} {c.quant}"),
         row(
             f"cache at {context_text(answer.context)}",

@@ -92,7 +92,7 @@ def _fail(message: str, code: int) -> int:
 
 def _drop_output(code: int) -> int:
     """Send what is still buffered nowhere, so that the interpreter's own flush at exit says nothing; pass the code."""
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (stays open to the end)
     return code
 
 
@@ -134,7 +134,7 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of the `planner` command."""
     if sys.stderr is None:  # started with the stream closed
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (stays open to the end)
     if sys.stdout is None:
         sys.exit(_fail("standard output is closed: there is nowhere to print the answer", 2))
     code = run(sys.argv[1:])

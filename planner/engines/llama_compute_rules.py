@@ -6,6 +6,8 @@ src/llama-context.cpp): mask and inputs, and the largest of the phases logits, f
 
 from __future__ import annotations
 
+from types import UnionType
+
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
@@ -77,8 +79,8 @@ def _masks(arch: Architecture, context: Context, ub: int) -> int:
     return width * ub * (sum(cells) // max(context.n_stream, 1) + sum(windows))
 
 
-def _has(arch: Architecture, kinds: object) -> bool:
-    return any(isinstance(s, kinds) for g in arch.groups for s in g.caches)  # type: ignore[arg-type]
+def _has(arch: Architecture, kinds: type | UnionType) -> bool:
+    return any(isinstance(s, kinds) for g in arch.groups for s in g.caches)
 
 
 def _phase(arch: Architecture, settings: LlamaCppSettings, context: Context, ub: int, at: int) -> int:

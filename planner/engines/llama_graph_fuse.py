@@ -6,6 +6,7 @@ mixture of experts, the weighted sum of its experts, and a shared expert beside 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from planner.engines.llama_graph_tensor import Tensor
@@ -95,7 +96,7 @@ def _reduction(nodes: list[Tensor], ops: list[str], i: int) -> int:
     return end if ops[i + muls : end] == pattern else 0
 
 
-def _shared_experts(nodes: list[Tensor], keep: object) -> None:
+def _shared_experts(nodes: list[Tensor], keep: Callable[[list[Tensor], Tensor], None]) -> None:
     """Move a shared expert's first half beside that of the routed ones."""
     i = 0
     while i + 5 < len(nodes):
@@ -106,7 +107,7 @@ def _shared_experts(nodes: list[Tensor], keep: object) -> None:
                 if nodes[j].op == "mul_mat" and _alike(nodes, i, j):
                     nodes[i + 3 : j + 3] = nodes[j : j + 3] + nodes[i + 3 : j]
                     up = nodes[i + 2].src[1]
-                    keep([up.src[1], up.src[2]], nodes[i + 5])  # type: ignore[operator]
+                    keep([up.src[1], up.src[2]], nodes[i + 5])
                     i += 5
                     break
         i += 1

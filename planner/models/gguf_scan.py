@@ -287,7 +287,7 @@ def _step(buf: bytearray, pos: int, count: int) -> tuple[int, int]:
     unpack = _U64.unpack_from
     step = 0
     try:
-        for step in range(count):  # noqa: B007
+        for step in range(count):  # noqa: B007 (read where a string is cut off)
             pos += 8 + unpack(buf, pos)[0]
     except (struct.error, IndexError, OverflowError):  # a hostile length points past any memory
         return step, pos

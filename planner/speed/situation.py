@@ -7,6 +7,7 @@ translates them into shares of the weights per device and a split.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from planner.hardware.machine import Accelerator, Backend, Cpu
 from planner.records import dataclass
@@ -186,6 +187,6 @@ class Situation:
         shares = self.shares or tuple(1.0 / len(rates) for _ in rates)
         return sum(s / r for s, r in zip(shares, rates, strict=True))
 
-    def with_(self, **changes: object) -> Situation:
+    def with_(self, **changes: Any) -> Situation:
         """A copy with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)

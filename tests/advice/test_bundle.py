@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.advice.bundle import checksums, fetch_script, make_item, manifest
+from planner.advice.bundle import Item, checksums, fetch_script, make_item, manifest
 from planner.api import load_model, load_profile, plan
 from planner.errors import InputError
 from planner.models.refresh import HubFile, Refreshed
@@ -21,7 +21,7 @@ def _fresh(*paths: str, repo: str = "unsloth/Qwen3-8B-GGUF") -> Refreshed:
     return Refreshed("Qwen/Qwen3-8B", "2026-11-01T00:00:00+00:00", "apache-2.0", {repo: files})
 
 
-def _item(fresh: Refreshed | None = None, engine: str = "llama.cpp", quant: str = "Q6_K") -> object:
+def _item(fresh: Refreshed | None = None, engine: str = "llama.cpp", quant: str = "Q6_K") -> Item:
     model = load_model("Qwen/Qwen3-8B")
     planned = plan(model, load_profile("rtx-4090"), engine=engine, quant=quant)
     return make_item(model, planned, fresh)
@@ -37,8 +37,8 @@ def test_one_quantisation_and_no_other() -> None:
         "README.md",
     )
     item = _item(fresh)
-    assert item.download is not None  # type: ignore[attr-defined]
-    assert [f.path for f in item.download.files] == [  # type: ignore[attr-defined]
+    assert item.download is not None
+    assert [f.path for f in item.download.files] == [
         "Qwen3-8B-Q6_K.gguf",
         "Q6_K/Qwen3-8B-Q6_K-00001-of-00002.gguf",
     ]
@@ -71,5 +71,5 @@ def test_the_scripts_are_shell(engine: str, quant: str, tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(text)
         subprocess.run([shell, "-n", str(path)], check=True)
-    assert "/bundle/" not in item.start  # type: ignore[attr-defined]
-    assert "-hf " not in item.start  # type: ignore[attr-defined]
+    assert "/bundle/" not in item.start
+    assert "-hf " not in item.start
