@@ -61,10 +61,19 @@ def _entry(model: str) -> Entry | None:
     return next((entry for name in _names(model) if (entry := lookup(name)) is not None), None)
 
 
+# The checkpoint that a source served, where the row names the model alone: that recipe's (pull request 197 there).
+_CHECKPOINTS: Final = {
+    "https://github.com/eugr/spark-vllm-docker/issues/396": "cyankiwi/MiniMax-M2.7-AWQ-4bit",
+}
+
+
 def _repository(row: Mapping[str, Any]) -> str:
     """The checkpoint's repository: the model's name, or the publisher that "awq 4bit (publisher)" names."""
     model = str(row["model"])
-    named = re.fullmatch(r"(awq|gptq|nvfp4|fp8)( \dbit)? \(([\w-]+)\)", str(row.get("quant") or ""))
+    if (checkpoint := _CHECKPOINTS.get(str(row["source"].get("url")))) is not None:
+        return checkpoint
+    quant = str(row.get("quant") or "")
+    named = re.fullmatch(r"(awq|gptq|nvfp4|fp8)( \dbit)? \((?!compressed-tensors)([\w-]+)\)", quant)
     if named is None:
         return model
     return f"{named[3]}/{model.rsplit('/', 1)[-1]}-{named[1]}{(named[2] or '').replace(' ', '-')}"

@@ -204,12 +204,21 @@ def row_gpu(row: Mapping[str, Any]) -> GpuTraits | None:
     kind = _KINDS.get(name.lower()) or _by_text(name)
     if kind is None:
         return _from_profile(name, total)
+    if kind[1] == 121 and row_release(row) >= _GB10_GREW:
+        kind = (*kind[:2], 121.69)
     memory = int(total) * (1 << 20) if total else int(_vram(row) or kind[2] * GIB)
     return GpuTraits(name=kind[0], total=memory, sm=kind[1], unified=kind[1] == 121)
 
 
+# The release current when GB10's driver began to report 121.69 GiB in place of 119.7: logs of May 2026 on
+# (MiaAI-Lab/GLM-5.3-Flash-EXL3-2x-DGX-Sparks, issue 47; vllm-project/vllm, issue 56824).
+_GB10_GREW: Final = Release(0, 20)
+
+
 def _by_text(name: str) -> tuple[str, int, float] | None:
     words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    if {"a100", "40gb"} <= words:
+        return _KINDS["a100-40"]
     if "pro" in words and "6000" in words:
         return _KINDS["rtxpro6000"]
     for key in sorted(_KINDS, key=len, reverse=True):

@@ -38,12 +38,18 @@ _SAMPLER: Final = (
 # to 0.55, two RTX 4090 0.25.
 _NON_TORCH: Final = (0.07, 0.14, 0.45)
 _NON_TORCH_NCCL: Final = (0.25, 0.55, 1.4)
-# ROCm: five logs of one kind of GPU (R9700, 0.11) leave 1.0 (dense), 2.3, 3.1, 3.3 and 3.6 GiB (mixtures of
-# experts; the last may be weights) beyond what CUDA takes; their middle. What the loading reserves counts twice
-# there, once as weights and once as memory outside torch (vllm_outcome.py logged_weights).
-_ROCM_EXTRA: Final = (0.9, 3.1, 3.6)
+# ROCm, beyond weights and activation, with one GPU or several: 26 logs of R9700 servers. 0.11: 0.6 to 3.8 GiB (13
+# logs; the most where a graph was compiled for the first time). 0.13: 0.5 to 1.2 (11 logs). What the loading
+# reserves counts twice there, once as weights and once as memory outside torch (vllm_outcome.py logged_weights);
+# without that, as since 0.33, the latter leave 0.4 to 0.8.
+_ROCM: Final = (
+    (Release(0, 13), (0.5, 2.6, 3.9)),
+    (Release(0, 33), (0.45, 0.82, 1.2)),
+    (Release(999, 0), (0.35, 0.56, 1.2)),
+)
 # One memory for GPU and host: what the process allocates on the host lowers the free memory too. Two logs
-# of GB10 servers (0.19, NVFP4) leave 2.5 and 2.7 GiB beyond what a discrete GPU takes.
+# of GB10 servers (0.19, NVFP4) leave 2.5 and 2.7 GiB beyond what a discrete GPU takes; a compiler that works in
+# the background at that moment was seen to take up to 30 (eugr/spark-vllm-docker, pull request 286).
 _UNIFIED_EXTRA: Final = (1.0, 2.6, 5.0)
 _FLASHINFER_WORKSPACE: Final = 394 * MIB
 # CUDA graphs: piecewise graphs take a quarter of a MiB a layer and size (logs: 0.2 to 0.4), full ones a
@@ -89,7 +95,7 @@ def overheads(
     """Return activation, other allocations and graphs of one rank; `settings` must be resolved."""
     low, middle, high = _NON_TORCH if settings.world_size == 1 else _NON_TORCH_NCCL
     if gpu.backend is Backend.ROCM:
-        low, middle, high = (a + b for a, b in zip((low, middle, high), _ROCM_EXTRA, strict=True))
+        low, middle, high = next(values for until, values in _ROCM if release < until)
     if gpu.unified:
         low, middle, high = (a + b for a, b in zip((low, middle, high), _UNIFIED_EXTRA, strict=True))
     extra = 0
@@ -125,7 +131,8 @@ def _token_bytes(arch: Architecture, group: LayerGroup, settings: VllmSettings) 
     """Bytes of one token's intermediate tensors in one layer, 16-bit, live at once.
 
     Residual and hidden states, and the wider of attention (Q, K, V, output) and feed-forward (gate and up,
-    their product); experts as fused_moe's two workspaces hold them.
+    their product); experts as fused_moe's two workspaces hold them, beside what the routed and the shared ones
+    return (vllm/model_executor/layers/fused_moe/runner/).
     """
     tp = settings.tensor_parallel_size
     attention = sum(
@@ -142,6 +149,7 @@ def _token_bytes(arch: Architecture, group: LayerGroup, settings: VllmSettings) 
         up = (2 if ff.gated else 1) * ff.intermediate // local
         width = ff.latent or arch.hidden_size
         wide = ff.n_expert_used * (max(up, width) + ff.intermediate // local) + 2 * ff.n_expert
+        wide += arch.hidden_size * (2 if ff.shared_intermediate or ff.dense_intermediate else 1)
     return 2 * (2 * arch.hidden_size + max((attention + output) // tp, wide))
 
 
