@@ -57,13 +57,28 @@ def _shape(row: Mapping[str, Any]) -> Architecture:
     return plain if n_params == plain.parameters() else arch
 
 
+def _check_context(row: Mapping[str, Any], arch: Architecture) -> None:
+    """Raise Unsupported where the measured file isn't the published model.
+
+    Asked for n_ctx 0, llama.cpp takes the header's training context, which `--fit` only ever shrinks
+    (common/fit.cpp): a longer context than the published one proves another header.
+    """
+    measured = (row.get("measured") or {}).get("n_ctx") or 0
+    if not row["settings"].get("n_ctx") and measured > arch.n_ctx_train:
+        raise Unsupported(
+            f"the measured header trains {measured:,} tokens or more, the published config.json {arch.n_ctx_train:,}"
+        )
+
+
 def _allocator(row: Mapping[str, Any]) -> Pairs:
     given = row["settings"]
     settings = LlamaCppSettings.of(
         {k: given[k] for k in _ALLOCATOR_KEYS if given.get(k) is not None}
         | {"n_outputs_max": given.get("n_outputs_max") or 0}
     )
-    table = weight_table(_shape(row), row["quant"], imatrix=False)
+    arch = _shape(row)
+    _check_context(row, arch)
+    table = weight_table(arch, row["quant"], imatrix=False)
     gpus = row["machine"]["gpus"]
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
