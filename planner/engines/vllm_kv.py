@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import lcm
 
 from planner.engines.vllm_gpu import GpuTraits
-from planner.engines.vllm_pages import (
+from planner.engines.vllm_page import (
     ChunkPage,
     FullPage,
     Lengths,
@@ -19,14 +20,15 @@ from planner.engines.vllm_pages import (
     PagedLayers,
     StatePage,
     WindowPage,
-    paged_layers,
     resized,
 )
+from planner.engines.vllm_pages import paged_layers
 from planner.engines.vllm_settings import VllmSettings
 from planner.engines.vllm_version import CURRENT, Release
 from planner.engines.vllm_weights import stage_layers
 from planner.models.architecture import Architecture
-from planner.records import dataclass
+from planner.records import dataclass, replace
+from planner.units import round_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,7 @@ def kv_layout(
     stages = stage_layers(arch.n_layer, settings.pipeline_parallel_size)
     last = len(stages) - 1
     per_block = tuple(
-        max((_stage_bytes(group, held, stage == last, arch.n_layer) for group in groups), default=0)
-        for stage, held in enumerate(stages)
+        _block_bytes(groups, held, stage == last, arch.n_layer) for stage, held in enumerate(stages)
     )
     batches = settings.in_flight_batches if release.in_flight_margin else 1
     return KvLayout(
@@ -124,6 +125,13 @@ def kv_layout(
         release=release,
         override=settings.num_gpu_blocks_override,
     )
+
+
+def _block_bytes(groups: tuple[KvGroup, ...], held: range, last: bool, n_layer: int) -> int:
+    """Bytes of a block on a stage: its widest group's, rounded up to where a packed block may begin."""
+    widest = max((_stage_bytes(group, held, last, n_layer) for group in groups), default=0)
+    strides = {part.stride for group in groups for part in group.parts if part.packed}
+    return round_up(widest, lcm(*strides)) if strides else widest
 
 
 def _stage_bytes(group: KvGroup, held: range, last: bool, n_layer: int) -> int:
@@ -180,29 +188,63 @@ def _packed(paged: tuple[PagedLayers, ...]) -> tuple[KvGroup, ...]:
     """Group layers of different page sizes for block-outermost packing (_get_packed_kv_cache_groups).
 
     Kinds with as many layers of each page size repeat a pattern and are split into groups of as many
-    repeats; others stay whole.
+    repeats; others stay whole, but states are split until they fit the block that the others need.
     """
     buckets: dict[object, dict[int, list[PagedLayers]]] = {}
     for entry in paged:
         by_size = buckets.setdefault(_kind(entry.page), {})
         by_size.setdefault(entry.page.page, []).append(entry)
-    shapes = []
-    for by_size in buckets.values():
-        merged = [
-            PagedLayers(parts[0].page, tuple(sorted(i for p in parts for i in p.layers)), packed=True)
-            for parts in by_size.values()
-        ]
-        balanced = len({len(m.layers) for m in merged}) == 1
-        shapes.append((merged, balanced, max(len(m.layers) for m in merged)))
-    floor = max((most for merged, balanced, most in shapes if balanced and len(merged) > 1), default=0)
-    repeats = _least_padding([most for _, balanced, most in shapes if balanced], floor) if floor else 0
+    shapes = [_Bucket(tuple(_merged(parts) for parts in by_size.values())) for by_size in buckets.values()]
+    floor = max((b.most for b in shapes if b.balanced and len(b.sizes) > 1), default=0)
+    repeats = _least_padding([b.most for b in shapes if b.balanced], floor) if floor else 0
+    widest = max(b.widest(b.count if b.is_state(repeats) else b.parts(repeats)) for b in shapes)
     groups: list[KvGroup] = []
-    for merged, balanced, most in shapes:
-        parts = -(-most // repeats) if balanced and repeats else 1
+    for bucket in shapes:
+        parts = bucket.parts(repeats)
+        if bucket.is_state(repeats):
+            together = max(widest // bucket.sizes[0].page.page, 1)
+            parts = max(parts, -(-bucket.count // together))
         for i in range(parts):
-            split = tuple(PagedLayers(m.page, m.layers[i::parts], packed=True) for m in merged)
-            groups.append(KvGroup(split))
+            groups.append(KvGroup(tuple(replace(m, layers=m.layers[i::parts]) for m in bucket.sizes)))
     return tuple(groups)
+
+
+def _merged(parts: list[PagedLayers]) -> PagedLayers:
+    layers = tuple(sorted(i for p in parts for i in p.layers))
+    return replace(parts[0], layers=layers, packed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """Layers of one kind of page, by the page's size."""
+
+    sizes: tuple[PagedLayers, ...]
+
+    @property
+    def most(self) -> int:
+        """Most layers of one size: how often a pattern of one layer a size repeats."""
+        return max(len(m.layers) for m in self.sizes)
+
+    @property
+    def count(self) -> int:
+        return sum(len(m.layers) for m in self.sizes)
+
+    @property
+    def balanced(self) -> bool:
+        return len({len(m.layers) for m in self.sizes}) == 1
+
+    def parts(self, repeats: int) -> int:
+        """Groups that the pattern splits into."""
+        return -(-self.most // repeats) if self.balanced and repeats else 1
+
+    def widest(self, parts: int) -> int:
+        """Bytes of a block in the largest of so many groups."""
+        return sum(-(-len(m.layers) // parts) * m.page.page for m in self.sizes)
+
+    def is_state(self, repeats: int) -> bool:
+        """True for what may be split down to one state a group rather than widen a block."""
+        page = self.sizes[0].page
+        return isinstance(page, StatePage) or (not repeats and isinstance(page, WindowPage))
 
 
 def _least_padding(counts: list[int], floor: int) -> int:

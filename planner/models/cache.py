@@ -87,6 +87,8 @@ class Indexer:
     head_dim: int
     top_k: int
     rows: int = 1  # rows that llama.cpp keeps a token: GLM-5.3 three (key, gate, pooled key), MiniMax-M3 two
+    # Tokens that share one key in vLLM (GLM-5.3-Flash); llama.cpp keeps rows for each.
+    pool: int = field(default=1, compare=False, repr=False)
 
     @property
     def row_elements(self) -> int:
@@ -124,6 +126,8 @@ class RecurrentState:
     d_state: int = 0  # Mamba d_state; key head dimension of a delta net
     n_group: int = 0  # Mamba groups; key heads of a delta net
     d_inner: int = 0  # n_head × head_dim
+    # KDA's decay has a lower bound, which faster kernels ask for; a GGUF header doesn't say it.
+    bounded_gate: bool = field(default=False, compare=False, repr=False)
 
     @property
     def conv_elements(self) -> int:

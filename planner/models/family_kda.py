@@ -58,8 +58,8 @@ class KdaStyle:
     notes: tuple[str, ...] = ()
 
 
-def read_kda(c: Reader, heads: int) -> RecurrentState:
-    """Read a Kimi delta attention layer's state."""
+def read_kda(c: Reader, heads: int, *, bounded: bool = False) -> RecurrentState:
+    """Read a Kimi delta attention layer's state; `bounded`: its gate has a lower bound by default."""
     inner = c.section("linear_attn_config") or c
     head_dim = inner.integer("linear_head_dim", "head_dim", high=1 << 14)
     return RecurrentState(
@@ -72,6 +72,7 @@ def read_kda(c: Reader, heads: int) -> RecurrentState:
         d_state=head_dim,
         n_group=heads,
         d_inner=heads * head_dim,
+        bounded_gate=bounded or inner.has("gate_lower_bound"),
     )
 
 
@@ -114,14 +115,14 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
     """Build a model of Kimi delta attention and latent attention."""
     d = read_dims(c, head_dim=c.integer("qk_rope_head_dim", low=0) or 64)
     recurrent = recurrent_layers(c, d.layers)
-    state = read_kda(c, d.heads)
+    state = read_kda(c, d.heads, bounded=s.indexer)
     whole = read_latent(c, d.heads, indexer=s.indexer)
+    pool = c.integer("index_kpool", default=16, high=1024) if s.indexer else 0
     if whole.indexer is not None:
-        whole = replace(whole, indexer=replace(whole.indexer, rows=3))
+        whole = replace(whole, indexer=replace(whole.indexer, rows=3, pool=pool))
     without = replace(whole, indexer=None)
     indexed = indexed_layers(c, d.layers) if s.indexer else [False] * d.layers
     streams = c.integer("hc_mult", default=4, high=64) if s.hyper else 0
-    pool = c.integer("index_kpool", default=16, high=1024) if s.indexer else 0
 
     def attention(is_recurrent: bool, has_indexer: bool) -> tuple[CacheSpec, Tensors]:
         if is_recurrent:

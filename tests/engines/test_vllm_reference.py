@@ -70,3 +70,25 @@ def test_latent_rows_are_on_every_rank() -> None:
     for tp in (1, 8):
         _, layout = run(f"deepseek-ai/DeepSeek-R1 -tp {tp}", "h200")
         assert layout.bytes_per_block[0] == 16 * 70272
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "block", "groups", "size", "blocks"),
+    [
+        ("", "h200", 640, 6, 7441408, 218),
+        (" --max-model-len 1048576", "h200", 640, 6, 7441408, 1652),
+        (" --no-enable-prefix-caching", "h200", 640, 6, 7441408, 210),
+        (" --kv-cache-dtype fp8", "h200", 1152, 6, 6906368, 127),
+        (" --kv-cache-dtype fp8_ds_mla", "h200", 1152, 5, 8732672, 124),
+        (MTP.replace(":1", ":3"), "h200", 640, 5, 8118272, 224),
+        ("", "b200", 1152, 6, 6914048, 127),  # FP8 unless told otherwise, in pages of 32 rows
+    ],
+)
+def test_pooled_index(line: str, kind: str, block: int, groups: int, size: int, blocks: int) -> None:
+    """GLM-5.3-Flash on eight GPUs: rows, pooled keys and rings of 11 layers beside KDA states of 34."""
+    length = "" if "max-model-len" in line else " --max-model-len 131072"
+    _, layout = run("zai-org/GLM-5.3-Flash -tp 8" + length + line, kind)
+    assert max(part.page.block for group in layout.groups for part in group.parts) == block
+    assert len(layout.groups) == groups
+    assert layout.bytes_per_block == (size,)
+    assert layout.blocks_per_request(1048576 if not length else 131072) == blocks
