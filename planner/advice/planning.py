@@ -411,4 +411,15 @@ def _why_not(
             bare_plan(model, engine, name, machine, workload, overrides)
         except (RefusedError, UnsupportedError) as error:
             return str(error)
-    return f"{engine} cannot run {model.name} here: {reason}"
+    return f"{engine} cannot run {model.name} here: {reason}{_instead(model, machine, engine)}"
+
+
+def _instead(model: Model, machine: Machine, engine: str) -> str:
+    """Return which engine runs the model here where this one never does; nothing where none does."""
+    for other in ("llama.cpp", "vllm"):
+        if other != engine and any(
+            get_engine(other).supports(model.architecture, quant, machine) is None
+            for quant in quants_for(model, other)[:1]
+        ):
+            return f"; {other} does: --engine {other}"
+    return ""

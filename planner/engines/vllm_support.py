@@ -7,6 +7,7 @@ from typing import Final
 from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_quant import QuantScheme, Storage
 from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import RefusedError
 from planner.hardware.machine import Accelerator, Backend
 from planner.models.architecture import Architecture, DenseFeedForward
@@ -63,8 +64,17 @@ _MIN_SM: Final = {
 }
 
 
+# Classes of models in the catalogue that registry.py of 0.33.0 doesn't name. `--model-impl transformers` may run
+# some of them, but keeps other caches than the rules here.
+_ABSENT: Final = frozenset(
+    {"Lfm3ForCausalLM", "MistralLarge4ForConditionalGeneration", "SolarOpenForCausalLM"}
+)
+
+
 def removed_in(arch: Architecture) -> str | None:
     """Return why vLLM 0.33.0 doesn't know the model, None where nothing says so."""
+    if arch.hf_class in _ABSENT:
+        return f"vLLM {RULES_VERSION} has no {arch.hf_class}"
     last = _REMOVED.get(arch.hf_class or "")
     return None if last is None else f"vLLM removed {arch.hf_class} after {last}"
 
@@ -141,7 +151,16 @@ def refusal(
     needed = settings.world_size * settings.data_parallel_size
     if n_gpu and needed > n_gpu:
         return f"{needed} GPUs are asked for (tensor × pipeline × data parallel), the machine has {n_gpu}"
-    return gpu_reason(scheme, gpu) or _shards(arch, scheme, tp, settings.enable_expert_parallel)
+    return gpu_reason(scheme, gpu) or _sparse(arch, gpu) or _shards(arch, scheme, tp)
+
+
+def _sparse(arch: Architecture, gpu: GpuTraits) -> str | None:
+    """Sparse latent attention has kernels for Hopper and Blackwell (platforms/cuda.py, backends/mla/*sparse*)."""
+    if gpu.sm is None or gpu.family in (9, 10, 12):
+        return None
+    if not any(isinstance(c, LatentAttention) and c.indexer for g in arch.groups for c in g.caches):
+        return None
+    return f"sparse attention needs compute capability 9, 10 or 12, {gpu.name} has {gpu.sm / 10:.1f}"
 
 
 def _context_parallel(settings: VllmSettings, heads: int, kv: int, *, mla: bool) -> str | None:
@@ -186,7 +205,7 @@ def _batch(arch: Architecture, settings: VllmSettings) -> str | None:
     return None
 
 
-def _shards(arch: Architecture, scheme: QuantScheme, tp: int, expert_parallel: bool) -> str | None:
+def _shards(arch: Architecture, scheme: QuantScheme, tp: int) -> str | None:
     if tp == 1:
         return None
     unit = {Storage.FP8_BLOCK: 128, Storage.INT4: scheme.group}.get(scheme.storage_kind, 1) or 1
@@ -200,7 +219,6 @@ def _shards(arch: Architecture, scheme: QuantScheme, tp: int, expert_parallel: b
                     f"the feed-forward size {ff.intermediate} over {tp} ranks is not a multiple of the"
                     f" {unit} elements that share a scale"
                 )
-    del expert_parallel
     return None
 
 

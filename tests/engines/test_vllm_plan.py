@@ -372,3 +372,23 @@ def test_rocm_builds_logged_more_than_the_weights() -> None:
     assert found.logged_weights(Release(0, 11, 2)) / GIB == pytest.approx(14.31, rel=0.03)
     cuda = replace(found, gpu=replace(gpu, backend=Backend.CUDA))
     assert cuda.logged_weights(Release(0, 11, 2)) == max(found.weights)
+
+
+def test_what_vllm_has_no_class_for() -> None:
+    """It is refused in one line, with what runs it where something does."""
+    from planner.advice.planning import plan_model
+    from planner.models.load import load_model
+
+    for name, line in (
+        ("Solar-Open-100B", "vLLM 0.33.0 has no SolarOpenForCausalLM; llama.cpp does: --engine llama.cpp"),
+        ("LFM3-1.7B", "vLLM 0.33.0 has no Lfm3ForCausalLM"),
+    ):
+        with pytest.raises(UnsupportedError) as error:
+            plan_model(load_model(name), load_profile("h200-sxm x8"), Workload(), engine="vllm")
+        assert str(error.value) == f"vllm cannot run {name} here: {line}"
+
+
+def test_sparse_attention_needs_hopper_or_blackwell() -> None:
+    assert plan("zai-org/GLM-5.3-Flash", "FP8", "h200-sxm x8").fits
+    with pytest.raises(UnsupportedError, match="sparse attention needs compute capability 9, 10 or 12"):
+        plan("zai-org/GLM-5.3-Flash", "FP8", "a100-80gb-sxm x8")
