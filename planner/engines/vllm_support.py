@@ -64,8 +64,9 @@ _MIN_SM: Final = {
 }
 
 
-# Classes of models in the catalogue that registry.py of 0.33.0 doesn't name. `--model-impl transformers` may run
-# some of them, but keeps other caches than the rules here.
+# Classes of models in the catalogue that registry.py of 0.33.0 doesn't name: `--model-impl auto` runs them by
+# Transformers' code where every layer goes through its attention interface, with a full cache for each
+# (model_executor/models/transformers/base.py _create_attention_instances).
 _ABSENT: Final = frozenset(
     {"Lfm3ForCausalLM", "MistralLarge4ForConditionalGeneration", "SolarOpenForCausalLM"}
 )
@@ -73,10 +74,25 @@ _ABSENT: Final = frozenset(
 
 def removed_in(arch: Architecture) -> str | None:
     """Return why vLLM 0.33.0 doesn't know the model, None where nothing says so."""
-    if arch.hf_class in _ABSENT:
-        return f"vLLM {RULES_VERSION} has no {arch.hf_class}"
+    if arch.hf_class in _ABSENT and not _plain(arch):
+        return f"vLLM {RULES_VERSION} has no {arch.hf_class}, and Transformers' code in it has plain attention only"
     last = _REMOVED.get(arch.hf_class or "")
     return None if last is None else f"vLLM removed {arch.hf_class} after {last}"
+
+
+def foreign_code(arch: Architecture) -> str | None:
+    """Return what to know of a model that vLLM has no class of its own for, None where it has one."""
+    if arch.hf_class not in _ABSENT:
+        return None
+    return f"vLLM {RULES_VERSION} has no {arch.hf_class}: it runs Transformers' code, slower than a class of its own"
+
+
+def _plain(arch: Architecture) -> bool:
+    """True where each layer is full attention or a window, without an index."""
+    caches = [c for g in arch.groups for c in g.caches]
+    return all(
+        isinstance(c, SlidingWindow) or (isinstance(c, FullAttention) and not c.indexer) for c in caches
+    )
 
 
 def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:

@@ -62,3 +62,41 @@ def test_what_cannot_be_placed_is_named() -> None:
     assert fleet.replicas("Qwen/Qwen3-8B") == 1
     nothing = plan_fleet(cluster(a="rtx-4090"), [request("Qwen/Qwen3-8B"), request("Qwen/Qwen3-0.6B")])
     assert nothing.unplaced == (("Qwen/Qwen3-0.6B", "no GPU is free"),)
+
+
+def test_tensors_are_split_inside_a_node_and_pipelines_laid_over_nodes() -> None:
+    """Whatever is left of a node, no replica is a pipeline over its GPUs."""
+    machine = cluster(a="h100-80gb x8", b="h100-80gb x8", c="h100-80gb x7")
+    for users in (1, 8, 32, 200):
+        fleet = plan_fleet(
+            machine,
+            [request("deepseek-ai/DeepSeek-R1", 32768, users), request("gpt-oss-120b", 32768, users)],
+        )
+        assert no_gpu_twice(fleet)
+        for placed in fleet.placed:
+            settings = placed.plan.settings
+            assert settings.get("pipeline_parallel_size", 1) == len(placed.hosts)
+            each = len(placed.gpus) // len(placed.hosts)
+            ranks = settings.get("tensor_parallel_size", 1) * settings.get("data_parallel_size", 1)
+            assert ranks == each and each in (1, 2, 4, 8)
+
+
+def test_every_model_has_a_place_before_one_has_a_second() -> None:
+    """R1 alone would take both nodes for 200 users; gpt-oss-120b then had none."""
+    machine = cluster(a="h100-80gb x8", b="h100-80gb x8")
+    fleet = plan_fleet(
+        machine, [request("deepseek-ai/DeepSeek-R1", 32768, 200), request("gpt-oss-120b", 32768, 200)]
+    )
+    assert fleet.unplaced == () and no_gpu_twice(fleet)
+    assert fleet.replicas("deepseek-ai/DeepSeek-R1") == 1 and fleet.replicas("openai/gpt-oss-120b") >= 1
+    ((model, reason),) = fleet.short
+    assert model == "deepseek-ai/DeepSeek-R1" and reason == "1 replica fits, more are needed for 200 users"
+    assert not fleet.complete
+    alone = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1", 32768, 200)])
+    assert alone.replicas("deepseek-ai/DeepSeek-R1") == 2 and alone.complete
+
+
+def test_fewer_replicas_than_asked_for_are_said() -> None:
+    fleet = plan_fleet(cluster(a="rtx-4090 x2"), [request("gpt-oss-20b", replicas=3)])
+    assert fleet.short == (("openai/gpt-oss-20b", "2 replicas fit, 3 were asked for"),)
+    assert not fleet.complete

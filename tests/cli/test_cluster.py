@@ -106,8 +106,26 @@ def test_a_file_that_cannot_be_read_is_said_in_words(cli: Cli, tmp_path: Path) -
 def test_no_more_users_are_shown_than_the_engine_is_told_to_serve(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text(listing(node("gpu-a", "NVIDIA-H100-80GB-HBM3", 1, 81559)))
-    out = cli("check", "--cluster", str(path), "--serve", "gpt-oss-120b", "-u", "50", "-c", "32k").out
+    answer = cli("check", "--cluster", str(path), "--serve", "gpt-oss-120b", "-u", "50", "-c", "32k")
+    out = answer.out
     shown = next(int(line.split()[-1]) for line in out.splitlines() if line.startswith("gpt-oss-120b"))
     command = next(line.split() for line in out.splitlines() if line.startswith("vllm serve"))
     assert 0 < shown <= int(command[command.index("--max-num-seqs") + 1])
     assert "1 replica fits" in out
+    assert answer.code == 1 and "Not everything that was asked for fits." in out
+
+
+def test_too_few_replicas_are_no_answer(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "two.json"
+    path.write_text(listing(*(node(name, "NVIDIA-H100-80GB-HBM3", 8, 81559) for name in ("gpu-a", "gpu-b"))))
+    line = ("check", "--cluster", str(path), "--serve", "deepseek-r1", "--serve", "gpt-oss-120b")
+    answer = cli(*line, "-u", "200", "-c", "32k")
+    assert answer.code == 1
+    assert "Not everything that was asked for fits." in answer.out
+    assert "! deepseek-ai/DeepSeek-R1: 1 replica fits, more are needed for 200 users" in answer.out
+    assert "tp 1 pp 1 dp 8" in answer.out
+    document = json.loads(cli(*line, "-u", "200", "-c", "32k", "--json").out)
+    jsonschema.validate(document, json.loads(cli("schema", "check").out))
+    assert [s["model"] for s in document["fleet"]["short"]] == ["deepseek-ai/DeepSeek-R1"]
+    few = cli(*line, "-u", "8", "-c", "32k")
+    assert few.code == 0 and "Not everything" not in few.out

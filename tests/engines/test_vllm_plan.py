@@ -379,16 +379,37 @@ def test_what_vllm_has_no_class_for() -> None:
     from planner.advice.planning import plan_model
     from planner.models.load import load_model
 
+    machine = load_profile("h200-sxm x8")
     for name, line in (
-        ("Solar-Open-100B", "vLLM 0.33.0 has no SolarOpenForCausalLM; llama.cpp does: --engine llama.cpp"),
-        ("LFM3-1.7B", "vLLM 0.33.0 has no Lfm3ForCausalLM"),
+        (
+            "LFM3-1.7B",
+            "vLLM 0.33.0 has no Lfm3ForCausalLM, and Transformers' code in it has plain attention only",
+        ),
+        (
+            "MiniMax-M1-40k",
+            "vLLM removed MiniMaxM1ForCausalLM after 0.23.0; llama.cpp does: --engine llama.cpp",
+        ),
     ):
         with pytest.raises(UnsupportedError) as error:
-            plan_model(load_model(name), load_profile("h200-sxm x8"), Workload(), engine="vllm")
+            plan_model(load_model(name), machine, Workload(), engine="vllm")
         assert str(error.value) == f"vllm cannot run {name} here: {line}"
+    solar = plan_model(load_model("Solar-Open-100B"), machine, Workload(), engine="vllm")
+    assert solar.fits and any("it runs Transformers' code" in w for w in solar.warnings)
 
 
 def test_sparse_attention_needs_hopper_or_blackwell() -> None:
     assert plan("zai-org/GLM-5.3-Flash", "FP8", "h200-sxm x8").fits
     with pytest.raises(UnsupportedError, match="sparse attention needs compute capability 9, 10 or 12"):
         plan("zai-org/GLM-5.3-Flash", "FP8", "a100-80gb-sxm x8")
+
+
+def test_a_pipeline_inside_a_host_is_the_last_resort() -> None:
+    """Two, four or eight GPUs by tensor parallelism; three or six where a host has so many."""
+    for machine, split in (("rtx-3090 x7", (4, 1)), ("rtx-3090 x6", (4, 1)), ("rtx-3090 x3", (1, 3))):
+        found = plan("mistral-small-3.2", "BF16", machine, Workload(context=8192))
+        given = (found.settings["tensor_parallel_size"], found.settings.get("pipeline_parallel_size", 1))
+        assert found.fits and given == split, machine
+        assert any("each request waits for one GPU" in w for w in found.warnings) is (split == (1, 3))
+    for users in (8, 32, 64):
+        found = plan("deepseek-ai/DeepSeek-R1", "NVFP4", "h100-80gb x8", Workload(context=32768, users=users))
+        assert found.fits and found.settings.get("pipeline_parallel_size", 1) == 1
