@@ -2,7 +2,9 @@
 
 apps/v1 and v1 objects, leaderworkerset.x-k8s.io/v1 and ray.io/v1. Kubernetes expands `$(NAME)` in commands
 and arguments and reads `$$` as `$`, so every `$` of a value is doubled. How vLLM runs over several nodes
-follows its own pages on parallelism and LWS (0.33.0) and Ray Serve's LLM API (Ray 2.60).
+follows its own pages on parallelism and LWS (0.33.0) and Ray Serve's LLM API (Ray 2.60). Weights lie on a
+claim that outlives the pods: one for a Deployment, one a pod for a LeaderWorkerSet (volumeClaimTemplates, LWS
+0.8), a shared one for a RayService, whose pods can't have their own.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, Final
 from planner.engines.plan import Plan
 from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import InputError
+from planner.launching.kubernetes_storage import VOLUME, claim, claim_spec, claimed, storage_gib
 from planner.launching.names import first_command, service_name
 from planner.launching.ray_serve import ray_service
 from planner.launching.render import Launch
@@ -22,6 +25,7 @@ from planner.models.model import Model
 IMAGE: Final = f"vllm/vllm-openai:v{RULES_VERSION}"
 ROCM_IMAGE: Final = f"vllm/vllm-openai-rocm:v{RULES_VERSION}"
 PORT: Final = 8000
+TOKEN: Final = "A gated model needs: kubectl create secret generic hf-token --from-literal=token=YOUR_TOKEN"
 _LEADER: Final = """\
 set -eu
 command -v ray >/dev/null || pip install --quiet ray
@@ -51,18 +55,22 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         )
     name = service_name(model.name)
     nodes = int(plan.settings.get("nnodes", 1))
+    size = storage_gib(plan, model)
     other: tuple[tuple[str, str], ...] = ()
-    comment = ""
     if nodes > 1:
-        documents = _leader_worker_set(name, plan, shell, nodes)
+        documents = _leader_worker_set(name, plan, shell, nodes, size)
         file = f"{name}-lws.yaml"
-        comment = "Needs the LeaderWorkerSet controller. The other file does the same on KubeRay: apply one."
-        other = ((f"{name}-rayservice.yaml", ray_service(name, plan, model, shell, nodes)),)
+        comment = (
+            "Needs the LeaderWorkerSet controller, 0.8 or later. The other file does the same on KubeRay: apply one.\n"
+            f"Each pod keeps the weights on a claim of its own ({size} GiB), over restarts and deletion."
+        )
+        other = ((f"{name}-rayservice.yaml", ray_service(name, plan, model, shell, nodes, size)),)
     else:
-        documents = _deployment(name, plan, shell)
+        documents = _deployment(name, plan, shell, size)
         file = f"{name}.yaml"
+        comment = f"The claim {name}-models ({size} GiB) keeps the weights over restarts."
     head = f"{_one_line(plan.model)} ({plan.quant}) with vLLM; apply: kubectl apply --filename {file}"
-    content = to_yaml_documents(documents, f"{head}\n{comment}" if comment else head)
+    content = to_yaml_documents(documents, f"{head}\n{comment}\n{TOKEN}")
     return Launch(
         command=shlex.join(["kubectl", "apply", "--filename", file]),
         files=((file, content), *other),
@@ -109,7 +117,7 @@ def _container(plan: Plan, shell: Launch, gpus: int) -> dict[str, Any]:
         "image": ROCM_IMAGE if resource.startswith("amd") else IMAGE,
         "env": _environment(shell),
         "volumeMounts": [
-            {"name": "models", "mountPath": "/root/.cache/huggingface"},
+            {"name": VOLUME, "mountPath": "/root/.cache/huggingface"},
             {"name": "shm", "mountPath": "/dev/shm"},
         ],
     }
@@ -129,11 +137,7 @@ def _probes() -> dict[str, Any]:
     }
 
 
-def _volumes() -> list[dict[str, Any]]:
-    return [
-        {"name": "models", "emptyDir": {}},
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}},
-    ]
+_SHM: Final[dict[str, Any]] = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
 
 
 def _service(name: str, selector: dict[str, str]) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _service(name: str, selector: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _deployment(name: str, plan: Plan, shell: Launch) -> list[dict[str, Any]]:
+def _deployment(name: str, plan: Plan, shell: Launch, size: int) -> list[dict[str, Any]]:
     labels = {"app": name}
     container = _container(plan, shell, gpus_per_node(plan, 1))
     container |= {"command": [inert(w) for w in first_command(shell)], **_probes()}
@@ -162,14 +166,14 @@ def _deployment(name: str, plan: Plan, shell: Launch) -> list[dict[str, Any]]:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [container], "volumes": _volumes()},
+                "spec": {"containers": [container], "volumes": [claimed(f"{name}-models"), _SHM]},
             },
         },
     }
-    return [deployment, _service(name, labels)]
+    return [claim(f"{name}-models", size), deployment, _service(name, labels)]
 
 
-def _leader_worker_set(name: str, plan: Plan, shell: Launch, nodes: int) -> list[dict[str, Any]]:
+def _leader_worker_set(name: str, plan: Plan, shell: Launch, nodes: int, size: int) -> list[dict[str, Any]]:
     gpus = gpus_per_node(plan, nodes)
     leader, worker = _container(plan, shell, gpus), _container(plan, shell, gpus)
     # The script is a constant; the plan's words come after it as "$@" and are never read by the shell.
@@ -190,9 +194,10 @@ def _leader_worker_set(name: str, plan: Plan, shell: Launch, nodes: int) -> list
                 "restartPolicy": "RecreateGroupOnPodRestart",
                 "leaderTemplate": {
                     "metadata": {"labels": labels},
-                    "spec": {"containers": [leader], "volumes": _volumes()},
+                    "spec": {"containers": [leader], "volumes": [_SHM]},
                 },
-                "workerTemplate": {"spec": {"containers": [worker], "volumes": _volumes()}},
+                "workerTemplate": {"spec": {"containers": [worker], "volumes": [_SHM]}},
+                "volumeClaimTemplates": [{"metadata": {"name": VOLUME}, "spec": claim_spec(size)}],
             },
         },
     }

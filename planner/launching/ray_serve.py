@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Any, Final
 
 from planner.engines.plan import Plan
+from planner.launching.kubernetes_storage import VOLUME, claim, claimed
 from planner.launching.render import Launch
 from planner.launching.vllm_command import recipe_flags, repository
-from planner.launching.yaml_text import to_yaml
+from planner.launching.yaml_text import to_yaml, to_yaml_documents
 from planner.models.model import Model
 
 RAY_VERSION: Final = "2.60.0"
 IMAGE: Final = f"rayproject/ray-llm:{RAY_VERSION}-py312-cu130"
+_MODELS: Final = "/models"
 # Settings of a plan that vLLM takes as engine arguments under the same name.
 _NOT_ARGUMENTS: Final = frozenset({"nnodes", "distributed_executor_backend"})
 
 
-def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int) -> str:
-    """Return the manifest: a head without GPUs, `nodes` workers, one LLM deployment over them."""
+def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int, size: int) -> str:
+    """Return the manifests: a claim of `size` GiB that all workers share, and the service.
+
+    A head without GPUs, `nodes` workers, one LLM deployment over them.
+    """
     gpus = -(-sum(1 for d in plan.memory.devices if d.kind == "gpu") // nodes)
     arguments = {k: v for k, v in plan.settings.items() if k not in _NOT_ARGUMENTS and v is not None}
     arguments |= engine_flags(model)
@@ -45,9 +50,11 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int) 
             "name": "HF_TOKEN",
             "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
         },
+        {"name": "HF_HOME", "value": _MODELS},
         *({"name": k, "value": v.replace("$", "$$")} for k, v in shell.env.items() if k.startswith("VLLM_")),
     ]
-    document = {
+    volume = f"{name}-shared-models"
+    service = {
         "apiVersion": "ray.io/v1",
         "kind": "RayService",
         "metadata": {"name": name},
@@ -57,7 +64,7 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int) 
                 "rayVersion": RAY_VERSION,
                 "headGroupSpec": {
                     "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},
-                    "template": _pod("ray-head", environment, None, head=True),
+                    "template": _pod("ray-head", environment, None, volume, head=True),
                 },
                 "workerGroupSpecs": [
                     {
@@ -66,13 +73,18 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int) 
                         "minReplicas": nodes,
                         "maxReplicas": nodes,
                         "rayStartParams": {},
-                        "template": _pod("ray-worker", environment, gpus),
+                        "template": _pod("ray-worker", environment, gpus, volume),
                     }
                 ],
             },
         },
     }
-    return to_yaml(document, f"apply: kubectl apply --filename {name}-rayservice.yaml (needs KubeRay)")
+    return to_yaml_documents(
+        [claim(volume, size, shared=True), service],
+        f"apply: kubectl apply --filename {name}-rayservice.yaml (needs KubeRay)\n"
+        f"The claim {volume} ({size} GiB) is mounted on every node: the default storage class must offer\n"
+        "ReadWriteMany (NFS, CephFS, Lustre …); name one that does as storageClassName where it doesn't.",
+    )
 
 
 def engine_flags(model: Model) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def engine_flags(model: Model) -> dict[str, Any]:
 
 
 def _pod(
-    name: str, environment: list[dict[str, Any]], gpus: int | None, *, head: bool = False
+    name: str, environment: list[dict[str, Any]], gpus: int | None, volume: str, *, head: bool = False
 ) -> dict[str, Any]:
     container: dict[str, Any] = {"name": name, "image": IMAGE, "env": environment}
     if head:
@@ -93,6 +105,10 @@ def _pod(
         container["ports"] = [{"name": n, "containerPort": p} for n, p in ports]
     if gpus:
         container["resources"] = {"limits": {"nvidia.com/gpu": str(gpus)}}
-    container["volumeMounts"] = [{"name": "shm", "mountPath": "/dev/shm"}]
-    volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}]
-    return {"spec": {"containers": [container], "volumes": volumes}}
+    container["volumeMounts"] = [
+        {"name": VOLUME, "mountPath": _MODELS},
+        {"name": "shm", "mountPath": "/dev/shm"},
+    ]
+    volumes = [claimed(volume), {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}]
+    # The image's user is ray in group users (100): without the group the volume is root's alone.
+    return {"spec": {"securityContext": {"fsGroup": 100}, "containers": [container], "volumes": volumes}}

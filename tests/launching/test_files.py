@@ -136,17 +136,40 @@ def validate_core(document: dict[str, Any]) -> None:
 
 
 def test_deployment() -> None:
-    deployment, service = manifests(rendered("Qwen/Qwen3-8B", "BF16", "rtx-4090 x2", "kubernetes"))
-    validate_core(deployment)
-    validate_core(service)
+    claim, deployment, service = manifests(rendered("Qwen/Qwen3-8B", "BF16", "rtx-4090 x2", "kubernetes"))
+    for document in (claim, deployment, service):
+        validate_core(document)
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     assert container["command"][:3] == ["vllm", "serve", "Qwen/Qwen3-8B"]
     assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
 
 
+def gib_of(spec: dict[str, Any]) -> int:
+    return int(spec["resources"]["requests"]["storage"].removesuffix("Gi"))
+
+
+def mounted(pod: dict[str, Any]) -> str:
+    """Name of the volume that holds the models, mounted in the pod's only container."""
+    (container,) = pod["containers"]
+    (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] != "/dev/shm")
+    return str(mount["name"])
+
+
+def test_weights_outlive_the_pods() -> None:
+    """On one node: a claim with room for the checkpoint, twice the memory where vLLM quantises it."""
+    claim, deployment, _ = manifests(rendered("Qwen/Qwen3-8B", "BF16", "rtx-4090 x2", "kubernetes"))
+    assert claim["kind"] == "PersistentVolumeClaim" and claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = (v for v in pod["volumes"] if v["name"] == mounted(pod))
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert gib_of(claim["spec"]) == 20  # 15.3 GiB of weights
+    online, *_ = manifests(rendered("google/gemma-3-27b-it", "FP8", "rtx-4090 x2", "kubernetes"))
+    assert gib_of(online["spec"]) >= 60  # 27 billion elements in 16 bits, 27 GiB on the GPUs
+
+
 def test_several_nodes() -> None:
     launch = rendered("deepseek-ai/DeepSeek-R1", "FP8", two_hosts(), "kubernetes")
-    group, service, ray = manifests(launch)
+    group, service, claim, ray = manifests(launch)
     assert group["kind"] == "LeaderWorkerSet" and group["apiVersion"] == "leaderworkerset.x-k8s.io/v1"
     template = group["spec"]["leaderWorkerTemplate"]
     assert template["size"] == 2
@@ -157,10 +180,19 @@ def test_several_nodes() -> None:
         assert container["resources"]["limits"] == {"nvidia.com/gpu": "8"}
     validate_core(service)
     assert ray["kind"] == "RayService" and ray["apiVersion"] == "ray.io/v1"
+    (own,) = template["volumeClaimTemplates"]
+    validate_core({"apiVersion": "v1", "kind": "PersistentVolumeClaim", **own})
+    assert own["spec"]["accessModes"] == ["ReadWriteOnce"] and 700 <= gib_of(own["spec"]) <= 1000
+    for name in ("leaderTemplate", "workerTemplate"):  # the template's claim is found by the mount's name
+        assert mounted(template[name]["spec"]) == own["metadata"]["name"]
+    validate_core(claim)
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"] and gib_of(claim["spec"]) == gib_of(own["spec"])
     config = ray["spec"]["rayClusterConfig"]
     for spec in (config["headGroupSpec"], *config["workerGroupSpecs"]):
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec["template"]["spec"]}
         validate_core(pod)
+        held = next(v for v in spec["template"]["spec"]["volumes"] if v["name"] == mounted(pod["spec"]))  # type: ignore[arg-type]
+        assert held["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     serve = yaml.safe_load(ray["spec"]["serveConfigV2"])
     (llm,) = serve["applications"][0]["args"]["llm_configs"]
     assert llm["model_loading_config"]["model_source"] == "deepseek-ai/DeepSeek-R1"
@@ -172,7 +204,7 @@ def test_several_nodes() -> None:
 def test_kubernetes_expands_nothing() -> None:
     plan, model = hostile()
     remote = replace(model, path=None, repository="a/$(POD)$$x")
-    container = manifests(render(plan, remote, "kubernetes"))[0]["spec"]["template"]["spec"]["containers"][0]
+    container = manifests(render(plan, remote, "kubernetes"))[1]["spec"]["template"]["spec"]["containers"][0]
     assert container["command"][2] == inert("a/$(POD)$$x") == "a/$$(POD)$$$$x"
 
 
