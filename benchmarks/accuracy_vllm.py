@@ -90,7 +90,8 @@ def predict(row: Mapping[str, Any]) -> Pairs:
     settings = row_settings(row)
     release = row_release(row, _released(str(row["model"])))
     gpu = row_gpu(row)
-    scheme = scheme_for(arch, settings.quantization or str(row.get("quant") or "native"), _repository(row))
+    quant = settings.quantization or str(row.get("quant") or "native")
+    scheme = scheme_for(arch, quant, _repository(row), online=settings.quantization is not None)
     if row["source"]["kind"] == "engine-planning":
         return _planning(row, arch, scheme, settings, gpu or _ANY_GPU, release)
     return _log(row, arch, scheme, settings, gpu, release)

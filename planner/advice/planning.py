@@ -48,6 +48,7 @@ LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
 # The bits above are averages: a model may lie this much below them.
 BITS_SLACK: Final = 0.94
 SIXTEEN_BITS: Final = 16.0
+_WHOLE: Final = frozenset({"BF16", "F16", "F32"})
 EIGHT_BITS: Final = 8.0
 FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
 FASTEST_BITS: Final = GGUF_LADDER["Q4_K_M"]
@@ -132,13 +133,17 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
 
 
 def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """Add the quantised checkpoints that are published for a catalogue model, largest first."""
+    """Add the quantised checkpoints that are published for a catalogue model, largest first.
+
+    Sixteen bits, and eight made of them while loading, only where there is a checkpoint to load them from.
+    """
     if model.entry is None:
         return offered
-    names = dict.fromkeys(offered)
-    for file in model.entry.files:
-        if file.format == "safetensors":
-            names.update(dict.fromkeys(q for q in file.quants if q in CHECKPOINT_BITS))
+    files = [f for f in model.entry.files if f.format == "safetensors"]
+    listed = dict.fromkeys(q for f in files for q in f.quants if q in CHECKPOINT_BITS)
+    own = {q for f in files if f.repo == model.id for q in f.quants}
+    whole = not own or model.id.lower().endswith("-bf16") or bool(_WHOLE & {*own, *listed})
+    names = dict.fromkeys((*offered, *listed)) if whole or not listed else listed
     return tuple(sorted(names, key=lambda q: -CHECKPOINT_BITS.get(q, 16.0)))
 
 

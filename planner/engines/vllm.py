@@ -180,8 +180,9 @@ class Vllm:
         settings = settings_from(overrides)
         if settings.max_model_len is None and workload.context is not None:
             settings = replace(settings, max_model_len=workload.context)
-        name = "fp8" if settings.quantization == "fp8" and not arch.quantization else quant
-        return scheme_for(arch, name, model), devices_of(machine), settings
+        online = settings.quantization == "fp8" and not arch.quantization
+        scheme = scheme_for(arch, "fp8" if online else quant, model, online=online)
+        return scheme, devices_of(machine), settings
 
 
 def _served(outcome: Outcome) -> float:
@@ -327,6 +328,11 @@ def _warnings(found: Found, arch: Architecture, scheme: QuantScheme, devices: De
     if scheme.storage_kind.value.startswith("fp8") and devices.gpu.sm is not None and devices.gpu.sm < 89:
         lines.append(
             f"{devices.gpu.name} has no FP8 units: weights are stored in FP8 and multiplied in 16 bits"
+        )
+    if scheme.assumed:
+        lines.append(
+            f"how {scheme.assumed} stores its weights is not known here: all matrices but embedding, head and"
+            " routers are counted in FP8"
         )
     if (foreign := foreign_code(arch)) is not None:
         lines.append(foreign)

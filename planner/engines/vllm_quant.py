@@ -47,6 +47,7 @@ class QuantScheme:
     head: bool = False  # the output head is quantised too
     ignored: tuple[str, ...] = field(default=(), repr=False)  # module names, "re:" patterns or wildcards
     online: bool = False  # quantised by vLLM while loading a 16-bit checkpoint
+    assumed: str = ""  # the repository whose layout isn't known
 
     def storage(self, role: Role, name: str) -> Storage:
         """Return how a tensor is stored where no ignore list names its layer."""
@@ -238,10 +239,11 @@ _KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = 
 )
 
 
-def scheme_for(arch: Architecture, quant: str, repository: str = "") -> QuantScheme:
+def scheme_for(arch: Architecture, quant: str, repository: str = "", *, online: bool = False) -> QuantScheme:
     """Return the scheme of this architecture under a quantisation's name, as `repository` publishes it.
 
-    The checkpoint's own quantization_config decides where the name says the same format; else the name.
+    The checkpoint's own quantization_config decides where the name says the same format, then the vendor's
+    checkpoint in that format, unless it is to be quantised while loading (`online`); else the name.
     Raises UnsupportedError for a name or a config that vLLM 0.33.0 doesn't load.
     """
     key = _name_key(quant)
@@ -251,6 +253,11 @@ def scheme_for(arch: Architecture, quant: str, repository: str = "") -> QuantSch
     named = _BY_NAME[key]
     if own is not None and _same_format(own, named):
         return own
+    published = (arch.published or {}).get(named.name)
+    if published is not None and (not online or repository.lower() == published.repository.lower()):
+        if published.config is not None:
+            return scheme_from_config(published.config)
+        return replace(named, method=None, online=False, assumed=published.repository)
     for known, storage, differs in _KNOWN:
         if named.storage_kind is storage and known.match(repository):
             return replace(named, **differs)

@@ -7,6 +7,7 @@ fused_moe/expert_map_manager.py, oracle/mxfp4.py, attention/mla_attention.py, ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd
 from typing import Final
 
 from planner.engines.vllm_gpu import GpuTraits
@@ -49,11 +50,16 @@ class Rank:
 
 
 NOTHING: Final[frozenset[Role]] = frozenset()
+_BLOCK: Final = 128  # elements a side of a block that shares one FP8 scale
 
 
 def layer_bytes(rank: Rank, group: LayerGroup, ignored: frozenset[Role] = NOTHING) -> int:
     """Bytes of one layer on one rank; `ignored`: roles that the checkpoint leaves unquantised there."""
     total = 0
+    if rank.arch.model_type.startswith("glm5_next") and _recurrent(group) is not None:
+        ignored |= (
+            _MIXER  # glm5next/common/kda.py builds its projections without the checkpoint's quantisation
+        )
     experts = group.feed_forward if isinstance(group.feed_forward, MixtureOfExperts) else None
     packed = experts is not None and any(
         _storage(rank, t, ignored) is Storage.MXFP4 for t in group.tensors if t.role in EXPERT_ROLES
@@ -81,6 +87,12 @@ def layer_bytes(rank: Rank, group: LayerGroup, ignored: frozenset[Role] = NOTHIN
     return total
 
 
+# Projections of a layer's token mixing
+_MIXER: Final = frozenset(
+    {Role.ATTN_Q, Role.ATTN_K, Role.ATTN_V, Role.ATTN_GATE, Role.ATTN_OUT, Role.SSM_IN, Role.SSM_OUT}
+)
+
+
 def _storage(rank: Rank, tensor: TensorInfo, ignored: frozenset[Role]) -> Storage:
     return Storage.PLAIN if tensor.role in ignored else rank.scheme.storage(tensor.role, tensor.name)
 
@@ -90,14 +102,30 @@ def _tensor_bytes(rank: Rank, tensor: TensorInfo, group: LayerGroup, ignored: fr
     n_out = tensor.shape[1] if len(tensor.shape) > 1 else 1
     copies = tensor.rows // n_out
     rule = _SHARD.get(tensor.role)
+    block = _BLOCK
     if tensor.role in EXPERT_ROLES:
         copies = _local_experts(copies if len(tensor.shape) > 2 else n_out, rank)
+        block = expert_block(group, rank.arch, rank.expert_tp)
         n_in, n_out = _expert_shape(tensor, rank)
     elif len(tensor.shape) == 1:
         n_in = _vector(rank, tensor, group)
     elif rule is not None:
         n_in, n_out = rule(rank, group, n_in, n_out)
-    return copies * matrix_bytes(n_in, n_out, _storage(rank, tensor, ignored), rank.scheme, rank.plain)
+    storage = _storage(rank, tensor, ignored)
+    return copies * matrix_bytes(n_in, n_out, storage, rank.scheme, rank.plain, block)
+
+
+def expert_block(group: LayerGroup, arch: Architecture, ranks: int) -> int:
+    """Elements a side of the blocks that share an FP8 scale in experts split over `ranks`.
+
+    Where a rank's share isn't whole blocks of 128, scales are kept for finer ones that divide it
+    (refine_fp8_moe_block_shape in fused_moe/oracle/fp8.py).
+    """
+    experts = group.feed_forward
+    if not isinstance(experts, MixtureOfExperts):
+        return _BLOCK
+    share = -(-experts.intermediate // ranks)
+    return gcd(_BLOCK, share, experts.latent or arch.hidden_size) if share % _BLOCK else _BLOCK
 
 
 def _local_experts(n_expert: int, rank: Rank) -> int:
@@ -198,14 +226,19 @@ def _vector(rank: Rank, tensor: TensorInfo, group: LayerGroup) -> int:
     return n
 
 
-def matrix_bytes(n_in: int, n_out: int, storage: Storage, scheme: QuantScheme, plain: int) -> int:
-    """Bytes of one (n_in, n_out) matrix: data and scales; `plain` = bytes of an unquantised element."""
+def matrix_bytes(
+    n_in: int, n_out: int, storage: Storage, scheme: QuantScheme, plain: int, block: int = _BLOCK
+) -> int:
+    """Bytes of one (n_in, n_out) matrix: data and scales; `plain` = bytes of an unquantised element.
+
+    `block`: elements a side of what shares a scale in FP8 blocks.
+    """
     n = n_in * n_out
     match storage:
         case Storage.PLAIN:
             return n * plain
         case Storage.FP8_BLOCK:
-            return n + 4 * -(-n_in // 128) * -(-n_out // 128)
+            return n + 4 * -(-n_in // block) * -(-n_out // block)
         case Storage.FP8_TENSOR:
             return n + 4
         case Storage.FP8_CHANNEL:

@@ -7,10 +7,11 @@ from typing import Final
 from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_quant import QuantScheme, Storage
 from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm_shards import expert_block
 from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import RefusedError
 from planner.hardware.machine import Accelerator, Backend
-from planner.models.architecture import Architecture, DenseFeedForward
+from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
 from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
 
 # Last release that had them (vllm/model_executor/models/registry.py _PREVIOUSLY_SUPPORTED_MODELS, 0.33.0).
@@ -167,7 +168,7 @@ def refusal(
     needed = settings.world_size * settings.data_parallel_size
     if n_gpu and needed > n_gpu:
         return f"{needed} GPUs are asked for (tensor × pipeline × data parallel), the machine has {n_gpu}"
-    return gpu_reason(scheme, gpu) or _sparse(arch, gpu) or _shards(arch, scheme, tp)
+    return gpu_reason(scheme, gpu) or _sparse(arch, gpu) or _shards(arch, scheme, settings)
 
 
 def _sparse(arch: Architecture, gpu: GpuTraits) -> str | None:
@@ -221,12 +222,22 @@ def _batch(arch: Architecture, settings: VllmSettings) -> str | None:
     return None
 
 
-def _shards(arch: Architecture, scheme: QuantScheme, tp: int) -> str | None:
+def _shards(arch: Architecture, scheme: QuantScheme, settings: VllmSettings) -> str | None:
+    tp = settings.tensor_parallel_size
     if tp == 1:
         return None
     unit = {Storage.FP8_BLOCK: 128, Storage.INT4: scheme.group}.get(scheme.storage_kind, 1) or 1
+    blocks = (
+        scheme.experts or scheme.storage_kind
+    ) is Storage.FP8_BLOCK and not settings.enable_expert_parallel
+    ranks = tp * settings.data_parallel_size
     for group in arch.groups:
         ff = group.feed_forward
+        if blocks and isinstance(ff, MixtureOfExperts) and expert_block(group, arch, ranks) < 32:
+            return (
+                f"experts of {ff.intermediate} over {ranks} ranks share no block of 32 elements or more with the"
+                " checkpoint's scales"
+            )
         if isinstance(ff, DenseFeedForward):
             if ff.intermediate % tp:
                 return f"the feed-forward size {ff.intermediate} is not divisible by {tp} ranks"

@@ -14,6 +14,7 @@ from typing import Any, Final
 from planner.engines.plan import Plan
 from planner.launching.render import Launch
 from planner.launching.vllm_parsers import REASONING_PARSERS, TOOL_PARSERS
+from planner.models.checkpoints import vendor_repository
 from planner.models.model import Model
 
 # setting -> flag; in the order of the command line
@@ -137,6 +138,9 @@ def repository(plan: Plan, model: Model) -> str:
     if model.repository is not None:
         return model.repository
     if model.entry is not None and not plan.settings.get("quantization"):
+        vendor = vendor_repository(model.id, model.entry.files, plan.quant)
+        if vendor is not None:
+            return vendor
         own = model.architecture.quantization
         wanted = plan.quant.lower()
         for file in model.entry.files:

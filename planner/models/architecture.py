@@ -6,10 +6,12 @@ one constructor each, one result. Everything is computed per group, never per la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
 from planner.models.cache import CacheSpec
+from planner.models.checkpoints import Checkpoint
 from planner.models.tensors import Role, TensorInfo
 from planner.records import dataclass
 
@@ -114,6 +116,8 @@ class Architecture:
     quantization: dict[str, Any] | None = field(
         default=None, compare=False, hash=False
     )  # quantization_config
+    # What the vendor publishes in other formats, by the format's name (planner.models.checkpoints).
+    published: Mapping[str, Checkpoint] | None = field(default=None, compare=False, hash=False, repr=False)
     exact: bool = True  # False: some dimension is assumed (stated in the notes)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from planner.errors import InputError, PlannerError
+from planner.models.checkpoints import vendor_checkpoints
+from planner.records import replace
 
 if TYPE_CHECKING:
     from planner.models.architecture import Architecture
@@ -178,7 +180,10 @@ class Entry:
                 )
             from planner.models.hf_config import architecture_from_config
 
-            self._architecture = architecture_from_config(self.config, name=self.id)
+            found = architecture_from_config(self.config, name=self.id)
+            if not found.quantization and any("FP8" in f.quants for f in self.files):
+                found = replace(found, published=vendor_checkpoints(self.id, self.files))
+            self._architecture = found
         return self._architecture
 
 

@@ -13,6 +13,8 @@ from planner.engines.vllm_gpu import traits_of
 from planner.engines.vllm_outcome import evaluate
 from planner.engines.vllm_quant import Storage, scheme_for, scheme_from_config
 from planner.engines.vllm_settings import settings_from
+from planner.engines.vllm_shards import expert_block
+from planner.engines.vllm_support import refusal
 from planner.engines.vllm_version import CURRENT, Release, parse_release
 from planner.engines.vllm_weights import stage_layers, weights_per_rank
 from planner.errors import InputError, RefusedError, UnsupportedError
@@ -413,3 +415,36 @@ def test_a_pipeline_inside_a_host_is_the_last_resort() -> None:
     for users in (8, 32, 64):
         found = plan("deepseek-ai/DeepSeek-R1", "NVFP4", "h100-80gb x8", Workload(context=32768, users=users))
         assert found.fits and found.settings.get("pipeline_parallel_size", 1) == 1
+
+
+def test_formats_that_there_is_a_checkpoint_for() -> None:
+    """A vendor that publishes eight bits alone leaves no sixteen to serve or to quantise."""
+    from planner.advice.planning import quants_for
+    from planner.models.load import load_model
+
+    assert quants_for(load_model("XiaomiMiMo/MiMo-V2.5-Pro"), "vllm") == ("FP8",)
+    assert quants_for(load_model("MiniMaxAI/MiniMax-M3.1-Flash"), "vllm") == ("NVFP4", "MXFP4")
+    assert quants_for(load_model("zai-org/GLM-5.3-Flash"), "vllm") == ("BF16", "FP8", "NVFP4")
+    assert quants_for(load_model("openai-community/gpt2"), "vllm") == ("BF16", "FP8")
+
+
+def test_blocks_of_experts_that_ranks_cut() -> None:
+    """768 over 8 ranks are 96 elements: scales for blocks of 32, upsampled while loading."""
+    moe = arch("Qwen/Qwen3-30B-A3B")
+    group = next(g for g in moe.groups if moe.is_moe)
+    assert [expert_block(group, moe, ranks) for ranks in (1, 2, 4, 8)] == [128, 128, 64, 32]
+    assert "no block of 32" in str(
+        refusal(
+            moe,
+            scheme_for(moe, "FP8"),
+            settings_from({"tensor_parallel_size": 32}),
+            traits_of(load_profile("h100-80gb").accelerators[0]),
+            0,
+        )
+    )
+
+
+def test_a_layout_that_is_not_known_is_said() -> None:
+    found = plan("poolside/Laguna-M.1", "FP8", "h200-sxm x8")
+    assert any("how poolside/Laguna-M.1-FP8 stores its weights is not known" in w for w in found.warnings)
+    assert not any("stores its weights" in w for w in plan("Qwen/Qwen3-32B", "FP8", "h200-sxm").warnings)

@@ -21,7 +21,7 @@ def run(line: str, kind: str) -> tuple[list[float], KvLayout]:
     gpu = row_gpu({"machine": {"gpus": [{"name": kind}]}})
     assert gpu is not None
     settings = settings_from(command_settings(command)).resolved(gpu, arch.n_ctx_train)
-    scheme = scheme_for(arch, settings.quantization or "native")
+    scheme = scheme_for(arch, settings.quantization or "native", online=settings.quantization is not None)
     weights = weights_per_rank(arch, scheme, settings, gpu)
     return [w / (1 << 30) for w in weights], kv_layout(arch, settings, gpu)
 
@@ -92,3 +92,14 @@ def test_pooled_index(line: str, kind: str, block: int, groups: int, size: int, 
     assert len(layout.groups) == groups
     assert layout.bytes_per_block == (size,)
     assert layout.blocks_per_request(1048576 if not length else 131072) == blocks
+
+
+@pytest.mark.parametrize(("ranks", "gib"), [(1, 31.979), (2, 15.995)])
+def test_the_vendors_blocks(ranks: int, gib: float) -> None:
+    """Qwen3-32B-FP8 by its own layout, as vLLM's planning code gave for it: blocks of 128 × 128."""
+    arch = find_entry("Qwen/Qwen3-32B").architecture()
+    gpu = row_gpu({"machine": {"gpus": [{"name": "h100"}]}})
+    assert gpu is not None
+    settings = settings_from({"tensor_parallel_size": ranks}).resolved(gpu, arch.n_ctx_train)
+    (weights,) = weights_per_rank(arch, scheme_for(arch, "FP8"), settings, gpu)
+    assert weights / (1 << 30) == pytest.approx(gib, rel=1e-4)

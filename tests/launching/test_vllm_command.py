@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+import planner
 from planner.engines.vllm_settings import VllmSettings
 from planner.errors import InputError
 from planner.launching.render import render
@@ -33,7 +34,7 @@ def test_gpt_oss() -> None:
 
 
 def test_what_the_planner_chose_is_said() -> None:
-    words = shlex.split(rendered("Qwen/Qwen3-32B", "FP8", "rtx-4090 x2", "shell").command)
+    words = shlex.split(rendered("google/gemma-3-27b-it", "FP8", "rtx-4090 x2", "shell").command)
     assert words[words.index("--tensor-parallel-size") + 1] == "2"
     assert words[words.index("--quantization") + 1] == "fp8"
 
@@ -145,3 +146,24 @@ def test_formats_that_do_not_suit() -> None:
         render(plan, local, "kubernetes")
     with pytest.raises(InputError, match="not known"):
         render(plan, local, "helm")
+
+
+@pytest.mark.parametrize(
+    ("model", "repository"),
+    [
+        ("Qwen/Qwen3.8-27B", "Qwen/Qwen3.8-27B-FP8"),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"),
+        ("zai-org/GLM-5.3-Flash", "zai-org/GLM-5.3-Flash"),  # FP8 is what it was published in
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-FP8"),
+    ],
+)
+def test_the_vendors_eight_bits_are_served_as_they_are(model: str, repository: str) -> None:
+    words = shlex.split(rendered(model, "FP8", "h200-sxm x8", "shell").command)
+    assert words[2] == repository
+    assert "--quantization" not in words
+
+
+def test_quantising_while_loading_can_still_be_asked_for() -> None:
+    plan = planner.plan("Qwen/Qwen3-32B", "h100-80gb", engine="vllm", settings={"quantization": "fp8"})
+    words = shlex.split(plan.command)
+    assert words[2] == "Qwen/Qwen3-32B" and words[words.index("--quantization") + 1] == "fp8"
