@@ -11,7 +11,6 @@ from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.machine_options import chosen_machine
 from planner.cli.options import (
     ContextOption,
-    EngineOption,
     JsonOption,
     MinSpeedOption,
     ProfileOption,
@@ -35,7 +34,10 @@ def launch(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
     quant: QuantOption = None,
-    engine: EngineOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", "-e", metavar="NAME", help="llama.cpp, ollama, vllm or sglang."),
+    ] = None,
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
@@ -54,7 +56,8 @@ def launch(
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
-    if run and format != "shell":
+    engine, format = _for_sglang(engine, format)
+    if run and format not in ("shell", "sglang"):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed)
@@ -79,7 +82,7 @@ def launch(
         _print_launch(rendered, answer.engine)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
-    if answer.engine == "vllm" and machine.detected:
+    if answer.engine == "vllm" and format != "sglang" and machine.detected:
         for line in _installed_vllm_differs():
             diagnostic(f"note: {line}")
     if run:
@@ -87,6 +90,16 @@ def launch(
 
         return run_launch(rendered)
     return 0
+
+
+def _for_sglang(engine: str | None, format: str) -> tuple[str | None, str]:
+    """SGLang is a way to start what was planned for vLLM: as an engine and as a format it means the same."""
+    kind = format.strip().lower()
+    if engine is not None and engine.strip().lower() == "sglang":
+        if kind not in ("shell", "sglang"):
+            raise InputError(f"SGLang is rendered as a command only; leave out --format {format}")
+        return "vllm", "sglang"
+    return "vllm" if engine is None and kind == "sglang" else engine, format
 
 
 def _installed_vllm_differs() -> tuple[str, ...]:

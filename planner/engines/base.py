@@ -118,6 +118,13 @@ def get_engine(name: str) -> Engine:
     """
     key = name.strip().lower()
     target = ENGINES.get(_ALIASES.get(key, key))
+    if key == "sglang":
+        raise InputError(
+            "the planner has no memory rules of SGLang's own; planner launch MODEL --engine sglang gives its command"
+            " for the plan made for vLLM"
+        )
     if target is None:
-        raise InputError(f"engine '{name}' is not known; choose one of {', '.join(ENGINES)}")
+        raise InputError(
+            f"engine '{name}' is not known; choose one of {', '.join(ENGINES)} (launch: also sglang)"
+        )
     return _load(target)

@@ -100,9 +100,7 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         raise InputError(f"SGLang is not known to run {known or model.name}; use --format shell for vLLM")
     settings = plan.settings
     argv = ["python3", "-m", "sglang.launch_server", "--model-path", repository(plan, model)]
-    argv += ["--tensor-parallel-size", str(settings.get("tensor_parallel_size", 1))]
-    if settings.get("pipeline_parallel_size", 1) > 1:
-        argv += ["--pipeline-parallel-size", str(settings["pipeline_parallel_size"])]
+    argv += _parallel(settings)
     argv += ["--context-length", str(settings["max_model_len"])]
     argv += ["--mem-fraction-static", f"{static_fraction(plan):.2f}"]
     if "max_num_seqs" in settings:
@@ -145,6 +143,18 @@ def _formats(settings: Any) -> list[str]:
         argv += ["--dtype", str(settings["dtype"])]
     if settings.get("enforce_eager"):
         argv.append("--disable-cuda-graph")
-    if settings.get("enable_expert_parallel"):
-        argv += ["--ep-size", str(settings.get("tensor_parallel_size", 1))]
     return argv
+
+
+def _parallel(settings: Any) -> list[str]:
+    """How the model is split: with experts over all ranks, data parallelism is attention's, inside --tp."""
+    tp, dp = settings.get("tensor_parallel_size", 1), settings.get("data_parallel_size", 1)
+    experts = bool(settings.get("enable_expert_parallel"))
+    argv = ["--tensor-parallel-size", str(tp * dp if experts else tp)]
+    if settings.get("pipeline_parallel_size", 1) > 1:
+        argv += ["--pipeline-parallel-size", str(settings["pipeline_parallel_size"])]
+    if dp > 1:
+        argv += ["--data-parallel-size", str(dp)]
+    if experts:
+        argv += ["--expert-parallel-size", str(tp * dp)]
+    return [*argv, "--enable-dp-attention"] if dp > 1 and experts else argv

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+
+import pytest
 
 from tests.cli.conftest import Cli
 
@@ -43,3 +46,35 @@ def test_what_does_not_fit_is_not_launched(cli: Cli) -> None:
     assert answer.code == 1
     assert answer.out == ""
     assert answer.err.count("\n") == 1
+
+
+def test_sglang_as_an_engine(cli: Cli) -> None:
+    """Its command is that of the plan made for vLLM; memory of its own is not promised."""
+    line = ("launch", "deepseek-r1", "--profile", "h200-sxm x8", "--users", "100", "--context", "16k")
+    answer = cli(*line, "--engine", "sglang")
+    assert answer.code == 0, answer.err
+    words = shlex.split(answer.out.strip().splitlines()[-1])
+    assert words[:5] == ["python3", "-m", "sglang.launch_server", "--model-path", "deepseek-ai/DeepSeek-R1"]
+    assert words[words.index("--tensor-parallel-size") + 1] == "8"
+    assert words[words.index("--data-parallel-size") + 1] == "8" and "--enable-dp-attention" in words
+    assert cli(*line, "--format", "sglang").out == answer.out
+    document = json.loads(cli(*line, "--engine", "sglang", "--json").out)
+    assert document["command"] == answer.out.strip().splitlines()[-1] and document["engine"] == "vllm"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            ("launch", "qwen3-8b", "--engine", "sglang", "--format", "compose"),
+            "SGLang is rendered as a command",
+        ),
+        (("launch", "qwen3-8b", "--engine", "foo"), "llama.cpp, ollama, vllm (launch: also sglang)"),
+        (("plan", "qwen3-8b", "--engine", "sglang"), "planner launch MODEL --engine sglang"),
+        (("check", "--engine", "sglang"), "planner launch MODEL --engine sglang"),
+    ],
+)
+def test_engines_that_are_named_and_are_none(cli: Cli, line: tuple[str, ...], said: str) -> None:
+    answer = cli(*line, "--profile", "rtx-4090")
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err and answer.err.count("\n") == 1
