@@ -109,8 +109,8 @@ def _ask(ids: list[str]) -> None:
     except InputError as error:
         diagnostic(f"planner: {error}")
         return
-    for ident, why in report.failed.items():
-        diagnostic(f"planner: {ident}: {why}")
+    for why in report.failed.values():  # each names its repository
+        diagnostic(f"planner: {why}")
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.options import FormatOption, JsonOption
 from planner.cli.output import PLAIN, diagnostic, print_heading, print_json, print_table, print_wrapped
 from planner.errors import InputError
-from planner.units import context_text, mib, parse_context
+from planner.units import KIB, MIB, context_text, mib, parse_context
 
 if TYPE_CHECKING:
     from planner.engines.plan import Plan, Workload
@@ -249,7 +249,7 @@ def _document(result: Verification) -> dict[str, Any]:
 
 def _print(result: Verification, fmt: str) -> None:
     rows = [
-        (p.device, p.what, _figure(p, p.predicted), _figure(p, p.measured), f"{p.error:+.1%}", _verdict(p))
+        (p.device, p.what, _figure(p, p.predicted), _figure(p, p.measured), _error(p), _verdict(p))
         for p in result.parts
     ]
     headers = ("device", "what", "predicted", "measured", "error", "")
@@ -263,9 +263,20 @@ def _print(result: Verification, fmt: str) -> None:
 
 
 def _figure(part: Part, value: float) -> str:
+    if _is_small(part):  # of a toy model: whole MiB would all read 0
+        return f"{value / KIB:,.1f} KiB"
     if part.unit == "bytes":
         return mib(int(value))
     return context_text(int(value))
+
+
+def _error(part: Part) -> str:
+    """The error in per cent; nothing for kibibytes, which are counted against 64 MiB."""
+    return "" if _is_small(part) else f"{part.error:+.1%}"
+
+
+def _is_small(part: Part) -> bool:
+    return part.unit == "bytes" and max(part.predicted, part.measured) < MIB
 
 
 def _verdict(part: Part) -> str:

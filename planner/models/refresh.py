@@ -63,7 +63,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return what a person should know, one line each."""
-        lines = [f"{i}: {why}" for i, why in self.failed.items()]
+        lines = list(self.failed.values())  # each names its repository
         lines += [
             f"{i}: the hub states the licence {theirs}, the card {ours}"
             for i, (ours, theirs) in self.licence_changes.items()

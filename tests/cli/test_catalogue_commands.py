@@ -10,6 +10,7 @@ import pytest
 
 from planner.schemas_catalogue import CATALOGUE_SCHEMAS
 from tests.cli.conftest import Cli
+from tests.file_server import serve
 
 
 def _valid(name: str, text: str) -> dict[str, object]:
@@ -125,3 +126,16 @@ def test_bundle_refuses_a_file_as_its_folder_in_one_line(cli: Cli, tmp_path: Pat
     answer = cli("bundle", "gpt-oss-20b", "--profile", "rtx-4090", "--out", str(taken))
     assert answer.code == 2 and not answer.out
     assert len(answer.err.splitlines()) == 1 and "is a file" in answer.err
+
+
+def test_bundle_names_a_model_without_an_answer_once(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with serve() as site:
+        monkeypatch.setenv("HF_ENDPOINT", site.url)
+        answer = cli("bundle", "gpt-oss-20b", "--profile", "rtx-4090", "--out", str(tmp_path / "b"))
+    assert answer.code == 0
+    (line,) = answer.err.splitlines()
+    assert line.startswith("planner: openai/gpt-oss-20b") and line.count("openai/gpt-oss-20b") == 1

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from planner.cli.output import PLAIN
+from planner.cli.verify import _print as print_result
 from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan
 from planner.engines.verify import Part, Verification, measured_here, measurements_file, record
 from planner.engines.verify_compare import compare_log, compare_server
@@ -231,6 +233,18 @@ def test_prediction_beside_the_log() -> None:
         ("host", "compute buffers", False),
     ]
     assert parts[-1].measured == round(21.51 * MIB) + round(0.77 * MIB)
+
+
+def test_what_is_less_than_a_mib_is_shown_in_kib(capsys: pytest.CaptureFixture[str]) -> None:
+    """A toy model's cache: two zeros that differ by half a per cent help nobody."""
+    parts = (
+        Part("host", "caches and state", "bytes", 69_632, 410_000),
+        Part("host", "weights", "bytes", 900_000, 3 * MIB),
+    )
+    print_result(Verification("llama.cpp", "b1", "m", "F16", "m.gguf", parts), PLAIN)
+    small, large = (line for line in capsys.readouterr().out.splitlines() if line.startswith("host"))
+    assert "68.0 KiB" in small and "400.4 KiB" in small and "%" not in small
+    assert "1 MiB" in large and "3 MiB" in large and "%" in large
 
 
 def _plan(*devices: DeviceMemory, concurrency: float = 1.0) -> Plan:

@@ -78,6 +78,8 @@ def test_refresh_names_the_models_without_an_answer(site: Site) -> None:
     report = refresh_models([MODEL], look_for_new=False)
     assert report.answered == 0
     assert MODEL in report.failed
+    (line,) = report.lines()
+    assert line.count(MODEL) == 1
     assert refreshed(MODEL) is None
 
 
