@@ -143,7 +143,8 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     listed = dict.fromkeys(q for f in files for q in f.quants if q in CHECKPOINT_BITS)
     own = {q for f in files if f.repo == model.id for q in f.quants}
     whole = not own or model.id.lower().endswith("-bf16") or bool(_WHOLE & {*own, *listed})
-    names = dict.fromkeys((*offered, *listed)) if whole or not listed else listed
+    alone = not whole and bool(listed) and not model.architecture.quantization
+    names = listed if alone else dict.fromkeys((*offered, *listed))
     return tuple(sorted(names, key=lambda q: -CHECKPOINT_BITS.get(q, 16.0)))
 
 

@@ -426,6 +426,7 @@ def test_formats_that_there_is_a_checkpoint_for() -> None:
     assert quants_for(load_model("MiniMaxAI/MiniMax-M3.1-Flash"), "vllm") == ("NVFP4", "MXFP4")
     assert quants_for(load_model("zai-org/GLM-5.3-Flash"), "vllm") == ("BF16", "FP8", "NVFP4")
     assert quants_for(load_model("openai-community/gpt2"), "vllm") == ("BF16", "FP8")
+    assert "MXFP4" in quants_for(load_model("moonshotai/Kimi-K3"), "vllm")  # its own quantization_config
 
 
 def test_blocks_of_experts_that_ranks_cut() -> None:
