@@ -39,7 +39,9 @@ def check(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
     measure: Annotated[
         bool,
-        typer.Option("--measure", help="Measure this machine's memory bandwidth first (about a second)."),
+        typer.Option(
+            "--measure", help="Measure the memory bandwidth of this machine and its GPUs first (seconds)."
+        ),
     ] = False,
     cluster: Annotated[
         str | None,
@@ -78,8 +80,10 @@ def check(
         if not machine.detected:
             raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
         from planner.hardware.measure import measure_memory_bandwidth, with_measured
+        from planner.hardware.measure_gpu import measure_gpu_bandwidth, with_measured_gpus
 
         machine = with_measured(machine, measure_memory_bandwidth(available=machine.host.ram_available))
+        machine = with_measured_gpus(machine, measure_gpu_bandwidth() if machine.accelerators else ())
     answer = recommend(machine, workload, engine=engine, limit=limit)
     if json:
         from planner.documents import check_document
