@@ -215,7 +215,7 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
         lines.append(_what_would(found, arch, scheme, devices))
     elif found.defaults is not None and found.defaults.reason is not None:
         lines.append(f"vLLM's defaults fail here: {found.defaults.reason}")
-    elif found.changes and found.defaults is not None:
+    elif found.changes and found.defaults is not None and not found.defaults.holds(found.users):
         lines.append(_uncertain(found.defaults, found.users))
     name = devices.gpu.name
     if devices.gpus:

@@ -141,7 +141,10 @@ def rungs(
     budget = _utilization(devices, start)
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
-        said = (f"--gpu-memory-utilization {budget:g}: as much as other processes leave free",)
+        why = "as much as other processes leave free"
+        if budget == _UNIFIED_SHARE and devices.gpu.unified:
+            why = "the system and the engine's own processes live in the same memory"
+        said = (f"--gpu-memory-utilization {budget:g}: {why}",)
     yield settings, said, arch.n_ctx_train
     seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
     full = settings.resolved(devices.gpu, arch.n_ctx_train)
@@ -178,7 +181,8 @@ def _steps(
     if arch.vision is not None and workload.use_case.value != "vision":
         yield "language_model_only", True, "text only: the vision tower isn't loaded"
     roomy = devices.free - int(0.95 * devices.gpu.total)
-    if devices.gpus and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
+    shared = devices.gpu.unified
+    if devices.gpus and not shared and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
         yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
     if (full.max_num_seqs or 0) > seqs:
         yield "max_num_seqs", seqs, "the users asked for, rounded up"
@@ -188,14 +192,20 @@ def _steps(
         yield "enforce_eager", True, "no CUDA graphs: less memory, slower decode"
 
 
+# Of one memory for GPU and system: what vLLM's own recipe starts a DGX Spark with, because 0.92 isn't free there when
+# it looks (vllm-project/recipes, pull request 632, July 2026).
+_UNIFIED_SHARE: Final = 0.85
+
+
 def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
     """A lower utilisation where other processes hold memory; None where the default is free."""
     if not devices.gpus:
         return None
     default = settings.gpu_memory_utilization or CURRENT.default_utilization
+    wanted = min(default, _UNIFIED_SHARE) if devices.gpu.unified else default
     usable_share = (devices.free - 0.6 * (1 << 30)) / devices.gpu.total
-    if usable_share >= default:
-        return None
+    if usable_share >= wanted:
+        return wanted if wanted < default else None
     return max(0.01, int(usable_share * 100) / 100)
 
 

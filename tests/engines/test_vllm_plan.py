@@ -449,3 +449,11 @@ def test_a_layout_that_is_not_known_is_said() -> None:
     found = plan("poolside/Laguna-M.1", "FP8", "h200-sxm x8")
     assert any("how poolside/Laguna-M.1-FP8 stores its weights is not known" in w for w in found.warnings)
     assert not any("stores its weights" in w for w in plan("Qwen/Qwen3-32B", "FP8", "h200-sxm").warnings)
+
+
+def test_one_memory_for_gpu_and_system_leaves_the_system_its_share() -> None:
+    """vLLM's recipe for a DGX Spark: 0.92 of 119.6 GiB isn't free there when the engine looks."""
+    found = plan("gpt-oss-120b", "native", "dgx-spark")
+    assert found.fits and found.settings["gpu_memory_utilization"] == 0.85
+    assert not any("defaults may fail" in line for line in found.why)
+    assert any("--gpu-memory-utilization 0.85" in line for line in found.why)
