@@ -54,7 +54,8 @@ def _head(entry: Entry, card: ModelCard) -> None:
             if entry.context_extended > entry.context
             else ""
         )
-        print_wrapped(f"Context: {context_text(entry.context)}{longer}", "  ")
+        note = f" ({card.context.note})" if card.context.note else ""
+        print_wrapped(f"Context: {context_text(entry.context)}{longer}{note}", "  ")
     can = ", ".join(entry.capabilities) or "text only"
     languages = card.capabilities.languages
     spoken = f"; languages: {', '.join(languages[:12])}" if languages else ""

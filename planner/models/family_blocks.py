@@ -131,6 +131,7 @@ def read_dims(c: Reader, *, head_dim: int | None = None, context: int | None = N
             "seq_length",
             "n_positions",
             "n_ctx",
+            "model_max_length",  # Kimi Linear states nothing else; read last by llama.cpp's converter too
             default=4096,
             high=1 << 31,
         ),

@@ -179,3 +179,39 @@ def test_search_by_words() -> None:
     found = load_catalogue().search("ibm granite 4.0")
     assert found
     assert all("granite-4.0" in e.id for e in found)
+
+
+def test_nothing_large_is_called_small(cards: list[ModelCard], entries: list[Entry]) -> None:
+    """What a model is for is read by people who choose hardware: 60 billion parameters fit no edge device."""
+    sizes = {e.id: e.total_params for e in entries}
+    for card in cards:
+        if sizes[card.id] > 60e9:
+            said = card.capabilities.use.lower()
+            assert not any(word in said for word in ("lightweight", "edge", "device", "mobile", "tiny")), (
+                card.id
+            )
+
+
+@pytest.mark.parametrize("name", ["minimax-m1", "MiniMax-M1-40k", "DeepSeek-V4-Flash-0731"])
+def test_reasoning_models_with_tools_are_known_as_such(name: str) -> None:
+    assert {"tools", "reasoning"} <= set(find_entry(name).capabilities)
+
+
+@pytest.mark.parametrize("name", ["starcoder", "octocoder"])
+def test_starcoder_was_trained_with_8192_tokens(name: str) -> None:
+    entry = find_entry(name)
+    assert entry.context == entry.architecture().n_ctx_train == 8192
+
+
+def test_a_context_under_its_other_name_is_read() -> None:
+    """Kimi Linear's config.json states model_max_length only."""
+    assert find_entry("Kimi-Linear-48B-A3B-Instruct").architecture().n_ctx_train == 1 << 20
+
+
+def test_a_card_that_states_less_than_the_configuration_says_why(
+    cards: list[ModelCard], entries: list[Entry]
+) -> None:
+    by_id = {card.id: card for card in cards}
+    for entry in entries:
+        if entry.config and max(entry.context, entry.context_extended) < entry.architecture().n_ctx_train:
+            assert by_id[entry.id].context.note, entry.id
