@@ -116,6 +116,7 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
         )
     except PlannerError:
         return []
+    longest = min(longest, model.usable_context)
     if longest > plan.max_context * 1.05 and plan.max_context:
         return [
             f"{how} raises the longest context from {context_about(plan.max_context)} to "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from planner.advice.stated_context import advised_shape, within_stated
 from planner.advice.utility import ENOUGH, Worth, comfortable_speed, is_short, user_speed, worth
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
@@ -160,9 +161,9 @@ def bare_plan(
     stored = None
     if model.tensors is not None or model.file_bytes is not None:
         stored = Stored(file_bytes=model.file_bytes, tensors=model.tensors)
-    return get_engine(engine).plan(
-        model.id, model.architecture, quant, machine, workload, overrides, stored=stored
-    )
+    arch = advised_shape(model, workload, overrides)
+    plan = get_engine(engine).plan(model.id, arch, quant, machine, workload, overrides, stored=stored)
+    return within_stated(plan, model, workload)
 
 
 def draft_plan(
@@ -172,8 +173,9 @@ def draft_plan(
     drafts = getattr(get_engine(engine), "draft", None)
     if drafts is None or model.tensors is not None or model.file_bytes is not None:
         return bare_plan(model, engine, quant, machine, workload, overrides), True
-    plan: tuple[Plan, bool] = drafts(model.id, model.architecture, quant, machine, workload, overrides)
-    return plan
+    arch = advised_shape(model, workload, overrides)
+    plan, final = drafts(model.id, arch, quant, machine, workload, overrides)
+    return within_stated(plan, model, workload), final
 
 
 def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
@@ -261,7 +263,7 @@ class _Search:
             if plan is None or plan.placement is not Placement.GPU:
                 continue
             short = is_short(plan.max_context, self._workload)
-            whole_context = plan.max_context >= self._model.architecture.n_ctx_train
+            whole_context = plan.max_context >= self._model.usable_context
             tps = user_speed(plan, self._workload)
             # Below four bits, what is won in speed is lost in quality.
             slow = tps is not None and tps < comfortable_speed(self._workload) and _bits(quant) > FASTEST_BITS

@@ -31,3 +31,18 @@ class Model:
     repository: str | None = None  # Hugging Face repository that the file is in
     file: str | None = None  # the file's name in it
     notes: tuple[str, ...] = ()
+
+    @property
+    def stated_context(self) -> int:
+        """Tokens that the vendor states, its own extension included; 0 where only the configuration says.
+
+        Some configurations name a longer one than the model was trained for (MiniMax-M1: 10,240,000 beside a
+        stated million). An engine allocates by the configuration; nobody should be advised to use it.
+        """
+        return max(self.entry.context, self.entry.context_extended) if self.entry is not None else 0
+
+    @property
+    def usable_context(self) -> int:
+        """The longest context worth advising, in tokens: the configuration's, or the stated one if shorter."""
+        trained = self.architecture.n_ctx_train
+        return min(trained, self.stated_context or trained)
