@@ -215,7 +215,7 @@ def _cost(claim: Mapping[str, Any], load_machine: MachineLoader) -> list[Finding
     usage = Usage(20_000, 60_000, hours_on_per_day=claim["hours_per_day"])
     subscription = Subscription("subscription", claim["per_month"])
     for case in claim["machines"]:
-        info = next((p for p in list_profiles(case["profile"]) if p.id == case["profile"]), None)
+        info = next((p for p in list_profiles() if p.id == case["profile"]), None)
         price = None if info is None else info.price_low
         plan = _plan(case["model"], case, load_machine)
         if price is None or plan.speed is None:

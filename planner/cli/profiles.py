@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def profiles(
     search: Annotated[
         list[str] | None,
-        typer.Argument(help="Words that name, maker or kind must hold: 'rtx 3090', 'apple m4'."),
+        typer.Argument(
+            help="Words of name, maker, kind or size, in any order: '3090', 'mac studio', 'nvidia 80gb'."
+        ),
     ] = None,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
@@ -41,7 +43,8 @@ def profiles(
     headers = ("profile", "kind", "memory GiB", "GB/s", "US$", "as of")
     print_table(rows, headers, format, ("left", "left", "right", "right", "right", "left"))
     if format == PLAIN:
-        print_line(f"{len(found)} profiles. Use one with: planner check --profile {found[0].id}")
+        count = "1 profile" if len(found) == 1 else f"{len(found)} profiles"
+        print_line(f"{count}. Use one with: planner check --profile {found[0].id}")
     return 0
 
 

@@ -1,12 +1,12 @@
-"""The list of what is known: one line a profile, from the index, without reading the profiles."""
+"""The list of what is known: one line a profile, from the index, without reading the profiles but to search."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from planner.hardware.profile_index import all_names, fold, load_index
-from planner.hardware.profile_model import Profile
-from planner.hardware.profile_store import split_bin, user_profiles
+from planner.hardware.profile_index import load_index
+from planner.hardware.profile_model import Profile, read_profile
+from planner.hardware.profile_store import user_profiles
 from planner.records import dataclass
 from planner.units import MIB
 
@@ -34,23 +34,22 @@ class ProfileInfo:
 
 
 def list_profiles(search: str | None = None) -> list[ProfileInfo]:
-    """All profiles, or those whose id, name, alias, vendor or kind holds every word of the search."""
+    """All profiles, or those whose id, names, vendor, kind and size hold every word of the search."""
     index = load_index()
     infos = {ident: _info(ident, entry) for ident, entry in index["profiles"].items()}
     own = user_profiles()[0]
     for profile in own:
         infos[profile.id] = _user_info(profile)
-    words = [fold(w) for w in (search or "").split() if fold(w)]
-    if not words:
-        return sorted(infos.values(), key=_order)
-    texts = {i.id: fold(f"{i.id} {i.name} {i.vendor} {i.kind} {i.device_class}") for i in infos.values()}
-    for key, ids in index["keys"].items():
-        for ident in [ids] if isinstance(ids, str) else ids:
-            base = split_bin(ident, index)[0]
-            texts[base] += " " + key
-    for profile in own:
-        texts[profile.id] += " " + " ".join(fold(n) for n in all_names(profile))
-    return sorted((i for i in infos.values() if all(w in texts[i.id] for w in words)), key=_order)
+    words = (search or "").split()
+    if words:
+        # Only a search needs what the index leaves out: the names as they are written.
+        from planner.data import profiles_dir
+        from planner.hardware.profile_search import find_profiles
+
+        base = profiles_dir()
+        shipped = [read_profile(base / entry["path"]) for entry in index["profiles"].values()]
+        infos = {ident: infos[ident] for ident in find_profiles(words, [*shipped, *own])}
+    return sorted(infos.values(), key=_order)
 
 
 def _order(info: ProfileInfo) -> tuple[Any, ...]:

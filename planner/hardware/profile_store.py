@@ -210,6 +210,6 @@ def _unknown(name: str, problems: list[str] | None = None) -> str:
         for match in difflib.get_close_matches(key, keys, n=6, cutoff=0.7):
             if keys[match] not in near:
                 near.append(keys[match])
-    hint = f"did you mean {', '.join(near[:3])}?" if near else "list them with: planner profiles"
+    hint = f"did you mean {', '.join(near[:3])}?" if near else "search them with: planner profiles WORDS"
     broken = f" (your own profiles have a fault: {problems[0]})" if problems else ""
     return f"unknown profile '{name}'; {hint}{broken}"
