@@ -149,6 +149,12 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda q: -CHECKPOINT_BITS.get(q, 16.0)))
 
 
+def offered_quants(model: Model, engine: str) -> tuple[str, ...]:
+    """Every quantisation that may be asked for by name, published checkpoints included."""
+    offered = get_engine(engine).quants(model.architecture)
+    return with_published(model, offered) if engine == "vllm" else offered
+
+
 def bare_plan(
     model: Model,
     engine: str,
@@ -388,8 +394,7 @@ def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
     """Return the quantisation as the engine spells it; InputError where no engine offers it."""
     offered: list[str] = []
     for engine in engines:
-        names = get_engine(engine).quants(model.architecture)
-        for name in with_published(model, names) if engine == "vllm" else names:
+        for name in offered_quants(model, engine):
             if name.lower() == quant.lower():
                 return name
             offered.append(name)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.options import (
     ContextOption,
     EngineOption,
@@ -27,7 +28,9 @@ MOST = 20
 
 
 def bundle(
-    models: Annotated[list[str], typer.Argument(help="The models to take along.")],
+    models: Annotated[
+        list[str], typer.Argument(help="The models to take along.", autocompletion=completion.models)
+    ],
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from planner.advice.buy import BuyAnswer, Option, Question
+from planner.cli import completion
 from planner.cli.money_options import (
     CurrencyOption,
     HoursOption,
@@ -36,7 +37,10 @@ DEFAULT_CONTEXT = "16k"
 
 
 def buy(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="What it has to run.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="What it has to run.", autocompletion=completion.models),
+    ],
     context: ContextOption = None,
     users: UsersOption = 1,
     min_speed: MinSpeedOption = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from planner.api import recommend
+from planner.cli import completion
 from planner.cli.machine_options import chosen_machine
 from planner.cli.options import (
     ContextOption,
@@ -53,7 +54,12 @@ def check(
     ] = None,
     serve: Annotated[
         list[str] | None,
-        typer.Option("--serve", metavar="MODEL", help="With --cluster: a model to place; may be repeated."),
+        typer.Option(
+            "--serve",
+            metavar="MODEL",
+            help="With --cluster: a model to place; may be repeated.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     why: Annotated[bool, typer.Option("--why", help="Show every step of the ranking.")] = False,
     json: JsonOption = False,

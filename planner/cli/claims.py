@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.options import FormatOption, JsonOption
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped, style
 from planner.errors import InputError
@@ -18,7 +19,10 @@ _COLOURS = {"holds": "green", "partly": "yellow", "does not hold": "red"}
 
 
 def claims(
-    name: Annotated[str | None, typer.Argument(help="One claim's name; without it, all of them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One claim's name; without it, all of them.", autocompletion=completion.claims),
+    ] = None,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
 ) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.options import (
     ContextOption,
     EngineOption,
@@ -30,7 +31,10 @@ USES = ("general", "reasoning", "maths", "coding", "agents", "multilingual", "lo
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(help="Two to six models: names, aliases or ids.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Two to six models: names, aliases or ids.", autocompletion=completion.models),
+    ],
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,

@@ -25,6 +25,7 @@ from planner.cli.options import (
     EngineOption,
     FormatOption,
     JsonOption,
+    ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
@@ -67,7 +68,7 @@ class Comparison:
 
 
 def cost(
-    model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
+    model: ModelArgument,
     quant: QuantOption = None,
     engine: EngineOption = None,
     profile: ProfileOption = None,

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.machine_options import chosen_machine
 from planner.cli.options import (
     ContextOption,
     JsonOption,
     MinSpeedOption,
+    ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
@@ -32,7 +34,7 @@ __all__ = ["CONTEXT_SETTINGS", "launch"]
 
 def launch(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
+    model: ModelArgument,
     quant: QuantOption = None,
     engine: Annotated[
         str | None,
@@ -46,7 +48,12 @@ def launch(
     min_speed: MinSpeedOption = None,
     format: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help="shell, compose, systemd, kubernetes, ray or sglang."),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="shell, compose, systemd, kubernetes, ray or sglang.",
+            autocompletion=completion.launch_formats,
+        ),
     ] = "shell",
     run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
     json: JsonOption = False,

@@ -80,7 +80,9 @@ def build_app(commands: Sequence[str]) -> typer.Typer:
 def _wanted(arguments: Sequence[str]) -> Sequence[str]:
     """Return the one command that is meant, or all of them (help, completion, a mistyped name)."""
     if any(key.endswith("_COMPLETE") for key in os.environ):
-        return tuple(COMMANDS)
+        from planner.cli.completion import words_before
+
+        arguments = words_before()
     first = next((word for word in arguments if not word.startswith("-")), None)
     return (first,) if first in COMMANDS else tuple(COMMANDS)
 

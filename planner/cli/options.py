@@ -6,16 +6,23 @@ from typing import Annotated
 
 import typer
 
+from planner.cli import completion
+from planner.cli.completion import LICENSE_CLASSES
 from planner.engines.plan import UseCase, Workload
 from planner.errors import InputError
 from planner.units import parse_context
 
+ModelArgument = Annotated[
+    str,
+    typer.Argument(help="A name, Hugging Face id, .gguf file or folder.", autocompletion=completion.models),
+]
 ProfileOption = Annotated[
     str | None,
     typer.Option(
         "--profile",
         "-p",
         metavar="NAME[xN]",
+        autocompletion=completion.profiles,
         help="Answer for this device or machine instead of the one in front of you, "
         "for example rtx-4090, 'rtx-3090 x2' or '2x rtx-3090 + 128GiB ddr5-6000'.",
     ),
@@ -35,13 +42,33 @@ UsersOption = Annotated[
     int, typer.Option("--users", "-u", metavar="N", help="People (sequences) served at the same time.")
 ]
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", "-e", metavar="NAME", help="llama.cpp, ollama or vllm.")
+    str | None,
+    typer.Option(
+        "--engine",
+        "-e",
+        metavar="NAME",
+        help="llama.cpp, ollama or vllm.",
+        autocompletion=completion.engines,
+    ),
 ]
 QuantOption = Annotated[
-    str | None, typer.Option("--quant", "-q", metavar="NAME", help="Quantisation, for example Q4_K_M.")
+    str | None,
+    typer.Option(
+        "--quant",
+        "-q",
+        metavar="NAME",
+        help="Quantisation, for example Q4_K_M.",
+        autocompletion=completion.quants,
+    ),
 ]
 LicenseOption = Annotated[
-    str, typer.Option("--license", metavar="CLASS", help="permissive, commercial or any.")
+    str,
+    typer.Option(
+        "--license",
+        metavar="CLASS",
+        help="permissive, commercial or any.",
+        autocompletion=completion.licences,
+    ),
 ]
 MinSpeedOption = Annotated[
     float | None, typer.Option("--min-speed", metavar="TPS", help="Tokens per second a user must see.")
@@ -49,15 +76,22 @@ MinSpeedOption = Annotated[
 UseCaseOption = Annotated[
     str,
     typer.Option(
-        "--use-case", metavar="NAME", help="general, coding, reasoning, multilingual, agents or vision."
+        "--use-case",
+        metavar="NAME",
+        help="general, coding, reasoning, multilingual, agents or vision.",
+        autocompletion=completion.use_cases,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 FormatOption = Annotated[
-    str, typer.Option("--format", metavar="NAME", help="Table format: plain, github, csv, pipe, html …")
+    str,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Table format: plain, github, csv, pipe, html …",
+        autocompletion=completion.table_formats,
+    ),
 ]
-
-LICENSE_CLASSES = ("permissive", "commercial", "any")
 
 
 def one_of(value: str, allowed: tuple[str, ...], option: str) -> str:

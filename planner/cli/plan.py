@@ -14,6 +14,7 @@ from planner.cli.options import (
     FormatOption,
     JsonOption,
     MinSpeedOption,
+    ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
@@ -30,7 +31,7 @@ __all__ = ["CONTEXT_SETTINGS", "plan"]
 
 def plan(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name, Hugging Face id, .gguf file or folder.")],
+    model: ModelArgument,
     quant: QuantOption = None,
     engine: EngineOption = None,
     profile: ProfileOption = None,

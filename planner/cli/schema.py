@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.output import print_json
 from planner.errors import InputError
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="A command's name; without it, all of them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A command's name; without it, all of them.", autocompletion=completion.schemas),
+    ] = None,
 ) -> None:
     """Print the JSON schema of what a command prints with --json."""
     from planner.schema_list import SCHEMAS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli import completion
 from planner.cli.options import JsonOption
 from planner.cli.output import print_heading, print_json, print_line, print_wrapped
 from planner.errors import PlannerError
@@ -19,7 +20,12 @@ _CONTEXTS = (8_192, 32_768, 131_072)
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A model's name, alias, Ollama tag or Hugging Face id.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model's name, alias, Ollama tag or Hugging Face id.", autocompletion=completion.models
+        ),
+    ],
     json: JsonOption = False,
 ) -> int:
     """One model in full: licence in plain words, memory, files, scores and their sources."""

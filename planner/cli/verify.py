@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.options import FormatOption, JsonOption
 from planner.cli.output import PLAIN, diagnostic, print_heading, print_json, print_table, print_wrapped
@@ -36,7 +37,10 @@ def verify(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="NAME", help="Which model the server runs, where its name is not known."
+            "--model",
+            metavar="NAME",
+            help="Which model the server runs, where its name is not known.",
+            autocompletion=completion.models,
         ),
     ] = None,
     context: Annotated[
