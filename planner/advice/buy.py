@@ -151,7 +151,7 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if not plan.fits:
         reason = plan.why[0].rstrip(".") if plan.why else "not enough memory"
-        return f"{model.name} does not fit ({reason})"
+        return f"{model.name} does not fit: {reason.removeprefix('Does not fit: ')}"
     minimum = workload.min_speed or DEFAULT_MIN_SPEED
     speed = user_interval(plan, workload.users)
     # Who pays for a speed wants to get it: the low end of the interval has to reach it.

@@ -45,6 +45,8 @@ class Offer:
     price_high: float | None
     price_note: str  # what the price is, its date, what is assumed
     hourly: float | None = None
+    around: str = ""  # "computer" or "server": what has to be bought around a card, and is in the price
+    around_price: float = 0.0
 
 
 def parse_price(text: str) -> tuple[str, float]:
@@ -138,9 +140,10 @@ def _cards(
         spec = info.id if count == 1 else f"{count}x {info.id}"
         if have:
             spec = f"{spec} + {have}"
+        house = "" if have else "server" if server else "computer"
         text = note
         if each is not None and host:
-            text += f", plus {host:,.0f} assumed for the {'server' if server else 'computer'} around it"
+            text += f", plus {host:,.0f} assumed for the {house} around it"
         yield Offer(
             spec=spec,
             name=info.name if count == 1 else f"{count} x {info.name}",
@@ -151,6 +154,8 @@ def _cards(
             price_low=None if low is None else low * count + host,
             price_high=None if high is None else high * count + host,
             price_note=text,
+            around=house,
+            around_price=host,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
-from planner.cli.plan_view import clip, range_text
+from planner.cli.plan_view import ENGINE_NAMES, range_text
 from planner.cli.progress import Progress
 from planner.units import context_about, context_text, rate_text
 
@@ -104,16 +105,45 @@ def _table(
         plan = option.plans[0]
         rows.append(
             [
-                clip(option.offer.spec, 26),
+                option.offer.spec,
                 money(option.offer.price, ""),
                 "/".join(dict.fromkeys(p.quant for p in option.plans)),
+                _engines(option),
                 context_about(min(p.max_context for p in option.plans)),
                 range_text(option.speed) if plan.speed else "?",
-                f"{option.watts:.0f} W" if option.watts else "?",
-                option.noise,
+                f"{option.watts:.0f}" if option.watts else "?",
+                option.noise.removesuffix(" fans"),
             ]
         )
-    return rows, ["Buy", currency or "Price", "Quant", "Context", "Tokens/s", "Power", "Noise"]
+    return rows, ["Buy", currency or "Price", "Quant", "Engine", "Max\ncontext", "Tokens/s", "Watts", "Noise"]
+
+
+def _engines(option: Option) -> str:
+    return "/".join(dict.fromkeys(ENGINE_NAMES.get(p.engine, p.engine) for p in option.plans))
+
+
+def _housed(option: Option) -> str:
+    """The offer's spec, saying where it is a card that only a server can take."""
+    return f"{option.offer.spec} in a server" if option.offer.around == "server" else option.offer.spec
+
+
+def _around(options: Iterable[Option], currency: str) -> str:
+    """Say what of the prices above is not the card; empty where nothing is."""
+    counted: dict[str, list[float]] = {}
+    for offer in (o.offer for o in options):
+        if offer.around and offer.around_price and offer.price is not None:
+            counted.setdefault(offer.around, []).append(offer.around_price)
+    said = [
+        f"a {what} ({money(min(prices), currency)}"
+        + (f" to {money(max(prices), currency)}" if max(prices) > min(prices) else "")
+        + ")"
+        for what, prices in sorted(counted.items())
+    ]
+    if not said:
+        return ""
+    return (
+        f"Prices of cards include what is assumed around them: {' or '.join(said)}; --host-price changes it."
+    )
 
 
 def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
@@ -123,13 +153,12 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
     print_heading(f"To run {asked} with a context of {context}{users}")
     print_line()
     if answer.best:
-        print_table(*_table(answer.best, question, currency))
+        print_table(*_table(answer.best, question, currency), wrap=0)
         print_line()
         cheapest = answer.best[0]
         print_wrapped(
             f"Cheapest: {cheapest.offer.spec}, {money(cheapest.offer.price, currency)} "
-            f"({cheapest.offer.price_note}). With electricity {money(cheapest.cost, currency)} over "
-            f"{question.months:g} months at {question.hours_per_day:g} hours a day under load."
+            f"({cheapest.offer.price_note}). {_with_electricity(question, cheapest, currency)}"
         )
         within = "" if question.budget is None else " within the budget"
         fastest = max(answer.best, key=lambda o: o.speed.expected)
@@ -139,7 +168,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
                 f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
                 f"{range_text(fastest.speed)} tokens/s."
             )
-        print_wrapped(f"Check it: planner plan {question.models[0].name} --profile '{cheapest.offer.spec}'")
+        print_wrapped(_check_it(question, cheapest))
     for note in answer.notes:
         print_wrapped(note)
     if answer.next_step:
@@ -147,7 +176,8 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_line()
         print_wrapped(
             f"The next step up, {step.offer.spec} for {money(step.offer.price, currency)} "
-            f"({step.offer.price_note}), runs {step.plans[0].quant} at {range_text(step.speed)} tokens/s."
+            f"({step.offer.price_note}), runs {step.plans[0].quant} with {_engines(step)} at "
+            f"{range_text(step.speed)} tokens/s."
         )
     if answer.rented:
         print_line()
@@ -155,7 +185,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         for option in answer.rented:
             print_wrapped(
                 f"{option.offer.name}: {money(option.offer.hourly, currency)} an hour "
-                f"({option.offer.price_note}), {range_text(option.speed)} tokens/s; "
+                f"({option.offer.price_note}), {_engines(option)}, {range_text(option.speed)} tokens/s; "
                 f"{money(option.cost, currency)} over {question.months:g} months",
                 "  ",
                 "- ",
@@ -171,8 +201,27 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
             )
     if answer.unpriced:
         print_line()
-        names = ", ".join(f"{o.offer.spec} ({rate_text(o.speed.expected)} tokens/s)" for o in answer.unpriced)
+        names = ", ".join(f"{_housed(o)} ({rate_text(o.speed.expected)} tokens/s)" for o in answer.unpriced)
         print_wrapped(f"Would do it too, but no price is known: {names}.")
     print_line()
     print_wrapped("Devices from before mid-2020 are left out: their drivers are being dropped.")
+    if around := _around([*answer.best, *answer.not_to_buy], currency):
+        print_wrapped(around)
     print_wrapped("Prices are facts of their date and change; replace them with --price NAME=PRICE.")
+
+
+def _with_electricity(question: Question, option: Option, currency: str) -> str:
+    if option.watts is None:
+        return "What it draws is not known: electricity is not counted."
+    return (
+        f"With electricity {money(option.cost, currency)} over {question.months:g} months at "
+        f"{question.hours_per_day:g} hours a day under load."
+    )
+
+
+def _check_it(question: Question, option: Option) -> str:
+    """The command that plans what the table says of an option."""
+    workload = question.workload
+    asked = f"--profile '{option.offer.spec}' --context {context_text(workload.context or 0)}"
+    users = f" --users {workload.users}" if workload.users > 1 else ""
+    return f"Check it: planner plan {question.models[0].name} {asked}{users}"

@@ -74,13 +74,9 @@ def _print(answer: Comparison, format: str) -> None:
     from planner.cli.models import params_text, score_text
 
     columns = answer.columns
-    room = max(12, (width() - 16) // len(columns) - 2)
-
-    def cell(text: str) -> str:
-        return text if format != PLAIN or len(text) <= room else text[: room - 1] + "…"
 
     def row(label: str, value: Callable[[Column], str]) -> list[str]:
-        return [label, *(cell(value(c)) for c in columns)]
+        return [label, *(value(c) for c in columns)]
 
     def score_in(use: str) -> Callable[[Column], str]:
         return lambda c: score_text(c.entry, use)
@@ -109,9 +105,14 @@ def _print(answer: Comparison, format: str) -> None:
             row("max context", lambda c: "-" if c.plan is None else context_text(c.plan.max_context)),
             row("tokens/s", _speed),
         ]
-    print_table(rows, ["", *(cell(c.entry.short_name) for c in columns)], format)
+    headers = ["", *(c.entry.short_name for c in columns)]
     if format != PLAIN:
+        print_table(rows, headers, format)
         return
+    for number, block in enumerate(_blocks([headers, *rows])):
+        if number:
+            print_line()
+        print_table([[row[0], *(row[i] for i in block)] for row in rows], ["", *(headers[i] for i in block)])
     print_line()
     print_wrapped(
         "Scores: points of the Artificial Analysis Intelligence Index of July 2026; ~ brought to that scale "
@@ -122,6 +123,20 @@ def _print(answer: Comparison, format: str) -> None:
             print_wrapped(f"{c.entry.short_name}: {c.reason}", bullet="- ")
     if not answer.machine:
         print_wrapped("With --profile NAME: how each runs on that machine.")
+
+
+def _blocks(rows: list[list[str]]) -> list[list[int]]:
+    """Which models stand beside each other: as many as the terminal has room for, the others below them."""
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    blocks: list[list[int]] = [[]]
+    used = widths[0] - 2
+    for model, wide in enumerate(widths[1:], 1):
+        if blocks[-1] and used + wide > width():
+            blocks.append([])
+            used = widths[0] - 2
+        blocks[-1].append(model)
+        used += wide
+    return blocks
 
 
 def _verdict(column: Column) -> str:

@@ -273,7 +273,7 @@ def _print(comparison: Comparison, currency: str, format: str) -> None:
     if not own.can_do(usage):
         print_wrapped("That is more than this machine can do in the hours that it is on.")
     print_line()
-    print_table(rows, headers, align=("left", "right", "right", "right"))
+    print_table(rows, headers, align=("left", "right", "right", "right"), wrap=0)
     print_line()
     if own.price:
         print_wrapped(f"Hardware: {money(own.price, currency)}, resale {own.resale_fraction:.0%}.")

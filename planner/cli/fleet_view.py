@@ -79,7 +79,7 @@ def _print(machine: Machine, fleet: Fleet) -> None:
         kinds = dict.fromkeys(a.name for a in host.accelerators)
         names = ", ".join(f"{sum(a.name == k for a in host.accelerators)} x {k}" for k in kinds)
         rows.append([host.name, names or "no GPU", f"{host.ram_available / 2**30:.0f} GiB"])
-    print_table(rows, ["Node", "GPUs", "RAM"])
+    print_table(rows, ["Node", "GPUs", "RAM"], wrap=1)
     for note in machine.notes:
         print_wrapped(note, indent="  ", bullet="note ")
     print_line()
@@ -98,7 +98,7 @@ def _print(machine: Machine, fleet: Fleet) -> None:
         users = f"{int(min(placed.plan.max_concurrency, slots)):,}"
         rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, users])
     if rows:
-        print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"])
+        print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"], wrap=0)
     if not fleet.complete:
         print_line("Not everything that was asked for fits.")
     for model, reason in fleet.unplaced:

@@ -67,7 +67,7 @@ def models(
 def _print_models(found: list[Entry], format: str) -> None:
     rows = [
         (
-            _cut(e.short_name, 31, format),
+            e.short_name,
             params_text(e),
             context_text(e.context) if e.context else "?",
             e.licence_class,
@@ -77,7 +77,7 @@ def _print_models(found: list[Entry], format: str) -> None:
         for e in found
     ]
     headers = ("Model", "Parameters", "Context", "Licence", "Released", "Score")
-    print_table(rows, headers, format, ("left", "right", "right", "left", "left", "right"))
+    print_table(rows, headers, format, ("left", "right", "right", "left", "left", "right"), wrap=0)
     if format != PLAIN:
         return
     unverified = sum(1 for e in found if not e.verified)
@@ -119,10 +119,6 @@ def _billions(count: float) -> str:
     return f"{count / 1e9:.0f}B" if count < 1e12 else f"{count / 1e12:.2f}T"
 
 
-def _cut(text: str, length: int, format: str) -> str:
-    return text if format != PLAIN or len(text) <= length else text[: length - 1] + "…"
-
-
 def _check(found: list[Entry], json: bool, format: str) -> int:
     """Check the cards; 0 where every card is verified or says why it is not."""
     from planner.advice.catalogue_check import check_card
@@ -148,10 +144,8 @@ def _print_checks(checks: list[CardCheck], format: str) -> None:
     rows = []
     for c in checks:
         sizes = f"{sum(f.ok for f in c.files)} of {len(c.files)}" if c.files else "none"
-        rows.append(
-            (_cut(c.id.split("/")[-1], 30, format), _count_text(c), sizes, _cut(_note(c), 22, format))
-        )
-    print_table(rows, ("Model", "Parameters", "File sizes", "Note"), format)
+        rows.append((c.id.split("/")[-1], _count_text(c), sizes, _note(c)))
+    print_table(rows, ("Model", "Parameters", "File sizes", "Note"), format, wrap=3)
     if format != PLAIN:
         return
     print_line()

@@ -15,7 +15,6 @@ from typing import Any
 
 PLAIN = "plain"
 DEFAULT_WIDTH = 80
-_NARROWEST_NAME = 12
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -106,14 +105,21 @@ def print_table(
     headers: Sequence[str],
     fmt: str = PLAIN,
     align: Sequence[str] | None = None,
+    wrap: int | None = None,
 ) -> None:
-    """Print `table`; a plain one that is wider than the terminal has its first column, the names, cut to fit."""
+    """Print `table`; a plain one that is wider than the terminal goes over more lines, nothing is cut.
+
+    `wrap` is the column whose cells may be broken over lines: a name that nobody has to copy whole. A header
+    in several lines saves columns on the screen; in any other format it is one line.
+    """
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if fmt == PLAIN and headers:
-        columns = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
-        room = max(_NARROWEST_NAME, columns[0] + width() - (sum(columns) + 2 * (len(columns) - 1)))
-        cells = [[row[0] if len(row[0]) <= room else row[0][: room - 1] + "…", *row[1:]] for row in cells]
-    sys.stdout.write(table(cells, headers, fmt, align) + "\n")
+    if fmt == PLAIN and cells:
+        from planner.cli.layout import fit, is_wider
+
+        if any("\n" in h for h in headers) or is_wider(headers, cells, width()):
+            print_line(fit(headers, cells, align, width(), wrap))
+            return
+    print_line(table(cells, [h.replace("\n", " ") for h in headers], fmt, align))
 
 
 def print_line(text: str = "") -> None:

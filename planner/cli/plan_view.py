@@ -12,7 +12,6 @@ from planner.cli.output import (
     print_table,
     print_wrapped,
     style,
-    width,
 )
 from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
@@ -20,7 +19,6 @@ from planner.units import GIB, context_about, context_text, gib, rate_text
 
 ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
 OLLAMA_SERVER = "# for the server: set these where 'ollama serve' runs, and restart it"
-SHORTEST_NAME = 12  # columns below which a model's name says nothing any more
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",
     Placement.HYBRID: "GPU + CPU",
@@ -55,11 +53,6 @@ def memory_text(plan: Plan) -> str:
         return f"{host:.1f} RAM"
     text = f"{gpus[0]:.1f}" if len(gpus) == 1 else f"{len(gpus)} x {max(gpus):.1f}"
     return f"{text} + {host:.1f} RAM" if plan.placement is Placement.HYBRID else text
-
-
-def clip(text: str, columns: int) -> str:
-    """Shorten to so many columns, with an ellipsis."""
-    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def print_machine(machine: Machine) -> None:
@@ -105,14 +98,8 @@ def print_machine(machine: Machine) -> None:
             print_wrapped(note, indent="  ", bullet="note ")
 
 
-def _room_for_names(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Columns that are left for the models' names."""
-    others = sum(max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers)) if i != 1)
-    return width() - others - 2 * (len(headers) - 1)
-
-
 def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None:
-    """Print the table of `check`, best first; in at most 80 columns on a narrow terminal."""
+    """Print the table of `check`, best first."""
     rows = []
     for rank, plan in enumerate(plans, 1):
         speed = user_interval(plan, users)
@@ -133,22 +120,10 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
         "Quant",
         "Engine",
         "GiB",
-        "Context",
+        "Max\ncontext",
         "Tokens/s" if users == 1 else "Tokens/s each",
     ]
-    if fmt == PLAIN:
-        room = _room_for_names(headers, rows)
-        for column in ("Engine", "Quant"):
-            # A very narrow terminal keeps what tells most.
-            if room < SHORTEST_NAME:
-                at = headers.index(column)
-                headers.pop(at)
-                for row in rows:
-                    row.pop(at)
-                room = _room_for_names(headers, rows)
-        for row in rows:
-            row[1] = clip(row[1], max(room, SHORTEST_NAME))
-    print_table(rows, headers, fmt)
+    print_table(rows, headers, fmt, wrap=1)
 
 
 def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
@@ -173,13 +148,13 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
             counts.append(1)
     if fmt == PLAIN:
         for row, count in zip(rows, counts, strict=True):
-            row[0] = clip(row[0] if count == 1 else f"{count} x {row[0]}", 18)
+            row[0] = row[0] if count == 1 else f"{count} x {row[0]}"
     if not any(d.state for d in plan.memory.devices):
         headers.pop(3)
         for row in rows:
             row.pop(3)
     print_heading("Memory (GiB)")
-    print_table(rows, headers, fmt, align=("left", *["right"] * (len(headers) - 2), "left"))
+    print_table(rows, headers, fmt, align=("left", *["right"] * (len(headers) - 2), "left"), wrap=0)
 
 
 def print_command(plan: Plan) -> None:

@@ -64,7 +64,7 @@ def _head(entry: Entry, card: ModelCard) -> None:
         print_wrapped(f"Context: {context_text(entry.context)}{longer}{note}", "  ")
     can = ", ".join(entry.capabilities) or "text only"
     languages = card.capabilities.languages
-    spoken = f"; languages: {', '.join(languages[:12])}" if languages else ""
+    spoken = f"; languages: {', '.join(languages)}" if languages else ""
     print_wrapped(f"Can: {can}{spoken}", "  ")
     if entry.superseded_by:
         print_wrapped(f"Replaced by {entry.superseded_by}", "  ")
@@ -118,7 +118,7 @@ def _files(entry: Entry, card: ModelCard) -> None:
         sizes = {**file.sizes, **known}
         quants = list(sizes) or list(file.quants)
         text = ", ".join(f"{q} {size_text(sizes[q])}" if q in sizes else q for q in quants[:8])
-        more = ", …" if len(quants) > 8 else ""
+        more = f" and {len(quants) - 8} more (--json has all)" if len(quants) > 8 else ""
         print_wrapped(f"{file.repo} ({file.format}){': ' if text else ''}{text}{more}", "  ", "- ")
     for tag in card.ollama:
         size = size_text(tag.bytes) if tag.bytes else f"about {tag.approx_gb:g} GB" if tag.approx_gb else ""

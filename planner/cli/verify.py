@@ -260,7 +260,7 @@ def _print(result: Verification, fmt: str) -> None:
     if fmt == PLAIN:
         print_heading(f"{result.model} {result.quant} on {result.engine} ({result.build})")
     if rows or fmt != PLAIN:
-        print_table(rows, headers, fmt, ("left", "left", "right", "right", "right", "left"))
+        print_table(rows, headers, fmt, ("left", "left", "right", "right", "right", "left"), wrap=0)
     if fmt == PLAIN:
         for note in result.notes:
             print_wrapped(note, indent="  ", bullet="- ")

@@ -97,3 +97,12 @@ def test_modules_of_servers_are_not_put_into_a_computer_one_has() -> None:
     assert {"h100-sxm", "mi300x"} <= fresh
     assert {"rtx-4090", "2x rtx-3090", "h100-pcie"} <= added
     assert not any("sxm" in spec or "mi300x" in spec for spec in added)
+
+
+def test_a_card_for_servers_is_counted_in_one() -> None:
+    """Whatever its price, known or not; a card that goes into a computer one has needs none."""
+    found = {o.spec: o for o in offers()}
+    assert (found["h100-pcie"].around, found["rtx-4090"].around) == ("server", "computer")
+    assert found["mi300x"].price is None and found["mi300x"].around == "server"
+    assert found["strix-halo-395-128"].around == ""
+    assert {o.around for o in offers(have="64GiB ddr5-5600")} == {""}

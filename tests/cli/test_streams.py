@@ -44,20 +44,6 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
     assert answer.stderr == ""
 
 
-@pytest.mark.parametrize("columns", [60, 80])
-@pytest.mark.parametrize(
-    "arguments",
-    [("models",), ("profiles",), ("claims",), ("buy", "gpt-oss-120b", "--context", "32k")],
-    ids=lambda a: a[0],
-)
-def test_tables_and_headings_keep_to_the_width(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], columns: int
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    room = 80  # columns beside the first are not cut, so a table may need more than 60
-    assert [line for line in cli(*arguments).out.splitlines() if len(line) > room] == []
-
-
 def test_hardware_without_a_price_is_not_called_cheaper_without_saying_so(cli: Cli) -> None:
     answer = cli("cost", "qwen3-32b", "--profile", "apple-m4-max-64gb", "--price", "0")
     assert "from the first month, its own price not counted" in " ".join(answer.out.split())
