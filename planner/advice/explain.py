@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from planner.advice.planning import bare_plan, complete, quants_for
+from planner.advice.planning import LAST_RESORT, bare_plan, complete, quants_for
+from planner.advice.utility import misses_speed
 from planner.engines.base import get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import PlannerError
@@ -26,6 +27,7 @@ def alternatives(model: Model, machine: Machine, workload: Workload, plan: Plan)
     lines += _shorter_context(model, machine, workload, plan)
     lines += _smaller_cache(model, machine, workload, plan)
     lines += _whole_on_gpu(model, machine, workload, plan)
+    lines += _asked_speed(model, machine, workload, plan)
     return lines
 
 
@@ -123,6 +125,27 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
             f"{context_about(longest)}, at a small loss of quality"
         ]
     return []
+
+
+def _asked_speed(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+    """Where the speed asked for is missed: what would reach it, and that a smaller model serves better.
+
+    Nothing below three bits is proposed for speed's sake: at the same speed, a smaller model in four bits loses
+    less. It is named all the same, so that nobody has to search for it.
+    """
+    if not plan.fits or not misses_speed(plan, workload):
+        return []
+    wanted = f"{rate_text(workload.min_speed or 0.0)} tokens/s"
+    rather = f"rather a smaller model (planner check --min-speed {workload.min_speed:g} names some)"
+    names = () if model.quant else quants_for(model, plan.engine)
+    for name in names[names.index(plan.quant) + 1 :] if plan.quant in names else ():
+        other = _try(model, machine, workload, plan, name)
+        full = complete(other, model, machine, workload) if other and other.fits else None
+        if full and full.speed and not misses_speed(full, workload):
+            if name in LAST_RESORT:
+                return [f"{name} would reach {wanted}, but loses too much quality to be proposed: {rather}"]
+            return [f"{name} would reach {wanted}"]
+    return [f"no quantisation of it that is tried reaches {wanted} here: {rather}"]
 
 
 def _placement(plan: Plan) -> dict[str, Any]:

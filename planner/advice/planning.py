@@ -10,14 +10,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from planner.advice.stated_context import advised_shape, within_stated
-from planner.advice.utility import ENOUGH, Worth, comfortable_speed, is_short, user_speed, worth
+from planner.advice.utility import (
+    ENOUGH,
+    Worth,
+    comfortable_speed,
+    is_short,
+    misses_speed,
+    user_interval,
+    user_speed,
+    worth,
+)
 from planner.engines.base import NO_OVERRIDES, Stored, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
 from planner.records import dataclass, replace
-from planner.units import GIB, gib
+from planner.units import GIB, gib, rate_text
 
 # From the closest to the original down to what still makes sense, with the bits a weight that a whole model
 # takes on average: only to decide which ones to plan exactly. An engine offers more, and any of them may be
@@ -248,6 +257,7 @@ class _Search:
         self._overrides = overrides
         self._draft = draft
         self._nearest: Plan | None = None
+        self._needs_speed = False
         self.best: Choice | None = None
 
     @property
@@ -274,6 +284,10 @@ class _Search:
             # Below four bits, what is won in speed is lost in quality.
             slow = tps is not None and tps < comfortable_speed(self._workload) and _bits(quant) > FASTEST_BITS
             if not slow and (not short or whole_context):
+                if misses_speed(plan, self._workload):
+                    # Smaller ones only count from here on if they reach the speed that was asked for.
+                    self._needs_speed = True
+                    continue
                 if _bits(quant) < SIXTEEN_BITS or (tps is not None and tps >= ENOUGH):
                     return
                 found = True
@@ -303,7 +317,10 @@ class _Search:
             return None
         plan = complete(plan, model, machine, workload)
         value = worth(plan, self._score, quant_loss(model, quant, self._score), workload)
-        if self.best is None or value.total > self.best.worth.total:
+        if self._needs_speed:
+            if not misses_speed(plan, workload):
+                self.best, self._needs_speed = Choice(plan, value, final), False
+        elif self.best is None or value.total > self.best.worth.total:
             self.best = Choice(plan, value, final)
         return plan
 
@@ -369,13 +386,13 @@ def plan_model(
         if reason is not None:
             raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
         bare = bare_plan(model, engines[0], wanted, machine, workload, overrides)
-        return _finished(complete(bare, model, machine, workload), machine)
+        return _finished(complete(bare, model, machine, workload), machine, workload)
     # As in a recommendation, what loses too much is left out unless nothing else fits.
     choice = choose(model, machine, workload, 50.0, engines, wanted, overrides, last_resort=False)
     if choice is None or not choice.plan.fits:
         choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
     if choice is not None:
-        return _finished(choice.plan, machine)
+        return _finished(choice.plan, machine, workload)
     raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
 
 
@@ -386,7 +403,15 @@ def _that_know(overrides: Mapping[str, Any], engines: tuple[str, ...]) -> tuple[
     return known or engines
 
 
-def _finished(plan: Plan, machine: Machine) -> Plan:
+def _finished(plan: Plan, machine: Machine, workload: Workload) -> Plan:
+    speed = user_interval(plan, workload.users)
+    if speed is not None and misses_speed(plan, workload):
+        each = " for each user" if workload.users > 1 else ""
+        warning = (
+            f"{rate_text(speed.expected)} tokens/s{each} is below the {rate_text(workload.min_speed or 0.0)} "
+            "asked for (--min-speed)."
+        )
+        plan = replace(plan, warnings=(warning, *plan.warnings))
     return with_measurement(plan) if machine.detected else plan
 
 

@@ -76,6 +76,12 @@ def user_speed(plan: Plan, workload: Workload) -> float | None:
     return None if interval is None else interval.expected
 
 
+def misses_speed(plan: Plan, workload: Workload) -> bool:
+    """True where a speed was asked for that a user is not expected to see."""
+    tps = user_speed(plan, workload)
+    return workload.min_speed is not None and tps is not None and tps < workload.min_speed
+
+
 def speed_share(tps: float, comfortable: float) -> float:
     """Bonus (positive) or penalty for a decode speed, as a share of the quality; rises with tps."""
     if tps <= 0:

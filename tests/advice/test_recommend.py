@@ -9,6 +9,7 @@ import pytest
 
 import planner
 from benchmarks.golden_recommendations import GOLDEN, MACHINES, recommendations
+from planner.advice.explain import alternatives
 from planner.advice.recommend import PER_FAMILY, Recommendation, recommend
 from planner.engines.plan import UseCase, Workload
 from planner.models.catalogue import Entry, find_entry, load_catalogue
@@ -91,6 +92,30 @@ def test_min_speed_is_kept_where_anything_keeps_it() -> None:
     for plan in answer("rtx-4090", Workload(min_speed=60)).plans:
         assert plan.speed is not None
         assert plan.speed.decode_tps.expected >= 60
+
+
+def test_a_speed_that_is_asked_for_goes_before_the_last_bit_of_quality() -> None:
+    """Q4_K_M at 16 tokens/s is the choice, but not for who asks for 17; two bits are named, never chosen."""
+    machine, model = planner.load_profile("2x rtx-3090"), planner.load_model("llama-3.3-70b")
+    free = planner.plan(model, machine)
+    assert (free.quant, free.warnings) == ("Q4_K_M", ())
+    assert free.speed is not None
+    just_above = Workload(min_speed=free.speed.decode_tps.expected * 1.05)
+    quick = planner.plan(model, machine, just_above)
+    assert quick.speed is not None
+    assert quick.quant == "IQ4_XS"
+    assert quick.speed.decode_tps.expected >= (just_above.min_speed or 0)
+
+    asked = Workload(min_speed=free.speed.decode_tps.expected * 1.4)
+    slow = planner.plan(model, machine, asked)
+    assert slow.quant == "Q4_K_M"
+    assert any("below the" in w and "--min-speed" in w for w in slow.warnings)
+    said = " ".join(alternatives(model, machine, asked, slow))
+    assert "Q2_K would reach" in said and "smaller model" in said
+
+    hopeless = Workload(min_speed=500)
+    said = " ".join(alternatives(model, machine, hopeless, planner.plan(model, machine, hopeless)))
+    assert "no quantisation" in said and "smaller model" in said
 
 
 def test_one_engine_only() -> None:
