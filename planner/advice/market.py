@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 from planner.hardware.profile_list import ProfileInfo, list_profiles
 
 # A computer around the card(s): board, processor, 64 GiB of RAM, drive, power supply, case. An assumption,
@@ -70,7 +70,9 @@ def read_prices(path: Path) -> dict[str, float]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such prices file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a prices file ({error}); write lines such as rtx-3090 = 900") from None
+        raise InputError(
+            f"{path}: not a prices file ({cause_of(error)}); write lines such as rtx-3090 = 900"
+        ) from None
     entries = table.get("prices", table)
     if not isinstance(entries, dict):
         raise InputError(f"{path}: [prices] must be a table of NAME = NUMBER")

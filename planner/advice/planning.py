@@ -6,6 +6,7 @@ planner.launching what to type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -425,9 +426,20 @@ def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
             offered.append(name)
     if model.quant is not None:
         return model.quant
-    raise InputError(
-        f"quantisation '{quant}' is not one of those for {model.name}: {', '.join(dict.fromkeys(offered))}"
-    )
+    if not quant.strip():
+        raise InputError("--quant is empty; write for example Q4_K_M, or leave it out")
+    names = list(dict.fromkeys(offered))
+    near = next(iter(_near(quant, names)), None)
+    hint = f" Did you mean {near}?" if near else ""
+    raise InputError(f"quantisation '{quant}' is not one of those for {model.name}.{hint} {', '.join(names)}")
+
+
+def _near(word: str, names: list[str]) -> list[str]:
+    """Return the names that a mistyped one may mean, the nearest first."""
+    from difflib import get_close_matches
+
+    spelled = {re.sub(r"[^a-z0-9]", "", n.lower()): n for n in names}
+    return [spelled[n] for n in get_close_matches(re.sub(r"[^a-z0-9]", "", word.lower()), spelled, 1)]
 
 
 def _why_not(

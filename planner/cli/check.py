@@ -8,7 +8,7 @@ import typer
 
 from planner.api import recommend
 from planner.cli import completion
-from planner.cli.machine_options import chosen_machine
+from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
     ContextOption,
     EngineOption,
@@ -128,7 +128,7 @@ def check(
     if answer.plans:
         print_line()
         print_wrapped(
-            f"More: planner plan {short_name(answer.plans[0])} explains it, "
+            f"More: planner plan {short_name(answer.plans[0])}{asked(profile, ram, vram, context, users)} explains it, "
             "planner check --why shows the ranking."
         )
     return 0 if answer.plans else 1

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Final
+
 from planner.api import detect, load_profile
+from planner.errors import InputError
 from planner.hardware.machine import Machine
-from planner.units import parse_size
+from planner.units import MIB, parse_size
+
+LEAST: Final = 64 * MIB  # bytes; smaller sizes are typing mistakes
 
 
 def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Machine:
@@ -18,4 +24,16 @@ def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Ma
         "ram": None if ram is None else parse_size(ram, "--ram"),
         "vram": None if vram is None else parse_size(vram, "--vram"),
     }
+    for name, size in sizes.items():
+        if size is not None and size < LEAST:
+            raise InputError(f"--{name} is less than any model needs; write for example 24GiB")
     return load_profile(profile or "", **sizes)
+
+
+def asked(profile: str | None, ram: str | None, vram: str | None, context: str | None, users: int) -> str:
+    """Return the options with which another command answers for the same machine and use; empty without any."""
+    words = []
+    for option, value in (("profile", profile), ("ram", ram), ("vram", vram), ("context", context)):
+        if value is not None:
+            words.append(f" --{option} {shlex.quote(value)}")
+    return "".join(words) + (f" --users {users}" if users > 1 else "")

@@ -6,12 +6,14 @@ Exit codes: 0 an answer, 1 the answer is "no", 2 bad usage or bad input.
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 import typer
@@ -36,6 +38,8 @@ COMMANDS: Final[dict[str, str]] = {
     "claims": "claims",
     "schema": "schema",
 }
+# What a terminal without these characters shows instead.
+PLAINER: Final = {"×": "x", "…": "...", "–": "-", "—": "-", "→": "->", "≤": "<=", "≥": ">=", "’": "'"}
 HELP: Final = (
     "Which open-weight language model runs on this machine, how fast, and what to type.\n\n"
     "Start with: planner check"
@@ -133,12 +137,27 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _print_anywhere(stream: TextIO) -> None:
+    """Let a stream that knows few characters (LANG=C, an old console) print what is nearest to the others."""
+    if (stream.encoding or "utf-8").lower().startswith("utf") or not isinstance(stream, io.TextIOWrapper):
+        return
+    codecs.register_error("planner", _nearest)
+    stream.reconfigure(errors="planner")
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAINER.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
 def main() -> None:
     """Entry point of the `planner` command."""
     if sys.stderr is None:  # started with the stream closed
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (stays open to the end)
     if sys.stdout is None:
         sys.exit(_fail("standard output is closed: there is nowhere to print the answer", 2))
+    _print_anywhere(sys.stdout)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

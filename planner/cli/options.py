@@ -115,7 +115,7 @@ def make_workload(
     if users > 100_000:
         raise InputError(f"--users {users} is more than one machine can serve; at most 100000")
     if min_speed is not None and not 0 < min_speed < 1e6:
-        raise InputError(f"--min-speed {min_speed:g} must be more than zero tokens per second")
+        raise InputError(f"--min-speed {min_speed:g} must lie between 0 and a million tokens per second")
     tokens = None if context is None else parse_context(context, "--context")
     length = 1024 if prompt is None else prompt
     if length < 1:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 
 MAX_ANSWER: Final = 8 << 20
 TIMEOUT: Final = 10.0
@@ -97,7 +97,7 @@ class _Server:
                 ) from None
             return None
         except (OSError, ValueError) as error:
-            self.reason = str(getattr(error, "reason", error)) or type(error).__name__
+            self.reason = cause_of(error)
             return None
         if len(raw) > MAX_ANSWER:
             raise InputError(f"{self.base}{page}: an answer of more than {MAX_ANSWER >> 20} MiB")

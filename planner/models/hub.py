@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 from planner.models.gguf import GgufHeader
 from planner.models.hub_files import GgufFile, group_files
 from planner.models.remote import Progress, offline, read_remote_gguf
@@ -275,5 +275,6 @@ def _explained(repo_id: str, what: str, error: Exception) -> InputError:
         return NoAnswerError(text) if status == 429 or status >= 500 else InputError(text)
     if isinstance(error, errors.SafetensorsParsingError):
         return InputError(f"{repo_id}: damaged safetensors header")
-    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-    return NoAnswerError(f"{repo_id}: {what}: the hub can't be reached ({reason}); check the network")
+    return NoAnswerError(
+        f"{repo_id}: {what}: the hub can't be reached ({cause_of(error)[:160]}); check the network"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,11 @@ PLANNER = (sys.executable, "-m", "planner")
 
 def shell(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", command, "bash", *PLANNER, *arguments], capture_output=True, text=True, timeout=60
+        ["bash", "-c", command, "bash", *PLANNER, *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
     )
 
 
@@ -47,3 +52,29 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
 def test_hardware_without_a_price_is_not_called_cheaper_without_saying_so(cli: Cli) -> None:
     answer = cli("cost", "qwen3-32b", "--profile", "apple-m4-max-64gb", "--price", "0")
     assert "from the first month, its own price not counted" in " ".join(answer.out.split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "gpt-oss-120b", "--profile", "4x h100-sxm", "--engine", "vllm"),
+        ("check", "--help"),
+        ("show", "qwen3-32b", "--json"),
+        ("claims",),
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_that_knows_few_characters(encoding: str, arguments: tuple[str, ...]) -> None:
+    answer = shell(f'PYTHONIOENCODING={encoding} PYTHONUTF8=0 LC_ALL=C "$@"', *arguments)
+    assert answer.returncode == 0
+    assert answer.stderr == ""
+    if "--json" in arguments:
+        json.loads(answer.stdout)
+    if "vllm" in arguments and encoding == "ascii":
+        assert "over 4 x NVIDIA" in answer.stdout  # nearest character, no question mark
+
+
+def test_the_next_command_asks_about_the_same_machine(cli: Cli) -> None:
+    said = " ".join(cli("check", "--profile", "2x rtx-3090", "--context", "16k", "--users", "2").out.split())
+    assert "--profile '2x rtx-3090' --context 16k --users 2 explains it" in said

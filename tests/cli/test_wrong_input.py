@@ -25,6 +25,10 @@ WRONG = [
     (["check", "--users", "many"], "--users"),
     (["check", "--min-speed", "-1"], "--min-speed"),
     (["check", "--min-speed", "nan"], "--min-speed"),
+    (["check", "--min-speed", "1e9"], "a million"),
+    (["check", "--ram", "1KiB"], "--ram"),
+    (["check", "--vram", "12k"], "--vram"),
+    (["plan", "gpt-oss-20b", "--context", "99999999999"], "--context"),
     (["check", "--use-case", "poetry"], "--use-case"),
     (["check", "--license", "mine"], "--license"),
     (["check", "--engine", "torch"], "torch"),
@@ -37,6 +41,9 @@ WRONG = [
     (["plan", ""], "MODEL"),
     (["verify", ""], "empty"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--quant", "Q99"], "Q99"),
+    (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--quant", "q4-km"], "mean Q4_K_M?"),
+    (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--quant", ""], "--quant is empty"),
+    (["verify", "--server", "http://localhost:1"], "Connection refused"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--no-such-setting", "3"], "no_such_setting"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "--n-gpu-layers", "banana"], "n_gpu_layers"),
     (["plan", "gpt-oss-20b", "--profile", "rtx-4090", "stray"], "stray"),
@@ -85,6 +92,43 @@ def test_file_that_is_no_gguf(cli: Cli, tmp_path: Path) -> None:
     answer = cli("plan", str(path))
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.count("\n") == 1
+
+
+def test_an_empty_file_is_said_to_be_empty(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"")
+    answer = cli("plan", str(path))
+    assert (answer.code, answer.out) == (2, "")
+    assert "is empty" in answer.err and answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "config.json"])
+def test_a_folder_where_a_file_is_meant(cli: Cli, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    answer = cli("plan", str(tmp_path / name))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.count("\n") == 1
+
+
+def test_text_in_another_encoding(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(b'\xff\xfe{"model_type": "llama"}')
+    (tmp_path / "prices.toml").write_bytes(b"rtx-3090 = \xff")
+    for arguments in (
+        ("plan", str(tmp_path)),
+        ("buy", "gpt-oss-20b", "--prices", str(tmp_path / "prices.toml")),
+    ):
+        answer = cli(*arguments)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.count("\n") == 1
+        assert "codec" not in answer.err  # Python's own words
+
+
+def test_system_errors_have_no_numbers(cli: Cli, tmp_path: Path) -> None:
+    for arguments in (
+        ("buy", "gpt-oss-20b", "--prices", str(tmp_path)),
+        ("verify", "--server", "http://localhost:1"),
+    ):
+        assert "Errno" not in cli(*arguments).err
 
 
 def test_measure_is_for_this_machine(cli: Cli) -> None:
