@@ -12,7 +12,7 @@ from typing import Final
 
 from planner.advice.cost import DAYS_PER_MONTH
 from planner.advice.market import Offer
-from planner.advice.planning import choose, engines_for, quant_loss
+from planner.advice.planning import choose, engines_for, quant_loss, shortage
 from planner.advice.utility import user_interval
 from planner.engines.plan import Interval, Placement, Plan, Workload
 from planner.errors import PlannerError
@@ -150,8 +150,7 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
 
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if not plan.fits:
-        reason = plan.why[0].rstrip(".") if plan.why else "not enough memory"
-        return f"{model.name} does not fit: {reason.removeprefix('Does not fit: ')}"
+        return f"{model.name} does not fit: {shortage(plan)}"
     minimum = workload.min_speed or DEFAULT_MIN_SPEED
     speed = user_interval(plan, workload.users)
     # Who pays for a speed wants to get it: the low end of the interval has to reach it.

@@ -107,6 +107,12 @@ def with_measurement(plan: Plan) -> Plan:
     return replace(plan, why=(*plan.why, f"measured here: {gib(found.total)} with {found.build}, {verdict}"))
 
 
+def shortage(plan: Plan) -> str:
+    """Return why a plan does not fit, to stand after "does not fit: "."""
+    reason = plan.why[0].rstrip(".") if plan.why else "not enough memory"
+    return reason.removeprefix("Does not fit: ").removeprefix("doesn't fit: ")
+
+
 def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
     """Names of the engines worth trying for this model here, the natural choice first."""
     if model.tensors is not None:

@@ -80,13 +80,18 @@ def recommend(
     room = _room(machine, engine)
     found: list[_Candidate] = []
     too_big: list[_TooBig] = []
-    totals: list[float] = []  # the `limit` best so far, smallest first
+    totals: list[float] = []  # the `aim` best so far, smallest first
+    aim = limit
     planned = 0
     seen: set[str] = set()
     good: set[str] = set()  # ids of usable candidates
     for bound, entry in ranked:
-        if len(totals) >= limit and (bound <= totals[0] or not _has_evidence(entry, wanted)):
-            break
+        if len(totals) >= aim and (bound <= totals[0] or not _has_evidence(entry, wanted)):
+            # Some of the best may be left out beside a newer one: then as many more are looked for.
+            missing = limit - len(_select(found, limit, wanted))
+            if missing <= 0:
+                break
+            aim = len(totals) + missing
         if entry.id in seen or entry.superseded_by in good or _crowded_out(found, entry, bound):
             continue
         seen.add(entry.id)
@@ -107,7 +112,7 @@ def recommend(
             good.add(entry.id)
         if candidate.usable and _family_count(found, entry) <= PER_FAMILY:
             heapq.heappush(totals, candidate.choice.worth.total)
-            if len(totals) > limit:
+            if len(totals) > aim:
                 heapq.heappop(totals)
     chosen = _settled(found, limit, machine, wanted, engine)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
@@ -301,8 +306,11 @@ def _notes(
         notes.append(_nothing(machine, workload, too_big))
     elif not _has_evidence(chosen[0].entry, workload) or chosen[0].choice.worth.score < POOR_SCORE:
         notes.append("Nothing good fits: what is listed runs, but is too weak for real work.")
-    elif not chosen[0].usable:
+    elif not chosen[0].usable and not workload.min_speed:
         notes.append("Nothing good fits: what is listed runs, but slower than most people can bear.")
+    if chosen and workload.min_speed and not chosen[0].usable:
+        asked = rate_text(workload.min_speed)
+        notes.append(f"Nothing good fits: what is listed runs, but below the {asked} tokens/s asked for.")
     best = chosen[0].choice.worth.score if chosen else 0.0
     bigger = [big for big in too_big if big.score > best]
     if chosen and bigger:

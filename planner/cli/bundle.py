@@ -51,8 +51,8 @@ def bundle(
     Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
     """
     from planner.advice.bundle import checksums, fetch_script, make_item, manifest
-    from planner.advice.planning import plan_model
-    from planner.cli.machine_options import chosen_machine
+    from planner.advice.planning import plan_model, shortage
+    from planner.cli.machine_options import asked, chosen_machine
     from planner.models.load import load_model
     from planner.models.refresh import refreshed
 
@@ -69,7 +69,8 @@ def bundle(
     for model in loaded:
         plan = plan_model(model, machine, workload, engine=engine, quant=quant)
         if not plan.fits:
-            print_wrapped(f"{model.id} does not fit {machine.name}; see: planner plan {model.id}")
+            explains = f"planner plan {model.id}{asked(profile, ram, vram, context, users)} explains"
+            diagnostic(f"planner: {model.name} does not fit on {machine.name}: {shortage(plan)} ({explains})")
             return 1
         items.append(make_item(model, plan, refreshed(model.id)))
     document = manifest(items)

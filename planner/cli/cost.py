@@ -116,6 +116,7 @@ def cost(
 ) -> int:
     """Own hardware against subscription, API and cloud by the hour: break-even and cost per million."""
     import planner
+    from planner.advice.planning import shortage
 
     if plot is not None:
         from planner.cli.plot import check_plot
@@ -132,8 +133,7 @@ def cost(
     machine = chosen_machine(profile, ram, vram)
     answer = planner.plan(chosen, machine, make_workload(context, users), engine=engine, quant=quant)
     if not answer.fits or answer.speed is None:
-        reason = answer.why[0] if answer.why else "not enough memory"
-        diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {reason}")
+        diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {shortage(answer)}")
         return 1
     notes: list[str] = []
     own = _own(machine, answer, price, resale, kwh_price, months, idle_watts, load_watts, notes)

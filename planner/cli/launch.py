@@ -9,7 +9,7 @@ import typer
 
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
-from planner.cli.machine_options import chosen_machine
+from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
     ContextOption,
     JsonOption,
@@ -60,6 +60,7 @@ def launch(
 ) -> int:
     """The exact command (and files) to start a model so that the plan holds."""
     import planner
+    from planner.advice.planning import shortage
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
@@ -76,8 +77,8 @@ def launch(
             from planner.documents import launch_document
 
             print_json(launch_document(answer, ()))
-        reason = answer.why[0] if answer.why else "not enough memory"
-        diagnostic(f"planner: {chosen.name} does not fit: {reason} (planner plan {model} explains)")
+        explains = f"planner plan {model}{asked(profile, ram, vram, context, users)} explains"
+        diagnostic(f"planner: {chosen.name} does not fit: {shortage(answer)} ({explains})")
         return 1
     rendered = planner.launch(answer, chosen, format=format)
     if json:

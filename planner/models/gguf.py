@@ -198,7 +198,7 @@ def join_shards(parts: list[tuple[str, RawHeader, int]]) -> GgufHeader:
 def drive(source: str, size: int | None, grow: Callable[[bytearray, int], None]) -> RawHeader:
     """Run the scanner: `grow(buffer, wanted)` appends at least up to `wanted` bytes, if it can."""
     if size == 0:
-        raise InputError(f"{source} is empty; download it again")
+        raise InputError(f"{source}: truncated GGUF: the file is empty; download it again")
     buf = bytearray()
     scan = scan_header(buf, size)
     try:

@@ -127,7 +127,15 @@ def test_nothing_good_fits_is_an_answer() -> None:
     found = recommend(planner.load_profile("", ram=1 << 30))
     assert any("Nothing good fits" in note for note in found.notes)
     impossible = recommend(planner.load_profile("rtx-4090"), Workload(min_speed=5000))
-    assert any("Nothing good fits" in note for note in impossible.notes)
+    assert any(
+        "Nothing good fits" in note and "5,000 tokens/s asked for" in note for note in impossible.notes
+    )
+
+
+@pytest.mark.parametrize("machine", ["rtx-4090", "apple-m4-max-64gb"])
+def test_as_many_are_listed_as_are_asked_for(machine: str) -> None:
+    for limit in (1, 2, 3, 8, 12):
+        assert len(recommend(planner.load_profile(machine), limit=limit).plans) == limit
 
 
 def test_work_does_not_grow_with_what_cannot_win() -> None:

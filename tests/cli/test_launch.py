@@ -41,6 +41,15 @@ def test_the_servers_environment_is_said_to_be_the_servers(cli: Cli) -> None:
     assert "ollama serve" in answer.out.split("export")[0]
 
 
+def test_a_reason_is_said_once_with_the_command_that_explains_it(cli: Cli) -> None:
+    asked = ("--profile", "rtx-4090", "--users", "2")
+    for engine in ("llama.cpp", "vllm"):
+        answer = cli("launch", "deepseek-r1", "--engine", engine, *asked)
+        assert (answer.code, answer.out) == (1, "")
+        assert answer.err.lower().count("fit") == 1
+        assert "planner plan deepseek-r1 --profile rtx-4090 --users 2 explains" in answer.err
+
+
 def test_what_does_not_fit_is_not_launched(cli: Cli) -> None:
     answer = cli("launch", "deepseek-r1", "--profile", "rtx-4090")
     assert answer.code == 1

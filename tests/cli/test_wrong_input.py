@@ -99,7 +99,7 @@ def test_an_empty_file_is_said_to_be_empty(cli: Cli, tmp_path: Path) -> None:
     path.write_bytes(b"")
     answer = cli("plan", str(path))
     assert (answer.code, answer.out) == (2, "")
-    assert "is empty" in answer.err and answer.err.count("\n") == 1
+    assert "the file is empty" in answer.err and answer.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["model.gguf", "config.json"])
