@@ -55,7 +55,7 @@ CASES = (
     Case(
         "A quiet box for a team of four that uses Qwen3.6-35B-A3B, 32k each.",
         "buy qwen3.6-35b-a3b --users 4 --context 32k --min-speed 15 --budget 6000",
-        "Three billion active parameters make it quick wherever it fits; look at the column of noise.",
+        "Three billion active parameters make it quick wherever it fits; look at the watts, which is what one hears.",
     ),
     Case(
         "DeepSeek R1 itself, not a distillation, at home.",

@@ -22,6 +22,9 @@ from planner.units import gib, rate_text
 
 SMALLEST_BITS: Final = 2.6  # no useful mix of a whole model is smaller
 COMPUTER_WATTS: Final = 90.0  # of the computer around the cards, under load; an assumption
+# What cooling so much usually sounds like, of the whole computer; an assumption.
+QUIET_WATTS: Final = 200.0
+AUDIBLE_WATTS: Final = 500.0
 DEFAULT_MIN_SPEED: Final = 10.0
 MANY: Final = 7  # options beyond which a table says less
 STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
@@ -244,9 +247,9 @@ def _noise(offer: Offer, watts: float | None) -> str:
         return "server fans"
     if watts is None:
         return "unknown"
-    if watts <= 200:
+    if watts <= QUIET_WATTS:
         return "quiet"
-    return "audible" if watts <= 500 else "loud"
+    return "audible" if watts <= AUDIBLE_WATTS else "loud"
 
 
 def _cost(question: Question, offer: Offer, watts: float | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planner.advice.buy import BuyAnswer, Option, Question
+from planner.advice.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, Option, Question
 from planner.cli import completion
 from planner.cli.money_options import (
     CurrencyOption,
@@ -91,7 +91,9 @@ def buy(
         print_json(buy_document(question, answer, currency))
         return 0 if found else 1
     if format != PLAIN:
-        print_table(*_table(answer.best, question, currency), fmt=format)
+        rows, headers = _table(answer.best, question, currency)
+        rows = [[*row, option.noise] for row, option in zip(rows, answer.best, strict=True)]
+        print_table(rows, [*headers, "Noise"], fmt=format)
         return 0 if found else 1
     _print(question, answer, currency)
     return 0 if found else 1
@@ -112,10 +114,9 @@ def _table(
                 context_about(min(p.max_context for p in option.plans)),
                 range_text(option.speed) if plan.speed else "?",
                 f"{option.watts:.0f}" if option.watts else "?",
-                option.noise.removesuffix(" fans"),
             ]
         )
-    return rows, ["Buy", currency or "Price", "Quant", "Engine", "Max\ncontext", "Tokens/s", "Watts", "Noise"]
+    return rows, ["Buy", currency or "Price", "Quant", "Engine", "Max\ncontext", "Tokens/s", "Watts"]
 
 
 def _engines(option: Option) -> str:
@@ -134,9 +135,9 @@ def _around(options: Iterable[Option], currency: str) -> str:
         if offer.around and offer.around_price and offer.price is not None:
             counted.setdefault(offer.around, []).append(offer.around_price)
     said = [
-        f"a {what} ({money(min(prices), currency)}"
-        + (f" to {money(max(prices), currency)}" if max(prices) > min(prices) else "")
-        + ")"
+        f"a {what} ("
+        + (f"{money(min(prices), '')} to " if max(prices) > min(prices) else "")
+        + f"{money(max(prices), currency)})"
         for what, prices in sorted(counted.items())
     ]
     if not said:
@@ -205,6 +206,11 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_wrapped(f"Would do it too, but no price is known: {names}.")
     print_line()
     print_wrapped("Devices from before mid-2020 are left out: their drivers are being dropped.")
+    if answer.best:
+        print_wrapped(
+            f"Up to {QUIET_WATTS:.0f} W a computer is usually quiet, up to {AUDIBLE_WATTS:.0f} W audible, above "
+            "that loud; cards for data centres are made for the fans of a server."
+        )
     if around := _around([*answer.best, *answer.not_to_buy], currency):
         print_wrapped(around)
     print_wrapped("Prices are facts of their date and change; replace them with --price NAME=PRICE.")
