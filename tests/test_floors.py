@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "planner"
 FLOORS = [
     {"errors", "records"},
-    {"units", "data"},
+    {"units", "data", "words"},
     {"models", "hardware"},
     {"quant"},
     {"engines"},

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def models(
     search: Annotated[
         list[str] | None,
-        typer.Argument(help="Words that name, family, maker or licence must hold: 'qwen 27b', 'ibm', 'mit'."),
+        typer.Argument(
+            help="Words of name, maker, licence or ability, in any order: 'qwen 27b', 'ibm', 'mit vision'."
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Check every card: parameter counts and published file sizes.")

@@ -213,15 +213,17 @@ class Catalogue:
         return None if position is None else self._entries[position]
 
     def search(self, text: str) -> list[Entry]:
-        """Return the entries in whose id, name, family or vendor all the words occur."""
-        words = [normalise(word) for word in text.split()]
-        found = []
-        for entry in self._entries:
-            hay = normalise(f"{entry.id} {entry.short_name} {entry.family} {entry.vendor} {entry.licence}")
-            hay += " " + " ".join(normalise(t.tag) for t in entry.ollama)
-            if all(word in hay for word in words):
-                found.append(entry)
-        return found
+        """Return the entries whose names, maker, licence and abilities hold all the words."""
+        from planner.words import find
+
+        names = {
+            e.id: (
+                e.id, e.short_name, e.family, e.vendor, e.licence, *e.capabilities, *(t.tag for t in e.ollama)
+            )
+            for e in self._entries
+        }  # fmt: skip
+        found = set(find(text.split(), names))
+        return [e for e in self._entries if e.id in found]
 
     def near(self, ref: str, limit: int = 4) -> list[str]:
         """Return short names near a mistyped one: those that begin with it, the newest first, then the nearest."""

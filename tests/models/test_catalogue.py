@@ -181,6 +181,26 @@ def test_search_by_words() -> None:
     assert all("granite-4.0" in e.id for e in found)
 
 
+@pytest.mark.parametrize(
+    ("words", "there", "absent"),
+    [
+        ("xai", "grok-2", "MiniMax-M3"),  # not MiniMaxAI
+        ("8B llama", "Llama-3.1-8B", "Llama-3.1-70B"),
+        ("8b", "Qwen3-8B", "Kimi-Linear-48B-A3B"),
+        ("r1", "DeepSeek-R1", "Nemotron-3-Super-120B-A12B"),  # not supeR-120B
+        ("phi", "phi-4", "Phind-CodeLlama-34B-v2"),
+        ("vision mit", "DeepSeek-V4-Flash-Vision-Exp", "gpt-oss-20b"),
+        ("gemm", "gemma-4-31B", "gpt-oss-20b"),  # the beginning of a word, where nothing is called so
+        ("gptoss 20b", "gpt-oss-20b", "gpt-oss-120b"),
+        ("qwen3:30b-a3b", "Qwen3-30B-A3B", "Qwen3-32B"),
+    ],
+)
+def test_search_finds_what_is_meant(words: str, there: str, absent: str) -> None:
+    names = {e.short_name for e in load_catalogue().search(words)}
+    assert there in names
+    assert absent not in names
+
+
 def test_nothing_large_is_called_small(cards: list[ModelCard], entries: list[Entry]) -> None:
     """What a model is for is read by people who choose hardware: 60 billion parameters fit no edge device."""
     sizes = {e.id: e.total_params for e in entries}
