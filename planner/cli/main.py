@@ -38,6 +38,23 @@ COMMANDS: Final[dict[str, str]] = {
     "claims": "claims",
     "schema": "schema",
 }
+# One line each in the list of commands; more than this is cut there at 60 columns.
+SUMMARIES: Final[dict[str, str]] = {
+    "check": "What runs best here, and the command.",
+    "plan": "One model explained: memory, context, speed.",
+    "launch": "The command, or files, that start a model.",
+    "buy": "Which hardware to get for a model.",
+    "cost": "Own hardware against renting or an API.",
+    "compare": "Models side by side.",
+    "models": "The models that are known.",
+    "show": "One model in full, with sources.",
+    "profiles": "The hardware that --profile knows.",
+    "verify": "The prediction beside the real engine.",
+    "doctor": "What was detected, and from where.",
+    "bundle": "What a machine without network needs.",
+    "claims": "What articles say, checked.",
+    "schema": "The JSON schemas of --json.",
+}
 # What a terminal without these characters shows instead.
 PLAINER: Final = {"×": "x", "…": "...", "–": "-", "—": "-", "→": "->", "≤": "<=", "≥": ">=", "’": "'"}
 HELP: Final = (
@@ -77,7 +94,8 @@ def build_app(commands: Sequence[str]) -> typer.Typer:
     for name in commands:
         module = importlib.import_module(f"planner.cli.{COMMANDS[name]}")
         # Commands that take an engine's own settings let options through that typer does not know.
-        app.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(getattr(module, name))
+        settings = getattr(module, "CONTEXT_SETTINGS", None)
+        app.command(name, context_settings=settings, short_help=SUMMARIES[name])(getattr(module, name))
     return app
 
 

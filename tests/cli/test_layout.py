@@ -92,6 +92,13 @@ def test_no_screen_is_wider_than_the_terminal(
     assert [line for line in out.splitlines() if len(line) > columns and not line.startswith(COPIED)] == []
 
 
+def test_the_list_of_commands_is_not_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out = cli("--help").out
+    assert "..." not in out.split("Commands:")[1]
+    assert all(len(line) <= 60 for line in out.splitlines())
+
+
 @pytest.mark.parametrize("columns", [60, 80])
 def test_names_are_not_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
