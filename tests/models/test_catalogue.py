@@ -217,6 +217,12 @@ def test_reasoning_models_with_tools_are_known_as_such(name: str) -> None:
     assert {"tools", "reasoning"} <= set(find_entry(name).capabilities)
 
 
+@pytest.mark.parametrize("name", ["Kimi-K2-Instruct", "Qwen3-235B-A22B-Instruct-2507", "DeepSeek-V3"])
+def test_a_family_parser_makes_no_reasoning_model(name: str) -> None:
+    """A recipe of the whole family names a reasoning parser; these do not think."""
+    assert "reasoning" not in find_entry(name).capabilities
+
+
 @pytest.mark.parametrize("name", ["starcoder", "octocoder"])
 def test_starcoder_was_trained_with_8192_tokens(name: str) -> None:
     entry = find_entry(name)
