@@ -158,7 +158,7 @@ def spread_of(rows: Sequence[Row], close: Any, far: Any, levels: dict[str, dict[
     standard = res / np.exp(np.clip(x @ beta, -4.0, 0.3))
     near = np.arange(len(res)) % 2 == 0
     clean = w >= 1.0
-    low, high = np.quantile(standard[near & clean], (0.09, 0.91))
+    low, high = np.quantile(standard[near & clean], (0.10, 0.90))
     return Spread({n: round(float(b), 4) for n, b in zip(names, beta, strict=True)}, float(low), float(high))
 
 

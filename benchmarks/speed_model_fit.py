@@ -30,7 +30,7 @@ OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "hh", "C", "
 
 # Standard deviations of the levels, log scale; chosen by the errors on left-out rows and hardware.
 DECODE = {
-    "part": 0.8, "vendor": 0.15, "memory": 0.5, "vendor backend": 0.05, "generation": 0.03, "backend": 0.02,
+    "part": 0.8, "vendor": 0.08, "memory": 0.5, "vendor backend": 0.05, "generation": 0.03, "backend": 0.02,
     "card": 0.04, "card backend": 0.02, "engine": 0.4, "engine generation": 0.03, "kind": 0.06,
     "kind vendor": 0.03, "kind backend": 0.015, "year": 0.1, "covariate": 0.1, "method": 0.6, "variant": 0.3,
     "overhead": 1.2, "host kind": 0.25,
@@ -150,7 +150,7 @@ def predict(d: Design, beta: Any) -> tuple[Any, Any]:
     return np.log(total), t / total[d.owner]
 
 
-def fit(d: Design, keep: Any = None, beta: Any = None, iterations: int = 25) -> Any:
+def fit(d: Design, keep: Any = None, beta: Any = None, iterations: int = 60) -> Any:
     """Effects that explain the observations where `keep`; `beta` starts the iteration."""
     weight = d.weight if keep is None else d.weight * keep
     b = d.start.copy() if beta is None else beta.copy()

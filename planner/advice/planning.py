@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from planner.advice.stated_context import advised_shape, within_stated
 from planner.advice.utility import (
-    ENOUGH,
     Worth,
     comfortable_speed,
+    enough_speed,
     is_short,
     misses_speed,
     user_interval,
@@ -295,7 +295,7 @@ class _Search:
                     # Smaller ones only count from here on if they reach the speed that was asked for.
                     self._needs_speed = True
                     continue
-                if _bits(quant) < SIXTEEN_BITS or (tps is not None and tps >= ENOUGH):
+                if _bits(quant) < SIXTEEN_BITS or (tps is not None and tps >= enough_speed(self._workload)):
                     return
                 found = True
 

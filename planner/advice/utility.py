@@ -22,6 +22,8 @@ COMFORTABLE: Final = {
     UseCase.AGENTS: 20.0,
 }
 ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
+# With several users what one of them doesn't feel still serves the next: speed counts for this many times as much.
+SHARED: Final = 4.0
 POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
 POINTS_PER_HALVING: Final = 0.25  # share of the quality that one halving below comfort costs
 # Tokens below which a context is felt to be short: documents, thinking that runs to thousands of tokens,
@@ -82,12 +84,17 @@ def misses_speed(plan: Plan, workload: Workload) -> bool:
     return workload.min_speed is not None and tps is not None and tps < workload.min_speed
 
 
-def speed_share(tps: float, comfortable: float) -> float:
-    """Bonus (positive) or penalty for a decode speed, as a share of the quality; rises with tps."""
+def enough_speed(workload: Workload) -> float:
+    """Tokens/s for each user from which more is worth nothing."""
+    return ENOUGH * (SHARED if workload.users > 1 else 1.0)
+
+
+def speed_share(tps: float, comfortable: float, enough: float = ENOUGH) -> float:
+    """Bonus (positive) or penalty for a decode speed, as a share of the quality; rises with tps up to `enough`."""
     if tps <= 0:
         return -1.0
     if tps >= comfortable:
-        top = max(ENOUGH, comfortable)
+        top = max(enough, comfortable)
         return POINTS_PER_DOUBLING * math.log2(min(tps, top) / comfortable)
     return max(-1.0, -POINTS_PER_HALVING * math.log2(comfortable / tps))
 
@@ -110,7 +117,7 @@ def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Wo
         return Worth(score, quant_loss, 0.0, 0.0, 0.0, -math.inf)
     quality = max(score - quant_loss, 0.0)
     tps = user_speed(plan, workload) or comfortable_speed(workload)
-    speed_points = quality * speed_share(tps, comfortable_speed(workload))
+    speed_points = quality * speed_share(tps, comfortable_speed(workload), enough_speed(workload))
     context_points = quality * context_share(plan.max_context, workload)
     placement_points = -quality * HYBRID_PENALTY if plan.placement is Placement.HYBRID else 0.0
     total = quality + speed_points + context_points + placement_points
@@ -119,7 +126,8 @@ def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Wo
 
 def upper_bound(score: float, workload: Workload) -> float:
     """The most that any plan of a model with this score can be worth."""
-    return score * (1.0 + max(0.0, speed_share(ENOUGH, comfortable_speed(workload))))
+    enough = enough_speed(workload)
+    return score * (1.0 + max(0.0, speed_share(enough, comfortable_speed(workload), enough)))
 
 
 def is_usable(plan: Plan, workload: Workload) -> bool:
