@@ -106,25 +106,32 @@ class Pool:
         return offset
 
     def free(self, offset: int, size: int) -> None:
-        """Return an allocation, joined with the free blocks beside it."""
+        """Return an allocation, joined with the first free block that it touches and that one's neighbour.
+
+        Nothing is left out for an empty tensor (a batch without other sequences' states): where it touches no
+        free block it leaves an empty one, and blocks freed around that are never joined again.
+        """
         size = -(-size // self.align) * self.align
-        if size == 0:
-            return
         blocks = self.blocks
+        end = offset + size
+        for at, block in enumerate(blocks):
+            if block[0] + block[1] == offset:
+                block[1] += size
+                if at + 1 < len(blocks) and end == blocks[at + 1][0]:
+                    block[1] += blocks[at + 1][1]
+                    del blocks[at + 1]
+                return
+            if end == block[0]:
+                block[0] = offset
+                block[1] += size
+                if at and blocks[at - 1][0] + blocks[at - 1][1] == offset:
+                    blocks[at - 1][1] += block[1]
+                    del blocks[at]
+                return
         at = 0
         while at < len(blocks) and blocks[at][0] < offset:
             at += 1
-        if at > 0 and blocks[at - 1][0] + blocks[at - 1][1] == offset:
-            block = blocks[at - 1]
-            block[1] += size
-            if at < len(blocks) and block[0] + block[1] == blocks[at][0]:
-                block[1] += blocks[at][1]
-                del blocks[at]
-        elif at < len(blocks) and offset + size == blocks[at][0]:
-            blocks[at][0] = offset
-            blocks[at][1] += size
-        else:
-            blocks.insert(at, [offset, size])
+        blocks.insert(at, [offset, size])
 
 
 @dataclass(frozen=True, slots=True)
