@@ -179,10 +179,11 @@ class LlamaCpp:
         stored: Stored | None,
     ) -> Search:
         given: dict[str, Any] = {"n_parallel": max(workload.users, 1), **overrides}
-        given.setdefault("n_outputs_max", given["n_parallel"])
         if workload.use_case is UseCase.VISION and arch.vision is not None:
             given.setdefault("mmproj", True)
         settings = LlamaCppSettings.of(given)
+        if "n_outputs_max" not in given:
+            settings = replace(settings, n_outputs_max=settings.server_outputs)
         room = room_of(machine.host, experts=arch.is_moe)
         return Search(weight_table(arch, quant, stored), room, settings)
 

@@ -13,6 +13,7 @@ from typing import Final
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_graph_alloc import CPU_BUFFER, CUDA_BUFFER, BufferType, NotRepeatable, Repeat
 from planner.engines.llama_graph_build import Batch, Builder, Layer
+from planner.engines.llama_graph_draft import FOLLOWED, build_draft
 from planner.engines.llama_graph_layers import build
 from planner.engines.llama_graph_rough import rough_buffers
 from planner.engines.llama_graph_schedule import Scheduler
@@ -84,6 +85,38 @@ def _measure(
     except NotRepeatable:
         every = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
         return scheduler.measure(_graph(arch, table, placement, settings, context, batch, every).graph)
+
+
+def draft_buffers(
+    arch: Architecture,
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend = Backend.CUDA,
+    *,
+    sampled: bool = True,
+) -> ComputeBuffers | None:
+    """Return the buffers of the context that drafts with the model's own prediction layers, in bytes.
+
+    `settings` and `context` are the draft's: its cache types, one output a sequence, no snapshots. None where
+    the graph of such a layer isn't followed. Of several prediction layers the engine reserves for the first.
+    """
+    group = next((g for g in arch.groups if g.mtp), None)
+    if group is None or arch.gguf_arch not in FOLLOWED:
+        return None
+    outside = _outside_layer(table, placement)
+    batch, style = _batch(context), _style(arch)
+    builder = Builder(arch, style, settings, context, batch, outside, placement.n_devices)
+    (layer,) = _layers(arch, table, placement, [group.layers[0]])
+    try:
+        build_draft(
+            builder, layer, outside.need("token_embd.weight"), _head(table, placement), sampled=sampled
+        )
+    except KeyError:  # a tensor that the graph expects: it is another graph
+        return None
+    sizes = _scheduler(arch, placement, settings, backend).measure(builder.graph)
+    return ComputeBuffers(tuple(sizes[:-1]), sizes[-1])
 
 
 def flash_attention_stays(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
@@ -25,6 +26,8 @@ from planner.quant.formats import CPU_ALIGNMENT, QuantFormat, cuda_bytes, ggml_f
 from planner.records import dataclass
 from planner.units import round_up
 
+# The main context's cache of these has rows for the prediction layer too: llama_memory_hybrid without a filter
+_CACHED_PREDICTIONS: Final = frozenset({"bailingmoe3"})
 _SPARSE_RATIO, _HEAVY_RATIO = 4, 128  # DSV4_CSA_RATIO, DSV4_HCA_RATIO
 
 
@@ -51,7 +54,8 @@ def place_caches(
     widest_v = 0 if context.flash_attn else _widest_v(arch)
     kinds = (ggml_format(settings.cache_type_k), ggml_format(settings.cache_type_v))
     for group in arch.groups:
-        if group.mtp or not group.caches:
+        unused = group.mtp and not (group.in_gguf and arch.gguf_arch in _CACHED_PREDICTIONS)
+        if unused or not group.caches:
             continue
         counts = placement.counts(group) if settings.kv_offload else {HOST: group.count}
         for device, count in counts.items():

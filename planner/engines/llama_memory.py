@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.engines.llama_compute import exact
 from planner.engines.llama_compute_rules import ComputeBuffers
@@ -19,6 +19,9 @@ from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
 from planner.models.cache import RecurrentState
 from planner.records import dataclass, replace
+
+if TYPE_CHECKING:
+    from planner.engines.llama_draft import DraftMemory
 
 Measure = Callable[[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend], ComputeBuffers]
 
@@ -42,17 +45,37 @@ class LlamaMemory:
     caches: CacheBytes
     compute: ComputeBuffers
     output: int
+    draft: DraftMemory | None = None  # of the context that drafts, where there is one
+
+    def kv_of(self, index: int) -> int:
+        """Bytes of caches on one device, the draft's too."""
+        return self.caches.kv[index] + (self.draft.kv[index] if self.draft else 0)
+
+    def compute_of(self, index: int) -> int:
+        """Bytes of compute buffers on one device, the draft's too."""
+        return self.compute.devices[index] + (self.draft.compute.devices[index] if self.draft else 0)
+
+    @property
+    def kv_host(self) -> int:
+        """Bytes of caches on the host, the draft's too."""
+        return self.caches.kv_host + (self.draft.kv_host if self.draft else 0)
+
+    @property
+    def compute_host(self) -> int:
+        """Bytes of compute and output buffers on the host, the draft's too."""
+        drafts = self.draft.compute.host + self.draft.output if self.draft else 0
+        return self.compute.host + self.output + drafts
 
     def device_total(self, index: int) -> int:
         """Bytes on one device, without contexts and libraries."""
-        caches = self.caches.kv[index] + self.caches.state[index]
-        return self.weights.devices[index] + caches + self.compute.devices[index]
+        caches = self.kv_of(index) + self.caches.state[index]
+        return self.weights.devices[index] + caches + self.compute_of(index)
 
     @property
     def host_total(self) -> int:
         """Bytes on the host."""
         weights = self.weights.host + self.weights.repacked
-        return weights + self.caches.kv_host + self.caches.state_host + self.compute.host + self.output
+        return weights + self.kv_host + self.caches.state_host + self.compute_host
 
 
 def allocate(
@@ -86,7 +109,20 @@ def allocate(
             table, placement, settings, _computed(table, placement, settings, context, backend), backend
         ),
         output=output_bytes(arch, settings, context),
+        draft=_draft(table, placement, settings, context, backend) if settings.drafts else None,
     )
+
+
+def _draft(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> DraftMemory:
+    from planner.engines.llama_draft import draft_memory  # most plans don't draft
+
+    return draft_memory(table, placement, settings, context, backend)
 
 
 def _computed(

@@ -61,6 +61,7 @@ def build_of(version: str | None, model_released: str = "") -> Build:
 
 ALL_LAYERS: Final = 999
 MAX_SEQUENCES: Final = 256  # LLAMA_MAX_SEQ
+SPEC_TYPES: Final = ("none", "draft-mtp")  # of those that common/speculative.cpp has, what is planned here
 CACHE_TYPES: Final = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 
 
@@ -89,6 +90,10 @@ class LlamaCppSettings:
     swa_full: bool = False
     load_mtp: bool = False
     n_rs_seq: int = 0  # recurrent snapshots a sequence, as speculative decoding needs
+    spec_type: str = "none"  # none | draft-mtp: draft with the model's own prediction layers
+    spec_draft_n_max: int = 3  # tokens drafted at once
+    spec_draft_type_k: str = "f16"
+    spec_draft_type_v: str = "f16"
     repack_weights: bool = True
     embeddings: bool = False
     mmproj: bool = False  # the vision or audio projector is loaded too, in 16 bits
@@ -100,20 +105,42 @@ class LlamaCppSettings:
         """Return the defaults with these settings; InputError for an unknown name or an impossible value."""
         settings = replace(cls(), **typed(overrides, _DEFAULTS)) if overrides else cls()
         settings.check()
+        if settings.drafts:  # common_model_params_to_llama and need_n_rs_seq in common/
+            settings = replace(settings, load_mtp=True, n_rs_seq=settings.spec_draft_n_max)
         return settings
+
+    @property
+    def drafts(self) -> bool:
+        """True where a second context drafts with the model's own prediction layers."""
+        return self.spec_type == "draft-mtp"
+
+    @property
+    def server_outputs(self) -> int:
+        """Rows of logits that llama-server reserves: each slot's token and its drafts (server_output_limits)."""
+        drafted = self.spec_draft_n_max if self.drafts else 0
+        return max(min(self.n_batch, self.n_parallel * (1 + drafted)), 1)
 
     def check(self) -> None:
         """Raise InputError for a value that no llama.cpp would take."""
-        for name, low in (("n_ctx", 0), ("n_batch", 1), ("n_ubatch", 1), ("n_outputs_max", 0)):
+        lowest = (
+            ("n_ctx", 0),
+            ("n_batch", 1),
+            ("n_ubatch", 1),
+            ("n_outputs_max", 0),
+            ("spec_draft_n_max", 1),
+        )
+        for name, low in lowest:
             if getattr(self, name) < low:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be at least {low}")
         if not 1 <= self.n_parallel <= MAX_SEQUENCES:
             raise InputError(f"n_parallel is {self.n_parallel}, it must be 1 to {MAX_SEQUENCES}")
-        for name in ("cache_type_k", "cache_type_v"):
+        for name in ("cache_type_k", "cache_type_v", "spec_draft_type_k", "spec_draft_type_v"):
             if getattr(self, name) not in CACHE_TYPES:
                 raise InputError(f"{name} '{getattr(self, name)}' is not one of {', '.join(CACHE_TYPES)}")
         if self.flash_attn not in ("auto", "on", "off"):
             raise InputError(f"flash_attn '{self.flash_attn}' is not one of auto, on, off")
+        if self.spec_type not in SPEC_TYPES:
+            raise InputError(f"spec_type '{self.spec_type}' is not one of {', '.join(SPEC_TYPES)}")
         if self.split_mode not in ("none", "layer", "row"):
             raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
 

@@ -38,7 +38,12 @@ _DIRECT: Final = (
     "load_mtp",
 )
 _INVERTED: Final = {"kv_offload": "no_kv_offload", "op_offload": "no_op_offload"}
-_IGNORED: Final = frozenset({"n_outputs_max", "threads", "mmap", "embeddings", "n_rs_seq"})
+_IGNORED: Final = frozenset(
+    {
+        *("n_outputs_max", "threads", "mmap", "embeddings", "n_rs_seq"),
+        *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ _VALUES: Final[Mapping[str, str]] = {
     "cache_type_k": "-ctk",
     "cache_type_v": "-ctv",
     "threads": "-t",
+    "spec_draft_n_max": "--spec-draft-n-max",
+    "spec_draft_type_k": "-ctkd",
+    "spec_draft_type_v": "-ctvd",
 }
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "n_batch": 2048,
@@ -100,8 +103,8 @@ def llama_arguments(settings: Mapping[str, Any]) -> list[str]:
             words.append(flag)
     if settings.get("mmap") is False:
         words += ["-lm", "none"]
-    if settings.get("load_mtp") and settings.get("n_rs_seq"):
-        words += ["--spec-type", "draft-mtp", "--spec-draft-n-max", str(settings["n_rs_seq"])]
+    if settings.get("spec_type", "none") != "none":
+        words += ["--spec-type", settings["spec_type"]]
     return [*words, "-fit", "off"]
 
 

@@ -1,0 +1,169 @@
+"""The second context of llama.cpp that drafts with the model's own prediction layers (--spec-type draft-mtp).
+
+common_base_params_to_speculative and common_speculative_init_result in common/speculative.cpp, load_model in
+tools/server/server-context.cpp, the caches of LLAMA_CONTEXT_TYPE_MTP in src/llama-model.cpp and output_reserve
+in src/llama-context.cpp, llama.cpp b11434. The context shares the main model's weights; it has a cache of its
+prediction layers as long as the main one, in its own types, and compute buffers of their graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from planner.engines.llama_compute_rules import ComputeBuffers
+from planner.engines.llama_kv import cache_bytes
+from planner.engines.llama_placement import HOST, LayerPlacement
+from planner.engines.llama_settings import BUILD, Context, LlamaCppSettings, resolve
+from planner.engines.llama_weights import WeightTable
+from planner.errors import RefusedError, UnsupportedError
+from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture, LayerGroup
+from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
+from planner.quant.formats import CPU_ALIGNMENT, ggml_format
+from planner.records import dataclass, replace
+from planner.units import round_up
+
+# Architectures whose prediction layers b11434 has a graph for (LLM_GRAPH_TYPE_DECODER_MTP in src/models)
+_DRAFTING: Final = frozenset(
+    {
+        *("bailingmoe3", "cohere2moe", "deepseek2", "deepseek32", "deepseek4", "glm-dsa", "glm4moe"),
+        *("glm5-next", "hy_v3", "mimo2", "nemotron_h_moe", "qwen35", "qwen35moe", "qwen3next", "qwen4exp"),
+        "step35",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftMemory:
+    """Bytes that the draft context takes beside the main one's; `output` is what both output buffers gain."""
+
+    kv: tuple[int, ...]
+    kv_host: int
+    compute: ComputeBuffers
+    output: int
+
+
+def draft_memory(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend = Backend.CUDA,
+) -> DraftMemory:
+    """Return what drafting takes under these settings.
+
+    `context` is the main one. Raises RefusedError where the engine cannot draft with this model,
+    UnsupportedError where its graph isn't followed here.
+    """
+    arch = table.arch
+    kv = draft_caches(arch, placement, settings, context, backend)
+    own = _own(settings, context)
+    resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
+    compute = _compute(table, placement, own, resolved, backend)
+    return DraftMemory(kv[:-1], kv[-1], compute, _outputs(arch, context))
+
+
+def _own(settings: LlamaCppSettings, context: Context) -> LlamaCppSettings:
+    """The draft context's settings: as long as the main one, other cache types, one output a sequence."""
+    return replace(
+        settings,
+        n_ctx=context.n_ctx,
+        n_outputs_max=settings.n_parallel,
+        n_rs_seq=0,
+        embeddings=False,
+        cache_type_k=settings.spec_draft_type_k,
+        cache_type_v=settings.spec_draft_type_v,
+    )
+
+
+def _prediction_groups(arch: Architecture) -> list[LayerGroup]:
+    groups = [g for g in arch.groups if g.mtp and g.in_gguf]
+    if not groups:
+        raise RefusedError("context type MTP requested but model doesn't contain MTP layers")
+    if arch.gguf_arch not in _DRAFTING:
+        raise RefusedError(f"llama.cpp {BUILD} has no draft graph for {arch.gguf_arch}'s prediction layers")
+    names = {t.name for g in groups for t in g.tensors}
+    if arch.gguf_arch == "mimo2" and "attn_qkv.weight" not in names:
+        raise RefusedError("MIMO2 MTP requires fused attn_qkv: plan a GGUF file that has it")
+    return groups
+
+
+def draft_caches(
+    arch: Architecture,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend = Backend.CUDA,
+) -> tuple[int, ...]:
+    """Return the bytes of the prediction layers' caches by device, the host last.
+
+    Raises as draft_memory does. None of these layers has an indexer's cache.
+    """
+    sizes = [0] * (placement.n_devices + 1)
+    own = _own(settings, context)
+    resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
+    kinds = (ggml_format(own.cache_type_k), ggml_format(own.cache_type_v))
+    widest_v = 0 if resolved.flash_attn else _widest_v(arch)
+    for group in _prediction_groups(arch):
+        for i in group.layers:
+            home = placement.layers[i] if own.kv_offload else HOST
+            padded = home != HOST and backend in (Backend.CUDA, Backend.ROCM)
+            for spec in group.caches:
+                plain = replace(spec, indexer=None) if isinstance(spec, LatentAttention) else spec
+                sizes[home] += cache_bytes(plain, resolved, kinds, widest_v, cuda=padded)
+    return tuple(sizes)
+
+
+def _widest_v(arch: Architecture) -> int:
+    return max(
+        (s.v_elements for g in arch.groups for s in g.caches if isinstance(s, FullAttention | SlidingWindow)),
+        default=0,
+    )
+
+
+_KEPT: Final = 4096
+_buffers: dict[Hashable, tuple[WeightTable, ComputeBuffers]] = {}
+
+
+def _compute(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """The graph's buffers, kept: placements that a search tries mostly differ in other layers."""
+    layer = next(g.layers[0] for g in table.arch.groups if g.mtp)
+    whole = placement.n_gpu_layers > len(placement.layers)
+    key = (
+        *(id(table), placement.n_devices, placement.layers[0], placement.layers[layer], placement.output),
+        *(placement.moved.get(layer, ()), bool(placement.moved), whole, context, backend),
+        *(settings.cache_type_k, settings.cache_type_v, settings.flash_attn, settings.split_mode),
+        *(settings.kv_offload, settings.op_offload),
+    )
+    found = _buffers.get(key)
+    if found is None:
+        from planner.engines.llama_graph import draft_buffers
+
+        buffers = draft_buffers(table.arch, table, placement, settings, context, backend)
+        if buffers is None:
+            raise UnsupportedError(
+                f"the buffers of {table.arch.gguf_arch}'s prediction layers are not known; plan without spec_type"
+            )
+        if len(_buffers) > _KEPT:
+            _buffers.clear()
+        found = _buffers[key] = (table, buffers)  # holding the table keeps its id from being used again
+    return found[1]
+
+
+def _outputs(arch: Architecture, context: Context) -> int:
+    """Bytes that output buffers gain: rows of drafts and hidden states in the main one, all of the draft's.
+
+    Both are grown when first used. The main context hands on the hidden state of every token of a batch, the
+    draft's of each sequence's last, with room for what its sampler on the device returns.
+    """
+    first = round_up(4 * arch.vocab_size * context.n_seq_max, CPU_ALIGNMENT)
+    main = 4 * (arch.vocab_size * context.n_outputs_max + arch.hidden_size * context.n_batch)
+    draft = 4 * context.n_seq_max * (4 * arch.vocab_size + 1 + arch.hidden_size)
+    return round_up(main, CPU_ALIGNMENT) - first + round_up(draft, CPU_ALIGNMENT)
