@@ -76,6 +76,7 @@ def plan_document(plan: Plan) -> JsonObject:
         "max_concurrency": _number(plan.max_concurrency),
         "speed": None if plan.speed is None else speed_document(plan.speed),
         "command": plan.command,
+        "fit": None if plan.fit is None else {"reason": plan.fit.reason, "command": plan.fit.command},
         "env": dict(plan.env),
         "source": plan.source,
         "why": list(plan.why),

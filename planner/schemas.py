@@ -58,6 +58,13 @@ class MemoryDocument(Document):
     total: int = Field(ge=0)
 
 
+class FitDocument(Document):
+    """llama.cpp's own placement when it starts, where that does as well as the plan's flags or better."""
+
+    reason: str
+    command: str
+
+
 class PlanDocument(Document):
     """One complete answer."""
 
@@ -72,6 +79,7 @@ class PlanDocument(Document):
     max_concurrency: float = Field(ge=0)
     speed: SpeedDocument | None
     command: str
+    fit: FitDocument | None
     env: dict[str, str]
     source: str | None
     why: list[str]

@@ -93,7 +93,12 @@ def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> 
     if plan.fits:
         plan = replace(plan, speed=estimate_plan(plan, model.architecture, machine, workload))
     command = command_line(plan, model)
-    return replace(plan, command=command.command, env=dict(command.env), source=command.source)
+    plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
+    if plan.fit is None:
+        return plan
+    from planner.launching.shell import fit_command
+
+    return replace(plan, fit=replace(plan.fit, command=fit_command(plan, model, plan.fit)))
 
 
 def with_measurement(plan: Plan) -> Plan:

@@ -90,6 +90,8 @@ def launch(
         _print_launch(rendered, answer.engine)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
+    if answer.fit is not None and format == "shell":
+        diagnostic(f"note: {answer.fit.reason}; or let llama.cpp place it at start: {answer.fit.command}")
     if answer.engine == "vllm" and format != "sglang" and machine.detected:
         for line in _installed_vllm_differs():
             diagnostic(f"note: {line}")

@@ -79,6 +79,7 @@ def plan(
         ENGINE_NAMES,
         PLACEMENT_WORDS,
         print_command,
+        print_fit,
         print_machine,
         print_memory,
         print_reasons,
@@ -123,6 +124,7 @@ def plan(
         print_line()
         print_heading("Command")
         print_command(answer)
+        print_fit(answer)
     return 0 if answer.fits else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from planner.advice.utility import user_interval
@@ -164,6 +165,14 @@ def print_command(plan: Plan) -> None:
     for name, value in plan.env.items():
         print_line(f"export {name}={value}")
     print_line(style(plan.command, "cyan"))
+
+
+def print_fit(plan: Plan) -> None:
+    """Print the command that leaves the placement to llama.cpp, where that does as well or better, and why."""
+    if plan.fit is not None:
+        for line in textwrap.wrap(f"or let llama.cpp place it at start: {plan.fit.reason}", width() - 2):
+            print_line(f"# {line}")
+        print_line(plan.fit.command)
 
 
 def print_reasons(plan: Plan) -> None:

@@ -153,7 +153,8 @@ class LlamaCpp:
             stale = placement_reason(search, found)
             why = [*placement_reason(search, sure), *(line for line in why if line not in stale)]
         found = sure
-        return to_plan(model, quant, self.name, search, found, why, machine)
+        asked = workload.context is not None or "n_ctx" in overrides
+        return to_plan(model, quant, self.name, search, found, why, machine, asked=asked)
 
     def max_context(
         self,

@@ -8,10 +8,10 @@ from typing import Any, Final
 from planner.engines.llama_kv import place_caches
 from planner.engines.llama_search import Found, Room, Search, device_spare, spare_of
 from planner.engines.llama_settings import MAX_SEQUENCES, LlamaCppSettings, resolve
-from planner.engines.plan import DeviceMemory, Placement, Plan
+from planner.engines.plan import DeviceMemory, FitAdvice, Placement, Plan
 from planner.hardware.machine import Machine
 from planner.records import replace
-from planner.units import context_text, gib
+from planner.units import MIB, context_text, gib
 
 # Shown where they differ from the defaults.
 _SHOWN: Final = (
@@ -68,8 +68,17 @@ def placement_reason(search: Search, found: Found) -> list[str]:
 
 
 def to_plan(
-    model: str, quant: str, engine: str, search: Search, found: Found, why: list[str], machine: Machine
+    model: str,
+    quant: str,
+    engine: str,
+    search: Search,
+    found: Found,
+    why: list[str],
+    machine: Machine,
+    *,
+    asked: bool = True,
 ) -> Plan:
+    """Return the plan of what was found; `asked`: somebody asked for this context."""
     settings, trained = found.settings, search.arch.n_ctx_train
     if not found.memory.placement.n_devices:
         where = Placement.CPU
@@ -95,7 +104,36 @@ def to_plan(
         why=tuple(why),
         warnings=tuple(_warnings(search, found, trained)),
         machine=machine.name,
+        fit=fit_advice(search, found, machine, asked=asked),
     )
+
+
+_HELD: Final = 1 << 30  # bytes that others hold on a GPU, from which on they count
+
+
+def fit_advice(search: Search, found: Found, machine: Machine, *, asked: bool) -> FitAdvice | None:
+    """Return where --fit does as well or better: one GPU, nothing moved, and what is free there may change.
+
+    common_params_fit_impl in common/fit.cpp, llama.cpp b11434, places layers by what is free when the server
+    starts, which a plan for another machine cannot know. It looks at GPUs only, so that experts or shared
+    memory can overrun the RAM; over several GPUs it leaves half a layer a card unused; and it gives up where
+    tensors are overridden or split by rows or tensor-wise. There the plan's own flags are better.
+    """
+    settings, room = found.settings, search.room
+    if not found.fits or len(room.gpus) != 1 or room.unified or not found.memory.placement.n_devices:
+        return None
+    hybrid_experts = search.arch.is_moe and found.memory.placement.any_on_host
+    if hybrid_experts or found.memory.placement.moved or settings.mmproj or settings.n_gpu_layers == 0:
+        return None
+    gpu = room.gpus[0]
+    held = gpu.memory_total - gpu.memory_free - (gpu.memory_reserved or 0)
+    if not machine.detected:
+        reason = "what is free on the machine itself may differ from the profile"
+    elif held >= _HELD:
+        reason = f"other programs hold {gib(held)} of the GPU now, and may hold less or more when it starts"
+    else:
+        return None
+    return FitAdvice(reason, -(-room.overheads[0].high // MIB), not asked)
 
 
 def _longest_anywhere(search: Search, trained: int) -> int:

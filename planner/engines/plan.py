@@ -111,6 +111,16 @@ class SpeedEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class FitAdvice:
+    """Leaving the placement to llama.cpp's own --fit, where that does as well as the plan's flags or better."""
+
+    reason: str  # a clause
+    target: int  # MiB to leave free on the GPU, for what the engine doesn't count itself
+    shrinks: bool  # the context was nobody's wish: it may become shorter, or longer
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One complete answer."""
 
@@ -131,3 +141,4 @@ class Plan:
     machine: str = ""
     name: str = ""  # the model as people say it
     env: Mapping[str, str] = field(default_factory=dict)
+    fit: FitAdvice | None = None

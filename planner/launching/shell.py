@@ -1,7 +1,7 @@
 """The command lines of llama.cpp (llama-server) and Ollama, with the files and environment that they need.
 
 Flags are those of llama.cpp b11434 (common/arg.cpp); every one that the plan's memory rests on is printed, and
---fit is switched off, so that what was planned is what runs.
+--fit is switched off, so that what was planned is what runs. Where --fit does as well, there is a command for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import Plan
+from planner.engines.plan import FitAdvice, Plan
 from planner.launching.render import Launch
 from planner.models.model import Model
 
@@ -55,11 +55,35 @@ _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
 }
 # Who publishes GGUF files of everything, best kept up first.
 _PUBLISHERS: Final = ("ggml-org", "unsloth", "bartowski", "lmstudio-community")
+_FIT_CONTEXT: Final = 4096  # tokens a sequence that --fit keeps, rather than leave layers on the host
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 
 
 def llama_server(plan: Plan, model: Model) -> Launch:
     """Return llama-server's command for a plan."""
+    argv, source = _start(plan, model)
+    words = [*argv, *llama_arguments(plan.settings)]
+    return Launch(shlex.join(words), env=dict(plan.env), source=source)
+
+
+def fit_command(plan: Plan, model: Model, advice: FitAdvice) -> str:
+    """Return the command that leaves placement, and a context nobody asked for, to llama-server."""
+    left = {"n_gpu_layers", "tensor_split", "split_mode", "main_gpu"} | (
+        {"n_ctx"} if advice.shrinks else set()
+    )
+    kept = {name: value for name, value in plan.settings.items() if name not in left}
+    fit = [
+        "-fit",
+        "on",
+        "-fitt",
+        str(advice.target),
+        *(("-fitc", str(_FIT_CONTEXT)) if advice.shrinks else ()),
+    ]
+    return shlex.join([*_start(plan, model)[0], *_flags(kept), *fit])
+
+
+def _start(plan: Plan, model: Model) -> tuple[list[str], str | None]:
+    """The command with its model, and where that comes from."""
     argv, source = ["llama-server"], None
     if model.path is not None:
         argv += ["-m", model.path]
@@ -76,11 +100,15 @@ def llama_server(plan: Plan, model: Model) -> Launch:
             argv += ["-m", f"{_file_stem(model)}-{plan.quant}.gguf"]
     if source is not None and model.path is None and not plan.settings.get("mmproj"):
         argv.append("--no-mmproj")  # the projector's memory is not part of the plan
-    return Launch(shlex.join([*argv, *llama_arguments(plan.settings)]), env=dict(plan.env), source=source)
+    return argv, source
 
 
 def llama_arguments(settings: Mapping[str, Any]) -> list[str]:
     """Return the flags that make a plan's settings true."""
+    return [*_flags(settings), "-fit", "off"]
+
+
+def _flags(settings: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for name, flag in _VALUES.items():
         value = settings.get(name)
@@ -105,7 +133,7 @@ def llama_arguments(settings: Mapping[str, Any]) -> list[str]:
         words += ["-lm", "none"]
     if settings.get("spec_type", "none") != "none":
         words += ["--spec-type", settings["spec_type"]]
-    return [*words, "-fit", "off"]
+    return words
 
 
 def gguf_repository(model: Model, quant: str) -> str | None:
