@@ -79,8 +79,24 @@ def plan(
         workload or Workload(),
         engine=engine,
         quant=quant,
-        overrides=settings or {},
+        overrides=_with_draft(settings or {}),
     )
+
+
+def _with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Load the draft model that the settings name (llama.cpp's spec_draft_model)."""
+    named = settings.get("spec_draft_model")
+    if not isinstance(named, str):
+        return settings
+    from planner.engines.base import DraftModel, Stored
+    from planner.launching.shell import gguf_repository
+
+    model = load_model(named)
+    quant = model.quant or "Q8_0"
+    repository = gguf_repository(model, quant)
+    source = model.path or (f"{repository}:{quant}" if repository else f"{model.name.lower()}-{quant}.gguf")
+    stored = None if model.tensors is None else Stored(model.file_bytes, model.tensors)
+    return {**settings, "spec_draft_model": DraftModel(model.name, model.architecture, quant, source, stored)}
 
 
 def recommend(

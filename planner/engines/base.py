@@ -29,6 +29,19 @@ class Stored:
     tensors: tuple[TensorInfo, ...] | None = None  # every tensor of a GGUF: full names, stored types
 
 
+class DraftModel:
+    """A smaller model that drafts for another one; an object is equal to itself alone."""
+
+    __slots__ = ("arch", "name", "quant", "source", "stored")
+
+    def __init__(self, name: str, arch: Architecture, quant: str, source: str, stored: Stored | None) -> None:
+        self.name = name
+        self.arch = arch
+        self.quant = quant
+        self.source = source  # a path, or a Hugging Face repository and a quantisation
+        self.stored = stored
+
+
 class Engine(Protocol):
     """One engine's rules: pure functions of architecture, quantisation, machine and workload.
 

@@ -233,6 +233,8 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
         threads=None,
         mmproj=False,
         mmap=True,
+        spec_type="none",
+        spec_draft_model=None,
     )
 
 

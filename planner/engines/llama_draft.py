@@ -1,9 +1,10 @@
-"""The second context of llama.cpp that drafts with the model's own prediction layers (--spec-type draft-mtp).
+"""The second context of llama.cpp that drafts: with the model's own prediction layers (--spec-type draft-mtp), or
+with a smaller model (-md, --spec-type draft-simple).
 
 common_base_params_to_speculative and common_speculative_init_result in common/speculative.cpp, load_model in
 tools/server/server-context.cpp, the caches of LLAMA_CONTEXT_TYPE_MTP in src/llama-model.cpp and output_reserve
-in src/llama-context.cpp, llama.cpp b11434. The context shares the main model's weights; it has a cache of its
-prediction layers as long as the main one, in its own types, and compute buffers of their graph.
+in src/llama-context.cpp, llama.cpp b11434. It has a cache as long as the main one, in its own types, and compute
+buffers of its own; with the model's prediction layers it shares the weights.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_kv import cache_bytes
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import BUILD, Context, LlamaCppSettings, resolve
-from planner.engines.llama_weights import WeightTable
+from planner.engines.llama_weights import WeightTable, weight_table
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup
@@ -33,13 +34,19 @@ _DRAFTING: Final = frozenset(
     }
 )
 
+_VOCABULARY: Final = 128  # SPEC_VOCAB_MAX_SIZE_DIFFERENCE
+
 
 @dataclass(frozen=True, slots=True)
 class DraftMemory:
-    """Bytes that the draft context takes beside the main one's; `output` is what both output buffers gain."""
+    """Bytes that the draft context takes beside the main one's, by device, the host last.
 
+    `output` is what both output buffers gain, in (pinned) host memory.
+    """
+
+    weights: tuple[int, ...]
     kv: tuple[int, ...]
-    kv_host: int
+    state: tuple[int, ...]
     compute: ComputeBuffers
     output: int
 
@@ -51,17 +58,56 @@ def draft_memory(
     context: Context,
     backend: Backend = Backend.CUDA,
 ) -> DraftMemory:
-    """Return what drafting takes under these settings.
+    """Return what drafting with the model's own prediction layers takes; their weights are the main model's.
 
     `context` is the main one. Raises RefusedError where the engine cannot draft with this model,
     UnsupportedError where its graph isn't followed here.
     """
     arch = table.arch
-    kv = draft_caches(arch, placement, settings, context, backend)
+    kv = _caches(arch, placement, settings, context, backend)
     own = _own(settings, context)
     resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
     compute = _compute(table, placement, own, resolved, backend)
-    return DraftMemory(kv[:-1], kv[-1], compute, _outputs(arch, context))
+    none = (0,) * len(kv)
+    return DraftMemory(none, kv, none, compute, _outputs(arch, context))
+
+
+def draft_model(arch: Architecture, settings: LlamaCppSettings) -> tuple[WeightTable, LlamaCppSettings]:
+    """Return the weights and the settings of the context of a draft model; `settings` with the main n_ctx.
+
+    It has its own number of layers on devices and cache types, and shares the rest, the split among devices
+    too. Raises RefusedError where the vocabularies cannot be each other's (common_speculative_are_compatible;
+    the tokens themselves aren't compared here).
+    """
+    model = settings.spec_draft_model
+    assert model is not None
+    if abs(arch.vocab_size - model.arch.vocab_size) > _VOCABULARY:
+        raise RefusedError(
+            f"draft model vocab must closely match target model: {model.name} has {model.arch.vocab_size}"
+            f" tokens, not {arch.vocab_size}"
+        )
+    own = replace(
+        settings,
+        n_outputs_max=settings.n_parallel,
+        n_gpu_layers=settings.spec_draft_ngl,
+        n_cpu_moe=0,
+        cpu_moe=False,
+        override_tensor=(),
+        cache_type_k=settings.spec_draft_type_k,
+        cache_type_v=settings.spec_draft_type_v,
+        spec_type="none",
+        spec_draft_model=None,
+        embeddings=False,
+        mmproj=False,
+    )
+    return weight_table(model.arch, model.quant, model.stored), own
+
+
+def more_outputs(arch: Architecture, context: Context) -> int:
+    """Bytes that the main output buffer gains when every drafted token has a row of logits."""
+    rows = context.n_outputs_max, context.n_seq_max
+    wide, first = (round_up(4 * arch.vocab_size * n, CPU_ALIGNMENT) for n in rows)
+    return wide - first
 
 
 def _own(settings: LlamaCppSettings, context: Context) -> LlamaCppSettings:
@@ -89,17 +135,14 @@ def _prediction_groups(arch: Architecture) -> list[LayerGroup]:
     return groups
 
 
-def draft_caches(
+def _caches(
     arch: Architecture,
     placement: LayerPlacement,
     settings: LlamaCppSettings,
     context: Context,
     backend: Backend = Backend.CUDA,
 ) -> tuple[int, ...]:
-    """Return the bytes of the prediction layers' caches by device, the host last.
-
-    Raises as draft_memory does. None of these layers has an indexer's cache.
-    """
+    """The prediction layers' caches by device, the host last; none of them has an indexer's."""
     sizes = [0] * (placement.n_devices + 1)
     own = _own(settings, context)
     resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)

@@ -47,18 +47,36 @@ class LlamaMemory:
     output: int
     draft: DraftMemory | None = None  # of the context that drafts, where there is one
 
+    def weights_of(self, index: int) -> int:
+        """Bytes of weights on one device, the draft's too."""
+        return self.weights.devices[index] + (self.draft.weights[index] if self.draft else 0)
+
     def kv_of(self, index: int) -> int:
         """Bytes of caches on one device, the draft's too."""
         return self.caches.kv[index] + (self.draft.kv[index] if self.draft else 0)
+
+    def state_of(self, index: int) -> int:
+        """Bytes of recurrent state on one device, the draft's too."""
+        return self.caches.state[index] + (self.draft.state[index] if self.draft else 0)
 
     def compute_of(self, index: int) -> int:
         """Bytes of compute buffers on one device, the draft's too."""
         return self.compute.devices[index] + (self.draft.compute.devices[index] if self.draft else 0)
 
     @property
+    def weights_host(self) -> int:
+        """Bytes of weights on the host, the draft's too."""
+        return self.weights.host + self.weights.repacked + (self.draft.weights[-1] if self.draft else 0)
+
+    @property
     def kv_host(self) -> int:
         """Bytes of caches on the host, the draft's too."""
-        return self.caches.kv_host + (self.draft.kv_host if self.draft else 0)
+        return self.caches.kv_host + (self.draft.kv[-1] if self.draft else 0)
+
+    @property
+    def state_host(self) -> int:
+        """Bytes of recurrent state on the host, the draft's too."""
+        return self.caches.state_host + (self.draft.state[-1] if self.draft else 0)
 
     @property
     def compute_host(self) -> int:
@@ -68,14 +86,13 @@ class LlamaMemory:
 
     def device_total(self, index: int) -> int:
         """Bytes on one device, without contexts and libraries."""
-        caches = self.kv_of(index) + self.caches.state[index]
-        return self.weights.devices[index] + caches + self.compute_of(index)
+        caches = self.kv_of(index) + self.state_of(index)
+        return self.weights_of(index) + caches + self.compute_of(index)
 
     @property
     def host_total(self) -> int:
         """Bytes on the host."""
-        weights = self.weights.host + self.weights.repacked
-        return weights + self.kv_host + self.caches.state_host + self.compute_host
+        return self.weights_host + self.kv_host + self.state_host + self.compute_host
 
 
 def allocate(
@@ -100,7 +117,7 @@ def allocate(
         placement, weights = _placed(table, settings, devices, build)
     else:
         weights = _weigh(table, settings, devices, placement)
-    return LlamaMemory(
+    memory = LlamaMemory(
         context=context,
         placement=placement,
         weights=weights,
@@ -109,20 +126,29 @@ def allocate(
             table, placement, settings, _computed(table, placement, settings, context, backend), backend
         ),
         output=output_bytes(arch, settings, context),
-        draft=_draft(table, placement, settings, context, backend) if settings.drafts else None,
     )
+    return replace(memory, draft=_draft(table, settings, devices, memory)) if settings.drafts else memory
 
 
 def _draft(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
+    table: WeightTable, settings: LlamaCppSettings, devices: Devices, main: LlamaMemory
 ) -> DraftMemory:
-    from planner.engines.llama_draft import draft_memory  # most plans don't draft
+    """What the context that drafts takes, once the main one is there."""
+    from planner.engines import llama_draft as drafts  # most plans don't draft
 
-    return draft_memory(table, placement, settings, context, backend)
+    if settings.spec_draft_model is None:
+        return drafts.draft_memory(table, main.placement, settings, main.context, devices.backend)
+    own_table, own = drafts.draft_model(table.arch, replace(settings, n_ctx=main.context.n_ctx))
+    left = tuple(max(f - main.device_total(i), 1) for i, f in enumerate(devices.free))
+    found = allocate(own_table, own, Devices(left, devices.backend, devices.cpu))
+    caches = found.caches
+    return drafts.DraftMemory(
+        weights=(*found.weights.devices, found.weights.host + found.weights.repacked),
+        kv=(*caches.kv, caches.kv_host),
+        state=(*caches.state, caches.state_host),
+        compute=found.compute,
+        output=found.output + drafts.more_outputs(table.arch, main.context),
+    )
 
 
 def _computed(

@@ -42,6 +42,10 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         return _numbers(name, value)
     if name == "override_tensor":
         return _pairs(name, value)
+    if name == "spec_draft_model":
+        if isinstance(value, str | int | float):
+            raise InputError(f"spec_draft_model '{value}' has to be loaded first, as planner.plan does")
+        return value
     if isinstance(default, bool):
         return _switch(name, value)
     if isinstance(default, int) or default is None:

@@ -17,7 +17,7 @@ from planner.units import MIB, context_text, gib
 _SHOWN: Final = (
     *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
     *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
-    *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v"),
+    *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v", "spec_draft_ngl"),
 )
 
 
@@ -151,18 +151,15 @@ def _concurrency(search: Search, found: Found) -> float:
     count = settings.n_parallel + 1
     more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
     context = resolve(search.arch, more, search.room.devices.backend)
-    where = (found.memory.placement, search.room.devices.backend)
-    then = place_caches(search.arch, more, context, *where)
+    then = place_caches(search.arch, more, context, found.memory.placement, search.room.devices.backend)
     now = found.memory.caches
     rests = []
     added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]
-    if settings.drafts:
-        from planner.engines.llama_draft import draft_caches
-
-        contexts = ((settings, found.memory.context), (more, context))
-        one, two = (draft_caches(search.arch, where[0], s, c, where[1]) for s, c in contexts)
-        added = [n + b - a for n, a, b in zip(added, one, two, strict=True)]
     state = [b - a for a, b in zip((*now.state, now.state_host), (*then.state, then.state_host), strict=True)]
+    draft = found.memory.draft
+    if draft is not None:  # its caches grow by as much with every sequence
+        added = [n + kv // settings.n_parallel for n, kv in zip(added, draft.kv, strict=True)]
+        state = [n + kept // settings.n_parallel for n, kept in zip(state, draft.state, strict=True)]
     for device, kv, kept in zip(_holders(found), added, state, strict=True):
         if kv + kept > 0:
             rests.append(max(device_spare(device), 0) / (kv + kept))
@@ -181,7 +178,9 @@ def _warnings(search: Search, found: Found, trained: int) -> list[str]:
         warnings.append("This mix is no public rule: weights are those of the nearest public one.")
     if found.settings.mmproj:
         warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
-    if found.settings.drafts:
+    if found.settings.spec_draft_model is not None:
+        warnings.append("The speed is without what drafting saves.")
+    elif found.settings.drafts:
         warnings.append(
             "Drafting needs a GGUF that holds the prediction layers: not every publisher keeps them."
             " The speed is without what it saves."
@@ -214,6 +213,8 @@ def public_settings(settings: LlamaCppSettings, room: Room, found: Found) -> dic
         shown["threads"] = threads
     if settings.drafts:
         shown["spec_draft_n_max"] = settings.spec_draft_n_max
+    if settings.spec_draft_model is not None:
+        shown["spec_draft_model"] = settings.spec_draft_model.source
     plain = LlamaCppSettings()
     for key in _SHOWN:
         value = getattr(settings, key)

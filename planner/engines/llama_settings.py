@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from planner.engines.base import DraftModel
 from planner.engines.llama_options import NEGATED, typed
 from planner.errors import InputError, RefusedError
 from planner.hardware.machine import Backend
@@ -61,7 +62,11 @@ def build_of(version: str | None, model_released: str = "") -> Build:
 
 ALL_LAYERS: Final = 999
 MAX_SEQUENCES: Final = 256  # LLAMA_MAX_SEQ
-SPEC_TYPES: Final = ("none", "draft-mtp")  # of those that common/speculative.cpp has, what is planned here
+SPEC_TYPES: Final = (
+    "none",
+    "draft-mtp",
+    "draft-simple",
+)  # of those that common/speculative.cpp has, what is planned here
 CACHE_TYPES: Final = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 
 
@@ -90,7 +95,11 @@ class LlamaCppSettings:
     swa_full: bool = False
     load_mtp: bool = False
     n_rs_seq: int = 0  # recurrent snapshots a sequence, as speculative decoding needs
-    spec_type: str = "none"  # none | draft-mtp: draft with the model's own prediction layers
+    spec_type: str = (
+        "none"  # none | draft-mtp: the model's own prediction layers | draft-simple: a smaller model
+    )
+    spec_draft_model: DraftModel | None = None
+    spec_draft_ngl: int = ALL_LAYERS
     spec_draft_n_max: int = 3  # tokens drafted at once
     spec_draft_type_k: str = "f16"
     spec_draft_type_v: str = "f16"
@@ -104,15 +113,17 @@ class LlamaCppSettings:
     def of(cls, overrides: Mapping[str, Any]) -> LlamaCppSettings:
         """Return the defaults with these settings; InputError for an unknown name or an impossible value."""
         settings = replace(cls(), **typed(overrides, _DEFAULTS)) if overrides else cls()
+        if settings.spec_draft_model is not None and settings.spec_type == "none":
+            settings = replace(settings, spec_type="draft-simple")
         settings.check()
-        if settings.drafts:  # common_model_params_to_llama and need_n_rs_seq in common/
+        if settings.spec_type == "draft-mtp":  # common_model_params_to_llama and need_n_rs_seq in common/
             settings = replace(settings, load_mtp=True, n_rs_seq=settings.spec_draft_n_max)
         return settings
 
     @property
     def drafts(self) -> bool:
-        """True where a second context drafts with the model's own prediction layers."""
-        return self.spec_type == "draft-mtp"
+        """True where a second context drafts."""
+        return self.spec_type != "none"
 
     @property
     def server_outputs(self) -> int:
@@ -141,6 +152,11 @@ class LlamaCppSettings:
             raise InputError(f"flash_attn '{self.flash_attn}' is not one of auto, on, off")
         if self.spec_type not in SPEC_TYPES:
             raise InputError(f"spec_type '{self.spec_type}' is not one of {', '.join(SPEC_TYPES)}")
+        if (self.spec_type == "draft-simple") != (self.spec_draft_model is not None):
+            raise InputError(
+                "spec_draft_model goes with spec_type draft-simple: a smaller model that drafts; draft-mtp drafts"
+                " with the model's own layers"
+            )
         if self.split_mode not in ("none", "layer", "row"):
             raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
 

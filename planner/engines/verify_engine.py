@@ -42,6 +42,7 @@ _IGNORED: Final = frozenset(
     {
         *("n_outputs_max", "threads", "mmap", "embeddings", "n_rs_seq"),
         *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v"),
+        *("spec_draft_model", "spec_draft_ngl"),
     }
 )
 

@@ -31,6 +31,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "cache_type_v": "-ctv",
     "threads": "-t",
     "spec_draft_n_max": "--spec-draft-n-max",
+    "spec_draft_ngl": "-ngld",
     "spec_draft_type_k": "-ctkd",
     "spec_draft_type_v": "-ctvd",
 }
@@ -131,6 +132,9 @@ def _flags(settings: Mapping[str, Any]) -> list[str]:
             words.append(flag)
     if settings.get("mmap") is False:
         words += ["-lm", "none"]
+    draft = settings.get("spec_draft_model")
+    if draft is not None:
+        words += ["-md" if draft.endswith(".gguf") else "-hfd", draft]
     if settings.get("spec_type", "none") != "none":
         words += ["--spec-type", settings["spec_type"]]
     return words

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+import planner
 from planner.engines.base import get_engine
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_settings import LlamaCppSettings
@@ -39,7 +40,7 @@ def test_draft_contexts_are_the_engines_to_the_byte(model: str) -> None:
         memory = _allocated(model, how["quant"], {**how["settings"], **DRAFTS}, how["devices"])
         assert memory.draft is not None
         found[name] = {
-            "cache": [*memory.draft.kv, memory.draft.kv_host],
+            "cache": list(memory.draft.kv),
             "compute": [*memory.draft.compute.devices, memory.draft.compute.host],
         }
     assert found == expected
@@ -111,3 +112,57 @@ def test_a_plan_that_drafts_counts_it_and_its_command_says_so() -> None:
     words = " ".join(llama_arguments(drafts.settings))
     assert "--spec-type draft-mtp" in words and "--spec-draft-n-max 3" in words
     assert "--spec" not in " ".join(llama_arguments(plain.settings))
+
+
+def _with_model(draft: str, **overrides: Any) -> Plan:
+    settings = {"spec_draft_model": draft, "cache_type_k": "q8_0", "cache_type_v": "q8_0", **overrides}
+    return planner.plan(
+        "Qwen/Qwen3-32B",
+        "rtx-4090",
+        Workload(context=8192),
+        engine="llama.cpp",
+        quant="Q4_K_M",
+        settings=settings,
+    )
+
+
+def test_a_draft_model_is_counted_whole_beside_the_main_one() -> None:
+    drafts = _with_model("qwen3-0.6b").memory
+    plain = planner.plan(
+        "Qwen/Qwen3-32B",
+        "rtx-4090",
+        Workload(context=8192),
+        engine="llama.cpp",
+        quant="Q4_K_M",
+        settings={"cache_type_k": "q8_0", "cache_type_v": "q8_0", "n_outputs_max": 4},
+    ).memory
+    alone = _allocated("Qwen/Qwen3-0.6B", "Q8_0", {"n_ctx": 8192})
+    for one, both, more, extra in (
+        (plain.devices[0], drafts.devices[0], alone.weights.devices[0], alone.compute.devices[0]),
+        (plain.devices[1], drafts.devices[1], alone.weights_host, alone.compute_host),
+    ):
+        assert both.weights - one.weights == more
+        rows = 0 if both.kind == "gpu" else 3 * 4 * 151936  # logits of drafted tokens
+        assert both.compute - one.compute == extra + rows
+    assert drafts.devices[0].kv_cache - plain.devices[0].kv_cache == alone.caches.kv[0]
+
+
+def test_a_draft_model_has_its_own_layers_and_cache_types() -> None:
+    small = _with_model("qwen3-0.6b", spec_draft_type_k="q8_0", spec_draft_type_v="q8_0")
+    assert small.memory.devices[0].kv_cache < _with_model("qwen3-0.6b").memory.devices[0].kv_cache
+    away = _with_model("qwen3-0.6b", spec_draft_ngl=0)
+    assert away.memory.devices[0].weights < small.memory.devices[0].weights
+    words = llama_arguments(away.settings)
+    assert words[words.index("-ngld") + 1] == "0" and words[words.index("-hfd") + 1].endswith(":Q8_0")
+    assert "--spec-type draft-simple" in " ".join(words)
+
+
+def test_a_draft_model_needs_the_same_vocabulary() -> None:
+    with pytest.raises(RefusedError, match="vocab must closely match"):
+        _with_model("llama-3.2-1b")
+
+
+@pytest.mark.parametrize("bad", [{"spec_type": "draft-simple"}, {"spec_draft_model": "qwen3-0.6b"}])
+def test_a_draft_model_has_to_be_named_and_loaded(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="spec_draft_model"):
+        LlamaCppSettings.of(bad)
