@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from planner.engines.llama_compute import exact
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_kv import CacheBytes, output_bytes, place_caches
+from planner.engines.llama_loading import PlacedWeights, place_weights
 from planner.engines.llama_placement import LayerPlacement, place
 from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSettings, resolve
-from planner.engines.llama_weights import PlacedWeights, WeightTable, place_weights
+from planner.engines.llama_weights import WeightTable
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
 from planner.models.cache import RecurrentState

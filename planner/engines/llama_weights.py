@@ -1,7 +1,6 @@
-"""Weights of a GGUF model in llama.cpp: bytes a layer, and where a placement puts them.
+"""Weights of a GGUF model in llama.cpp: bytes a layer under one quantisation.
 
-create_tensor in src/llama-model-loader.cpp, LLM_TENSOR_INFOS in src/llama-arch.cpp and
-ggml_repack_get_optimal_repack_type in ggml/src/ggml-cpu/repack.cpp, llama.cpp b11434.
+Where a placement puts them is in planner.engines.llama_loading.
 """
 
 from __future__ import annotations
@@ -12,45 +11,23 @@ from itertools import accumulate
 from typing import Final
 
 from planner.engines.base import Stored
-from planner.engines.llama_placement import HOST, LayerPlacement, is_expert_name
+from planner.engines.llama_placement import is_expert_name
 from planner.errors import InputError
-from planner.hardware.machine import Backend, Cpu
-from planner.models.architecture import Architecture, LayerGroup
-from planner.models.tensors import Role, TensorInfo
+from planner.models.architecture import Architecture
+from planner.models.tensors import TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
 from planner.quant.mixes import GroupTypes, Mix, MixTypes, find_mix, mix_types, nearest_mix
 from planner.records import dataclass
 from planner.units import round_up
 
-# LLM_TENSOR_LAYER_INPUT: always on the host
-_INPUT: Final = frozenset({"token_embd", "position_embd", "token_types", "per_layer_token_embd"})
-# LLM_TENSOR_LAYER_REPEATING without a layer number: created for layer 0
-_FIRST_LAYER: Final = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"})
-# created for every layer: one copy on each device that has one
-_EVERY_LAYER: Final = frozenset({"rope_freqs", "rope_factors_long", "rope_factors_short"})
-# The output is created before the embeddings, so that a shared tensor is held twice on the host too.
-_TWO_COPIES: Final = frozenset({"gemma3n", "gemma4"})
-_X86_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})  # AVX2; Q2_K with AVX-512
-_ARM_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4", "Q8_0"})  # dotprod
-
 _METADATA: Final = 8 << 20  # a header's vocabulary and tensor list: 2 to 16 MiB
 
 
 @lru_cache(maxsize=16384)
-def _sizes(shape: tuple[int, ...], kind: str) -> tuple[int, int, int]:
-    """Bytes in a CUDA buffer, in a host buffer, in a file."""
+def tensor_sizes(shape: tuple[int, ...], kind: str) -> tuple[int, int, int]:
+    """Return bytes in a CUDA buffer, in a host buffer, in a file."""
     fmt = ggml_format(kind)
     return cuda_bytes(shape, fmt), host_bytes(shape, fmt), tensor_bytes(shape, fmt)
-
-
-@lru_cache(maxsize=8192)
-def _repackable(shape: tuple[int, ...], kind: str, expert: bool, arm: bool, avx512: bool) -> bool:
-    dims = len(shape) - (len(shape) > 2 and shape[2] == 1)
-    if dims != (3 if expert else 2) or shape[1] % 8:
-        return False
-    if arm:
-        return kind in _ARM_REPACKED
-    return kind in _X86_REPACKED or (kind == "Q2_K" and avx512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +77,7 @@ class WeightTable:
         group = self.arch.groups[self.group_of[layer]]
         wanted = set(names)
         return sum(
-            self._scaled(_sizes(t.shape, self.kind(layer, t.name))[0 if cuda else 1])
+            self._scaled(tensor_sizes(t.shape, self.kind(layer, t.name))[0 if cuda else 1])
             for t in group.tensors
             if t.name in wanted
         )
@@ -111,15 +88,6 @@ class WeightTable:
     def outside(self) -> Iterable[tuple[TensorInfo, str]]:
         """Tensors outside the layers with their types."""
         return zip(self.arch.tensors, self.types.outside, strict=True)
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedWeights:
-    """Bytes that each device, the host's plain buffer and its repacked buffer hold."""
-
-    devices: tuple[int, ...]
-    host: int
-    repacked: int = 0
 
 
 _tables: dict[tuple[int, str, int | None, int, bool | None], tuple[object, object, WeightTable]] = {}
@@ -168,12 +136,12 @@ def _sums(arch: Architecture, types: MixTypes) -> tuple[int, Bytes, Bytes, tuple
     n = sum(g.count for g in arch.groups)
     cuda, host, expert_cuda, expert_host = [0] * n, [0] * n, [0] * n, [0] * n
     group_of = [0] * n
-    total = sum(_sizes(t.shape, k)[2] for t, k in zip(arch.tensors, types.outside, strict=True))
+    total = sum(tensor_sizes(t.shape, k)[2] for t, k in zip(arch.tensors, types.outside, strict=True))
     for at, (group, kinds) in enumerate(zip(arch.groups, types.groups, strict=True)):
         fixed = [0, 0, 0, 0]
         for tensor, kind in zip(group.tensors, kinds, strict=True):
             if isinstance(kind, str):
-                a, b, c = _sizes(tensor.shape, kind)
+                a, b, c = tensor_sizes(tensor.shape, kind)
                 fixed[0] += a
                 fixed[1] += b
                 total += c * group.count
@@ -182,7 +150,7 @@ def _sums(arch: Architecture, types: MixTypes) -> tuple[int, Bytes, Bytes, tuple
                     fixed[3] += b
                 continue
             for i, each in zip(group.layers, kind, strict=True):
-                a, b, c = _sizes(tensor.shape, each)
+                a, b, c = tensor_sizes(tensor.shape, each)
                 cuda[i] += a
                 host[i] += b
                 total += c
@@ -219,125 +187,6 @@ def _file_types(arch: Architecture, tensors: Sequence[TensorInfo]) -> MixTypes:
     return MixTypes(tuple(kind(t.name) for t in arch.tensors), tuple(groups))
 
 
-def place_weights(
-    table: WeightTable,
-    placement: LayerPlacement,
-    backend: Backend = Backend.CUDA,
-    *,
-    load_mtp: bool = False,
-    repack: Cpu | None = None,
-) -> PlacedWeights:
-    """Return what each device and the host hold; `repack`: the processor that repacks, None for none."""
-    cuda = backend in (Backend.CUDA, Backend.ROCM)
-    devices, host = [0] * placement.n_devices, 0
-    sizes = table.layers.cuda if cuda else table.layers.host
-    skipped = frozenset(() if load_mtp else (i for g in table.arch.groups if g.mtp for i in g.layers))
-    for i, device in enumerate(placement.layers):
-        if i in skipped:
-            continue
-        if device == HOST:
-            host += table.layers.host[i]
-        else:
-            devices[device] += sizes[i]
-        for moved in placement.moved.get(i, ()):
-            out, into = _moved_bytes(table, i, device, moved.names, moved.device, cuda)
-            if device == HOST:
-                host -= out
-            else:
-                devices[device] -= out
-            if moved.device == HOST:
-                host += into
-            else:
-                devices[moved.device] += into
-    host += _place_outside(table, placement, devices, cuda)
-    repacked = 0
-    if repack is not None and placement.n_devices == 0:
-        again, repacked = _repacked(table, repack, skipped)
-        host -= again
-    return PlacedWeights(tuple(devices), host, repacked)
-
-
-def _moved_bytes(
-    table: WeightTable, layer: int, home: int, names: frozenset[str], target: int, cuda: bool
-) -> tuple[int, int]:
-    """Bytes that leave a layer's home, and that they take where they go."""
-    group = table.arch.groups[table.group_of[layer]]
-    out_cuda, into_cuda = cuda and home != HOST, cuda and target != HOST
-    if names == _expert_names(group):
-        at_cuda, at_host = table.experts.cuda[layer], table.experts.host[layer]
-        return at_cuda if out_cuda else at_host, at_cuda if into_cuda else at_host
-    return (
-        table.bytes_of(layer, names, cuda=out_cuda),
-        table.bytes_of(layer, names, cuda=into_cuda),
-    )
-
-
-_expert_sets: dict[int, tuple[LayerGroup, frozenset[str]]] = {}
-
-
-def _expert_names(group: LayerGroup) -> frozenset[str]:
-    hit = _expert_sets.get(id(group))
-    if hit is None:
-        if len(_expert_sets) > 8192:
-            _expert_sets.clear()
-        hit = (group, frozenset(t.name for t in group.tensors if is_expert_name(t.name)))
-        _expert_sets[id(group)] = hit
-    return hit[1]
-
-
-def _place_outside(table: WeightTable, placement: LayerPlacement, devices: list[int], cuda: bool) -> int:
-    """Add embeddings, output and shared tables to the devices; return the host's part."""
-    host = 0
-    scaled = (lambda s: s) if table.scale == 1.0 else (lambda s: int(s * table.scale))
-    lfm2 = (table.arch.gguf_arch or "").startswith("lfm2")
-    for tensor, kind in table.outside():
-        in_cuda, in_host, _ = (scaled(s) for s in _sizes(tensor.shape, kind))
-        stem = tensor.name.removesuffix(".weight").removesuffix(".bias")
-        if stem in _INPUT:
-            host += in_host
-            if stem == "token_embd" and table.arch.tied_embeddings:
-                if placement.output != HOST:
-                    devices[placement.output] += in_cuda if cuda else in_host
-                elif table.arch.gguf_arch in _TWO_COPIES:
-                    host += in_host
-            continue
-        if stem in _EVERY_LAYER:
-            homes = set(placement.layers)
-        elif stem in _FIRST_LAYER and not (lfm2 and stem == "token_embd_norm"):
-            homes = {placement.layers[0]}
-        else:
-            homes = {placement.output}
-        for home in homes:
-            if home == HOST:
-                host += in_host
-            else:
-                devices[home] += in_cuda if cuda else in_host
-    return host
-
-
-def _repacked(table: WeightTable, cpu: Cpu, skipped: frozenset[int]) -> tuple[int, int]:
-    """Bytes that leave the plain host buffer for the repacked one, and what that one holds."""
-    arm = (cpu.architecture or "").startswith(("arm", "aarch"))
-    avx512 = "avx512f" in cpu.features
-    moved = repacked = 0
-    for group, kinds in zip(table.arch.groups, table.types.groups, strict=True):
-        if group.layers[0] in skipped:
-            continue
-        for tensor, kind in zip(group.tensors, kinds, strict=True):
-            for each, times in [(kind, group.count)] if isinstance(kind, str) else [(k, 1) for k in kind]:
-                if _repackable(tensor.shape, each, tensor.is_expert, arm, avx512):
-                    moved += times * _sizes(tensor.shape, each)[1]
-    repacked = moved
-    for tensor, kind in table.outside():
-        is_output = tensor.role is Role.OUTPUT and tensor.name == "output.weight"
-        is_tied = table.arch.tied_embeddings and tensor.role is Role.TOKEN_EMBD
-        if (is_output or is_tied) and _repackable(tensor.shape, kind, False, arm, avx512):
-            size = _sizes(tensor.shape, kind)[1]
-            repacked += size
-            moved += size if is_output else 0  # the input table stays where it is
-    return moved, repacked
-
-
 def cumulative(sizes: Sequence[int]) -> list[int]:
     """Prefix sums: cumulative(x)[k] is the sum of the first k."""
     return [0, *accumulate(sizes)]
@@ -352,11 +201,9 @@ def quant_names(arch: Architecture) -> tuple[Mix, ...]:
 
 __all__ = [
     "Bytes",
-    "PlacedWeights",
     "WeightTable",
     "cumulative",
     "find_mix",
-    "place_weights",
     "quant_names",
     "weight_table",
 ]

@@ -11,6 +11,7 @@ from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_settings import Build, LlamaCppSettings, build_of, resolve
 from planner.engines.llama_weights import weight_table
 from planner.errors import InputError, RefusedError
+from planner.models.catalogue import find_entry
 from planner.models.tensors import TensorInfo
 from tests.engines.llama_shapes import shape
 
@@ -133,7 +134,7 @@ def test_row_split_is_gone() -> None:
         {"n_parallel": 0},
         {"cache_type_k": "q3_0"},
         {"flash_attn": "maybe"},
-        {"split_mode": "tensor"},
+        {"split_mode": "diagonal"},
     ],
 )
 def test_impossible_settings(settings: dict[str, Any]) -> None:
@@ -182,3 +183,22 @@ def test_a_private_mix_is_scaled_to_the_published_size() -> None:
     memory = allocate(table, LlamaCppSettings.of({"n_ctx": 4096}), Devices((FREE,)))
     assert not table.exact
     assert memory.weights.devices[0] + memory.weights.host == pytest.approx(size, rel=0.002)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"), [("tencent/Hy3", 180653010944), ("stepfun-ai/Step-3.5-Flash", 118423879936)]
+)
+def test_feed_forwards_of_some_prediction_layers_are_loaded_anyway(model: str, weights: int) -> None:
+    """src/models/hy-v3.cpp and step35.cpp create them without TENSOR_SKIP."""
+    table = weight_table(find_entry(model).architecture(), "Q4_K_M")
+    settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1})
+    assert allocate(table, settings, Devices((FREE,))).weights.devices == (weights,)
+
+
+def test_prediction_layers_without_a_graph_are_never_loaded() -> None:
+    table = weight_table(find_entry("LGAI-EXAONE/K-EXAONE-236B-A23B").architecture(), "Q4_K_M")
+    plain, asked = (
+        allocate(table, LlamaCppSettings.of({"n_ctx": 4096, "load_mtp": on}), Devices((FREE,)))
+        for on in (False, True)
+    )
+    assert plain.weights == asked.weights
