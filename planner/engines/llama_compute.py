@@ -181,6 +181,7 @@ def _tabled(
         and not settings.embeddings
         and not settings.load_mtp
         and not settings.swa_full
+        and settings.split_mode != "tensor"
         and context.flash_attn
         and (context.n_ubatch, context.n_seq_max, context.n_outputs_max) == (UBATCH, 1, 1)
         and not context.unified

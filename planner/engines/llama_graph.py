@@ -174,7 +174,7 @@ def _scheduler(
         cuda=cuda,
         pipelined=_pipelined(placement, settings),
         op_offload=settings.op_offload,
-        experts=arch.is_moe,
+        experts=arch.is_moe and settings.split_mode != "tensor",  # which optimises no graph
     )
 
 

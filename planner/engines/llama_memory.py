@@ -113,22 +113,54 @@ def allocate(
     if settings.split_mode == "row" and len(devices.free) > 1:
         # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
         raise RefusedError("device CUDA0 does not support split buffers")
+    cut = settings.split_mode == "tensor" and bool(devices.free)
+    if cut:
+        settings = _cut_settings(table, settings)
     context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
     if placement is None:
         placement, weights = _placed(table, settings, devices, build)
     else:
         weights = _weigh(table, settings, devices, placement)
+    compute = measure(
+        table, placement, settings, _computed(table, placement, settings, context, backend), backend
+    )
     memory = LlamaMemory(
         context=context,
         placement=placement,
         weights=weights,
-        caches=place_caches(arch, settings, context, placement, backend),
-        compute=measure(
-            table, placement, settings, _computed(table, placement, settings, context, backend), backend
-        ),
+        caches=caches_of(table, settings, context, placement, devices),
+        compute=_everywhere(compute, len(devices.free)) if cut else compute,
         output=output_bytes(arch, settings, context),
     )
     return replace(memory, draft=_draft(table, settings, devices, memory)) if settings.drafts else memory
+
+
+def caches_of(
+    table: WeightTable,
+    settings: LlamaCppSettings,
+    context: Context,
+    placement: LayerPlacement,
+    devices: Devices,
+) -> CacheBytes:
+    """Return the caches and states on each device and the host."""
+    if settings.split_mode == "tensor" and devices.free:
+        from planner.engines.llama_tensor_split import split_caches
+
+        return split_caches(table, settings, context, placement, len(devices.free), devices.backend)
+    return place_caches(table.arch, settings, context, placement, devices.backend)
+
+
+def _cut_settings(table: WeightTable, settings: LlamaCppSettings) -> LlamaCppSettings:
+    """The settings as -sm tensor has them: one device that stands for all, on which the host's weights are no use."""
+    from planner.engines.llama_tensor_split import check_tensor_split
+
+    check_tensor_split(table.arch, settings)
+    return replace(settings, flash_attn="on", op_offload=False)
+
+
+def _everywhere(compute: ComputeBuffers, n_devices: int) -> ComputeBuffers:
+    """The buffers of one device on each of several."""
+    return ComputeBuffers(compute.devices * n_devices, compute.host)
 
 
 def _draft(
@@ -195,7 +227,9 @@ def _placed(
     )
     found = _placements.get(key)
     if found is None:
-        placement = place(table.arch, settings, devices.free, build)
+        cut = settings.split_mode == "tensor" and bool(devices.free)
+        free = (sum(devices.free),) if cut else devices.free
+        placement = place(table.arch, replace(settings, tensor_split=()) if cut else settings, free, build)
         if len(_placements) > _KEPT:
             _placements.clear()
         # holding table and processor keeps their ids from being used again
@@ -207,5 +241,10 @@ def _placed(
 def _weigh(
     table: WeightTable, settings: LlamaCppSettings, devices: Devices, placement: LayerPlacement
 ) -> PlacedWeights:
+    if settings.split_mode == "tensor" and devices.free:
+        from planner.engines.llama_tensor_split import split_weights
+
+        n = len(devices.free)
+        return split_weights(table, placement, settings, n, devices.backend, load_mtp=settings.load_mtp)
     cpu = devices.cpu if settings.repack_weights and not devices.free else None
     return place_weights(table, placement, devices.backend, load_mtp=settings.load_mtp, repack=cpu)

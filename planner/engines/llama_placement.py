@@ -68,7 +68,8 @@ class LayerPlacement:
         return counts
 
 
-def _float32(value: float) -> float:
+def float32(value: float) -> float:
+    """Return a number rounded to single precision."""
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
@@ -90,7 +91,7 @@ def place(
             return HOST
         if n_devices == 1:
             return 0
-        return min(bisect_right(splits, _float32((i - start) / ngl)), n_devices - 1)
+        return min(bisect_right(splits, float32((i - start) / ngl)), n_devices - 1)
 
     devices = tuple(device_of(i) for i in range(n_layer + 1))
     return LayerPlacement(
@@ -119,9 +120,9 @@ def _splits(settings: LlamaCppSettings, free: tuple[int, ...]) -> tuple[float, .
         weights = [float(f) for f in free] if any(free) else [1.0] * n
     total, sums = 0.0, []
     for weight in weights:
-        total = _float32(total + _float32(weight))
+        total = float32(total + float32(weight))
         sums.append(total)
-    return tuple(_float32(s / total) for s in sums)
+    return tuple(float32(s / total) for s in sums)
 
 
 def _shares(splits: tuple[float, ...]) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from planner.engines.llama_kv import place_caches
+from planner.engines.llama_memory import caches_of
 from planner.engines.llama_search import Found, Room, Search, device_spare, spare_of
 from planner.engines.llama_settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.engines.plan import DeviceMemory, FitAdvice, Placement, Plan
@@ -151,7 +151,7 @@ def _concurrency(search: Search, found: Found) -> float:
     count = settings.n_parallel + 1
     more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
     context = resolve(search.arch, more, search.room.devices.backend)
-    then = place_caches(search.arch, more, context, found.memory.placement, search.room.devices.backend)
+    then = caches_of(search.table, more, context, found.memory.placement, search.room.devices)
     now = found.memory.caches
     rests = []
     added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]
@@ -178,6 +178,11 @@ def _warnings(search: Search, found: Found, trained: int) -> list[str]:
         warnings.append("This mix is no public rule: weights are those of the nearest public one.")
     if found.settings.mmproj:
         warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
+    if found.settings.split_mode == "tensor" and found.memory.placement.n_devices:
+        warnings.append(
+            "llama.cpp calls -sm tensor experimental. What its devices exchange isn't counted, and the speed is"
+            " that of -sm layer."
+        )
     if found.settings.spec_draft_model is not None:
         warnings.append("The speed is without what drafting saves.")
     elif found.settings.drafts:

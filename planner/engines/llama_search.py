@@ -251,7 +251,7 @@ class Search:
             yield self.evaluate(replace(base, n_gpu_layers=0))
             return
         everything = replace(base, n_gpu_layers=ALL_LAYERS)
-        if len(self.room.gpus) > 1:
+        if len(self.room.gpus) > 1 and everything.split_mode != "tensor":
             yield from self._single(everything)
         yield self._balanced(everything)
 

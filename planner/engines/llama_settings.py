@@ -87,7 +87,7 @@ class LlamaCppSettings:
     n_cpu_moe: int = 0
     cpu_moe: bool = False
     override_tensor: tuple[tuple[str, str], ...] = ()  # (pattern, buffer type), first match wins
-    split_mode: str = "layer"  # none | layer | row
+    split_mode: str = "layer"  # none | layer | row | tensor
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
     kv_offload: bool = True
@@ -157,8 +157,8 @@ class LlamaCppSettings:
                 "spec_draft_model goes with spec_type draft-simple: a smaller model that drafts; draft-mtp drafts"
                 " with the model's own layers"
             )
-        if self.split_mode not in ("none", "layer", "row"):
-            raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row")
+        if self.split_mode not in ("none", "layer", "row", "tensor"):
+            raise InputError(f"split_mode '{self.split_mode}' is not one of none, layer, row, tensor")
 
 
 _DEFAULTS: Final[dict[str, Any]] = {
