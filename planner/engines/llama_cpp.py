@@ -182,8 +182,11 @@ class LlamaCpp:
         given: dict[str, Any] = {"n_parallel": max(workload.users, 1), **overrides}
         if workload.use_case is UseCase.VISION and arch.vision is not None:
             given.setdefault("mmproj", True)
+        drafts = "spec_type" in given or "spec_draft_model" in given
+        if not drafts:
+            given.setdefault("n_outputs_max", given["n_parallel"])
         settings = LlamaCppSettings.of(given)
-        if "n_outputs_max" not in given:
+        if drafts and "n_outputs_max" not in given:
             settings = replace(settings, n_outputs_max=settings.server_outputs)
         room = room_of(machine.host, experts=arch.is_moe)
         return Search(weight_table(arch, quant, stored), room, settings)

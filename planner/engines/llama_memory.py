@@ -48,52 +48,34 @@ class LlamaMemory:
     output: int
     draft: DraftMemory | None = None  # of the context that drafts, where there is one
 
-    def weights_of(self, index: int) -> int:
-        """Bytes of weights on one device, the draft's too."""
-        return self.weights.devices[index] + (self.draft.weights[index] if self.draft else 0)
+    def device(self, index: int) -> tuple[int, int, int, int]:
+        """Bytes of weights, caches, states and compute buffers on one device, the draft's too."""
+        weights, kv = self.weights.devices[index], self.caches.kv[index]
+        state, compute = self.caches.state[index], self.compute.devices[index]
+        draft = self.draft
+        if draft is not None:
+            weights, kv = weights + draft.weights[index], kv + draft.kv[index]
+            state, compute = state + draft.state[index], compute + draft.compute.devices[index]
+        return weights, kv, state, compute
 
-    def kv_of(self, index: int) -> int:
-        """Bytes of caches on one device, the draft's too."""
-        return self.caches.kv[index] + (self.draft.kv[index] if self.draft else 0)
-
-    def state_of(self, index: int) -> int:
-        """Bytes of recurrent state on one device, the draft's too."""
-        return self.caches.state[index] + (self.draft.state[index] if self.draft else 0)
-
-    def compute_of(self, index: int) -> int:
-        """Bytes of compute buffers on one device, the draft's too."""
-        return self.compute.devices[index] + (self.draft.compute.devices[index] if self.draft else 0)
-
-    @property
-    def weights_host(self) -> int:
-        """Bytes of weights on the host, the draft's too."""
-        return self.weights.host + self.weights.repacked + (self.draft.weights[-1] if self.draft else 0)
-
-    @property
-    def kv_host(self) -> int:
-        """Bytes of caches on the host, the draft's too."""
-        return self.caches.kv_host + (self.draft.kv[-1] if self.draft else 0)
-
-    @property
-    def state_host(self) -> int:
-        """Bytes of recurrent state on the host, the draft's too."""
-        return self.caches.state_host + (self.draft.state[-1] if self.draft else 0)
-
-    @property
-    def compute_host(self) -> int:
-        """Bytes of compute and output buffers on the host, the draft's too."""
-        drafts = self.draft.compute.host + self.draft.output if self.draft else 0
-        return self.compute.host + self.output + drafts
+    def host(self) -> tuple[int, int, int, int]:
+        """The same on the host; output buffers count as compute buffers."""
+        weights, kv = self.weights.host + self.weights.repacked, self.caches.kv_host
+        state, compute = self.caches.state_host, self.compute.host + self.output
+        draft = self.draft
+        if draft is not None:
+            weights, kv = weights + draft.weights[-1], kv + draft.kv[-1]
+            state, compute = state + draft.state[-1], compute + draft.compute.host + draft.output
+        return weights, kv, state, compute
 
     def device_total(self, index: int) -> int:
         """Bytes on one device, without contexts and libraries."""
-        caches = self.kv_of(index) + self.state_of(index)
-        return self.weights_of(index) + caches + self.compute_of(index)
+        return sum(self.device(index))
 
     @property
     def host_total(self) -> int:
         """Bytes on the host."""
-        return self.weights_host + self.kv_host + self.state_host + self.compute_host
+        return sum(self.host())
 
 
 def allocate(

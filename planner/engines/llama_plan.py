@@ -104,7 +104,7 @@ def to_plan(
         why=tuple(why),
         warnings=tuple(_warnings(search, found, trained)),
         machine=machine.name,
-        fit=fit_advice(search, found, machine, asked=asked),
+        fit=None if search.sketch else fit_advice(search, found, machine, asked=asked),
     )
 
 

@@ -365,14 +365,15 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
             devices.append(DeviceMemory(gpu.name, "gpu", available=room.devices.free[i]))
             continue
         overhead = room.overheads[i]
-        idle = memory.device_total(i) == 0
+        weights, kv_cache, state, compute = memory.device(i)
+        idle = weights + kv_cache + state + compute == 0
         device = DeviceMemory(
             name=gpu.name,
             kind="gpu",
-            weights=memory.weights_of(i) + (0 if i else projector),
-            kv_cache=memory.kv_of(i),
-            state=memory.state_of(i),
-            compute=memory.compute_of(i),
+            weights=weights + (0 if i else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
             overhead=overhead.low if idle else overhead.expected,
             overhead_high=overhead.expected if idle else overhead.high,
             available=room.devices.free[i],
@@ -380,14 +381,15 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
         devices.append(device)
         if gpu.unified:
             shared += device.total
+    weights, kv_cache, state, compute = memory.host()
     devices.append(
         DeviceMemory(
             name=room.host.cpu.name,
             kind="cpu",
-            weights=memory.weights_host + (0 if used else projector),
-            kv_cache=memory.kv_host,
-            state=memory.state_host,
-            compute=memory.compute_host,
+            weights=weights + (0 if used else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
             overhead=HOST_OVERHEAD.expected,
             overhead_high=HOST_OVERHEAD.high,
             available=max(room.host.ram_available - shared, 0),

@@ -139,7 +139,7 @@ def test_a_draft_model_is_counted_whole_beside_the_main_one() -> None:
     alone = _allocated("Qwen/Qwen3-0.6B", "Q8_0", {"n_ctx": 8192})
     for one, both, more, extra in (
         (plain.devices[0], drafts.devices[0], alone.weights.devices[0], alone.compute.devices[0]),
-        (plain.devices[1], drafts.devices[1], alone.weights_host, alone.compute_host),
+        (plain.devices[1], drafts.devices[1], alone.host()[0], alone.host()[3]),
     ):
         assert both.weights - one.weights == more
         rows = 0 if both.kind == "gpu" else 3 * 4 * 151936  # logits of drafted tokens
