@@ -12,7 +12,7 @@ from typing import Final
 from planner.engines.llama_graph_build import Builder, Layer
 from planner.engines.llama_graph_feed import experts, shared
 from planner.engines.llama_graph_layers import decoder_layer, mix
-from planner.engines.llama_graph_styles import Late
+from planner.engines.llama_graph_styles import Late, Rope
 from planner.engines.llama_graph_tensor import (
     F32,
     I32,
@@ -65,7 +65,8 @@ def build_draft(
     if arch == "nemotron_h_moe":
         cur = _nemotron(b, layer, cur)
     else:
-        b.style = replace(b.style, late=Late.LAST_LAYER)
+        rope = Rope.ALWAYS if arch == "cohere2moe" else b.style.rope
+        b.style = replace(b.style, late=Late.LAST_LAYER, rope=rope)
         layer.last = early
         cur = decoder_layer(b, layer, cur)
     head, name = output
