@@ -95,7 +95,9 @@ def allocate(
     if settings.split_mode == "row" and len(devices.free) > 1:
         # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
         raise RefusedError("device CUDA0 does not support split buffers")
-    cut = settings.split_mode == "tensor" and bool(devices.free)
+    cut = settings.split_mode == "tensor"
+    if cut and not devices.free:
+        raise RefusedError("LLAMA_SPLIT_MODE_TENSOR needs >= 1 devices")
     if cut:
         settings = _cut_settings(table, settings)
     context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
@@ -125,7 +127,7 @@ def caches_of(
     devices: Devices,
 ) -> CacheBytes:
     """Return the caches and states on each device and the host."""
-    if settings.split_mode == "tensor" and devices.free:
+    if settings.split_mode == "tensor":
         from planner.engines.llama_tensor_split import split_caches
 
         return split_caches(table, settings, context, placement, len(devices.free), devices.backend)
@@ -209,7 +211,7 @@ def _placed(
     )
     found = _placements.get(key)
     if found is None:
-        cut = settings.split_mode == "tensor" and bool(devices.free)
+        cut = settings.split_mode == "tensor"
         free = (sum(devices.free),) if cut else devices.free
         placement = place(table.arch, replace(settings, tensor_split=()) if cut else settings, free, build)
         if len(_placements) > _KEPT:
@@ -223,7 +225,7 @@ def _placed(
 def _weigh(
     table: WeightTable, settings: LlamaCppSettings, devices: Devices, placement: LayerPlacement
 ) -> PlacedWeights:
-    if settings.split_mode == "tensor" and devices.free:
+    if settings.split_mode == "tensor":
         from planner.engines.llama_tensor_split import split_weights
 
         n = len(devices.free)

@@ -268,7 +268,8 @@ class Search:
         found = self._fewest(lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n), self.n_layer)
         if found is not None:
             yield found
-        yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+        if base.split_mode != "tensor":
+            yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
 
     def _single(self, settings: LlamaCppSettings) -> Iterator[Found]:
         """Everything on the roomiest GPU alone: no split, no hop between cards."""

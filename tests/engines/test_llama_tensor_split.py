@@ -70,3 +70,22 @@ def test_a_plan_keeps_the_mode_that_was_asked_for_and_says_what_it_is() -> None:
     assert host.weights > 0 and plan.max_concurrency > 1
     assert "-sm tensor" in plan.command and "-fit off" in plan.command
     assert any("experimental" in warning for warning in plan.warnings)
+
+
+def test_it_needs_a_device() -> None:
+    table = weight_table(find_entry("meta-llama/Llama-3.1-8B-Instruct").architecture(), "Q8_0")
+    with pytest.raises(RefusedError, match="needs >= 1 devices"):
+        allocate(table, LlamaCppSettings.of({"split_mode": "tensor"}), Devices(()))
+
+
+def test_what_is_too_large_for_the_gpus_alone_is_split_with_the_host_or_does_not_fit() -> None:
+    for model, fits in (("llama-3.3-70b", True), ("qwen3-235b-a22b", False)):
+        plan = planner.plan(
+            model,
+            "rtx-4060-ti-16gb x2",
+            Workload(context=8192),
+            engine="llama.cpp",
+            quant="Q4_K_M",
+            settings={"split_mode": "tensor"},
+        )
+        assert plan.fits is fits and plan.settings["split_mode"] == "tensor"
