@@ -13,6 +13,7 @@ from planner.cli.output import (
     print_table,
     print_wrapped,
     style,
+    width,
 )
 from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
