@@ -48,8 +48,8 @@ MACHINES: Final = (
     *("raspberry-pi-5-8gb", "h100-80gb", "8x h200", "a100-80gb", "l40s", "t4"),
 )
 # Graphics memory and RAM (GiB) of machines that people build themselves
-OWN: Final = ((6, 16), (8, 32), (12, 64), (16, 64), (24, 128))
-BARE: Final = (8, 16, 32, 64)  # RAM (GiB) of machines without a GPU
+OWN: Final = ((6, 16), (8, 16), (8, 32), (10, 32), (12, 32), (12, 64), (16, 32), (16, 64), (24, 64), (24, 128), (32, 64))
+BARE: Final = (8, 16, 24, 32, 48, 64, 96, 128)  # RAM (GiB) of machines without a GPU
 QUESTIONS: Final = ((1, None), (8, 32768), (1, 32768))  # users, context
 USE_CASES: Final = (UseCase.GENERAL, UseCase.CODING, UseCase.VISION)
 POINTS: Final = (
