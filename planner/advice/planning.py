@@ -157,7 +157,9 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
 def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     """Add the quantised checkpoints that are published for a catalogue model, largest first.
 
-    Sixteen bits, and eight made of them while loading, only where there is a checkpoint to load them from.
+    A format that the model itself is published in comes before all others: what is made of it is no closer to it,
+    however many bits it takes. Sixteen bits, and eight made of them while loading, only where there is a checkpoint
+    to load them from.
     """
     if model.entry is None:
         return offered
@@ -167,7 +169,8 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     whole = not own or model.id.lower().endswith("-bf16") or bool(_WHOLE & {*own, *listed})
     alone = not whole and bool(listed) and not model.architecture.quantization
     names = listed if alone else dict.fromkeys((*offered, *listed))
-    return tuple(sorted(names, key=lambda q: -CHECKPOINT_BITS.get(q, 16.0)))
+    native = offered[:1] if model.architecture.quantization else ()
+    return tuple(sorted(names, key=lambda q: (q not in native, -CHECKPOINT_BITS.get(q, 16.0))))
 
 
 def offered_quants(model: Model, engine: str) -> tuple[str, ...]:

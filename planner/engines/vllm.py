@@ -231,7 +231,7 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
             lines.append(f"one of {devices.count} × {name} is enough; the others can hold more replicas")
     if max(outcome.weights) <= outcome.requested:
         lines.append(
-            f"{scheme.name} weights take {gib(max(outcome.weights))} a device;"
+            f"{scheme.name} weights{_experts_apart(scheme, arch)} take {gib(max(outcome.weights))} a device;"
             f" {gib(max(0, min(outcome.available)))} of the {gib(outcome.requested)} budget"
             f" (gpu_memory_utilization {settings.gpu_memory_utilization:g}) is left for the KV cache"
         )
@@ -243,6 +243,12 @@ def _why(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices
         lines.extend(_older(found, arch, scheme, devices))
     lines.append(f"computed by the rules of vLLM {RULES_VERSION}")
     return tuple(lines)
+
+
+def _experts_apart(scheme: QuantScheme, arch: Architecture) -> str:
+    """Name the experts' format where it is another one than the scheme's name says."""
+    apart = scheme.experts is not None and scheme.experts is not scheme.storage_kind and arch.is_moe
+    return f" (experts in {str(scheme.experts).upper()})" if apart else ""
 
 
 def _uncertain(defaults: Outcome, users: int) -> str:

@@ -331,7 +331,10 @@ def _fit(
         settings = replace(best[1], max_model_len=length)
         outcome = tried(settings)
         if outcome.holds(users):
-            said = (*best[3], f"--max-model-len {length}: the longest for which the cache has room")
+            said = (
+                *best[3],
+                f"--max-model-len {length}: the longest that fits with the engine's own memory at its upper end",
+            )
             return Found(settings, outcome, said, True, defaults, users)
     final = replace(settings, max_model_len=asked or arch.n_ctx_train)
     outcome = tried(final)

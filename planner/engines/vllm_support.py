@@ -12,7 +12,7 @@ from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import RefusedError
 from planner.hardware.machine import Accelerator, Backend
 from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
-from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
+from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 
 # Last release that had them (vllm/model_executor/models/registry.py _PREVIOUSLY_SUPPORTED_MODELS, 0.33.0).
 _REMOVED: Final = {
@@ -129,10 +129,10 @@ def usable(accelerators: tuple[Accelerator, ...]) -> tuple[Accelerator, ...]:
 
 
 def heads_of(arch: Architecture) -> tuple[int, int]:
-    """Return attention heads and KV heads (1 for latent attention); (0, 0) without attention."""
+    """Return attention heads and KV heads (1 for latent and compressed attention); (0, 0) without attention."""
     for group in arch.groups:
         for cache in group.caches:
-            if isinstance(cache, LatentAttention):
+            if isinstance(cache, (LatentAttention, CompressedAttention)):
                 return cache.n_head, 1
             if isinstance(cache, (FullAttention, SlidingWindow)):
                 return cache.n_head, cache.n_head_kv

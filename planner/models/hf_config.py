@@ -64,10 +64,22 @@ def architecture_from_config(config: Mapping[str, Any], *, name: str = "") -> Ar
         rope=draft.rope,
         vision=read_vision(top, dims.hidden),
         dtype=_dtype(text, top),
-        quantization=dict(quantization.data) if quantization else None,
+        quantization=_quantization(quantization, text) if quantization else None,
         exact=draft.exact,
         notes=draft.notes,
     )
+
+
+def _quantization(section: Reader, text: Reader) -> dict[str, Any]:
+    """Return the quantization_config, with what the model's own part says of how experts are stored.
+
+    DeepSeek V4 keeps `expert_dtype` outside it ("fp4": MXFP4 experts beside FP8 blocks, also where nothing is said;
+    vllm/models/deepseek_v4/quant_config.py of 0.33.0).
+    """
+    found = dict(section.data)
+    if text.text("model_type") == "deepseek_v4":
+        found.setdefault("expert_dtype", text.text("expert_dtype") or "fp4")
+    return found
 
 
 def _text_model(top: Reader) -> Reader:

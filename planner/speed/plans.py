@@ -44,7 +44,10 @@ def estimate_plan(
 def plan_bits(plan: Plan, arch: Architecture, work: ModelWork) -> WeightBits:
     """Stored bits of the weights, from the quantisation's name and the bytes that the plan counts."""
     stored = sum(d.weights for d in plan.memory.devices)
-    native = "mxfp4" if (arch.quantization or {}).get("quant_method") == "mxfp4" else ""
+    own = arch.quantization or {}
+    native = "mxfp4" if own.get("quant_method") == "mxfp4" else ""
+    if plan.engine == "vllm" and plan.quant == "FP8" and own.get("expert_dtype") == "fp4":
+        native = "fp4 experts"
     shared = plan.engine == "vllm" and _together(plan.settings)
     try:
         return weight_bits(plan.quant, work, None if shared else stored or None, native=native)

@@ -85,7 +85,8 @@ def weight_bits(
 
     `file_bytes`: the size of the weights on disk; the experts (or all, in a dense model) take what the
     rest leaves. `native`: "mxfp4" where the original's experts are stored so (gpt-oss keeps them in any
-    mix). Raises KeyError for an unknown quantisation without a size.
+    mix), "fp4 experts" where only they are, beside what `quant` says (DeepSeek V4's FP8). Raises KeyError
+    for an unknown quantisation without a size.
     """
     try:
         name, dynamic = quant_name(quant)
@@ -108,6 +109,8 @@ def weight_bits(
                 (16.0, "f16") if name in {"MXFP4", "F16", "BF16"} and not file_bytes else (8.5, "q8")
             )
             head = dense
+        elif native == "fp4 experts":
+            experts, xkind = 4.25, "mxfp4"
     if file_bytes:
         dense, experts, head = _from_size(work, file_bytes, dense, experts, head, fixed=xkind == "mxfp4")
     return WeightBits(dense, experts, head, kind, xkind)

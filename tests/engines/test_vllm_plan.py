@@ -426,7 +426,9 @@ def test_formats_that_there_is_a_checkpoint_for() -> None:
     assert quants_for(load_model("MiniMaxAI/MiniMax-M3.1-Flash"), "vllm") == ("NVFP4", "MXFP4")
     assert quants_for(load_model("zai-org/GLM-5.3-Flash"), "vllm") == ("BF16", "FP8", "NVFP4")
     assert quants_for(load_model("openai-community/gpt2"), "vllm") == ("BF16", "FP8")
-    assert "MXFP4" in quants_for(load_model("moonshotai/Kimi-K3"), "vllm")  # its own quantization_config
+    assert (
+        quants_for(load_model("moonshotai/Kimi-K3"), "vllm")[0] == "MXFP4"
+    )  # its own quantization_config, first
 
 
 def test_blocks_of_experts_that_ranks_cut() -> None:
@@ -457,3 +459,32 @@ def test_one_memory_for_gpu_and_system_leaves_the_system_its_share() -> None:
     assert found.fits and found.settings["gpu_memory_utilization"] == 0.85
     assert not any("defaults may fail" in line for line in found.why)
     assert any("--gpu-memory-utilization 0.85" in line for line in found.why)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("deepseek-ai/DeepSeek-V4-Flash", 160e9), ("deepseek-ai/DeepSeek-V4-Pro", 865e9)],
+)
+def test_deepseek_v4_keeps_its_experts_in_four_bits(name: str, published: float) -> None:
+    """Its FP8 checkpoint stores experts in MXFP4 (`expert_dtype`): the sum is the repository's size."""
+    model = arch(name)
+    scheme = scheme_for(model, "FP8")
+    assert (scheme.storage_kind, scheme.experts) == (Storage.FP8_BLOCK, Storage.MXFP4)
+    gpu = traits_of(load_profile("h200").accelerators[0])
+    one = settings_from({}).resolved(gpu, model.n_ctx_train)
+    assert sum(weights_per_rank(model, scheme, one, gpu)) == pytest.approx(
+        published, rel=0.03
+    )  # holds MTP layers too
+    assert "FP8 weights (experts in MXFP4) take" in " ".join(plan(name, "FP8", "8xh200").why)
+
+
+def test_heads_of_compressed_attention_are_split_evenly() -> None:
+    """DeepSeek V4 has 64 heads: no three or seven ranks."""
+    model = arch("deepseek-ai/DeepSeek-V4-Flash")
+    gpu = traits_of(load_profile("h200").accelerators[0])
+    for ranks in (3, 7):
+        given = settings_from({"tensor_parallel_size": ranks})
+        reason = refusal(model, scheme_for(model, "FP8"), given, gpu, 8)
+        assert reason == (
+            f"Total number of attention heads (64) must be divisible by tensor parallel size ({ranks})"
+        )

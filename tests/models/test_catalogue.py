@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.data import seeds_dir
+from planner.engines.vllm_quant import scheme_for
 from planner.errors import InputError, PlannerError
 from planner.models.card import ModelCard, read_card, read_cards
 from planner.models.catalogue import Entry, find_card, find_entry, load_catalogue, lookup
@@ -28,6 +29,21 @@ def entries() -> list[Entry]:
 def test_the_index_is_up_to_date() -> None:
     text = (seeds_dir() / "index.json").read_text(encoding="utf-8")
     assert text == render(build_index(seeds_dir())), "run: python -m planner.models.catalogue_index"
+
+
+def test_a_repository_holds_what_its_own_config_says(entries: list[Entry]) -> None:
+    """A card may not call a checkpoint 16-bit whose quantization_config says otherwise."""
+    seen = 0
+    for entry in entries:
+        own = {q for f in entry.files if f.format == "safetensors" and f.repo == entry.id for q in f.quants}
+        if not entry.config or not own:
+            continue
+        arch = entry.architecture()
+        if arch.quantization:
+            seen += 1
+            stored = scheme_for(arch, "native").storage_kind
+            assert {scheme_for(arch, q).storage_kind for q in own} == {stored}, entry.id
+    assert seen >= 30
 
 
 def test_enough_cards_are_verified(cards: list[ModelCard]) -> None:
