@@ -79,12 +79,12 @@ def plan(
         workload or Workload(),
         engine=engine,
         quant=quant,
-        overrides=_with_draft(settings or {}),
+        overrides=with_draft(settings or {}),
     )
 
 
-def _with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Load the draft model that the settings name (llama.cpp's spec_draft_model)."""
+def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings with the draft model that they name (llama.cpp's spec_draft_model) loaded."""
     named = settings.get("spec_draft_model")
     if not isinstance(named, str):
         return settings

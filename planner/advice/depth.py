@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from planner.advice.planning import bare_plan, complete
+from planner.advice.stated_context import without_context
+from planner.engines.base import NO_OVERRIDES
 from planner.engines.plan import Plan, SpeedEstimate, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Machine
@@ -24,17 +27,27 @@ class DepthPoint:
     speed: SpeedEstimate
 
 
-def depth_points(model: Model, machine: Machine, workload: Workload, plan: Plan) -> Iterator[DepthPoint]:
-    """Yield points at 1k, 2k, 4k … tokens up to the longest context that fits."""
+def depth_points(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    plan: Plan,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> Iterator[DepthPoint]:
+    """Yield points at 1k, 2k, 4k … tokens up to the longest context that fits.
+
+    `overrides`: the settings that the plan was asked for with; all but the context hold at every depth.
+    """
     from dataclasses import replace
 
     from planner.speed import estimate_plan
 
+    given = without_context(overrides)
     tokens = 1024
     while tokens <= plan.max_context:
         here = replace(workload, context=tokens, prompt=tokens)
         try:
-            other = bare_plan(model, plan.engine, plan.quant, machine, here)
+            other = bare_plan(model, plan.engine, plan.quant, machine, here, given)
         except PlannerError:
             return
         if not other.fits:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from planner.advice.planning import LAST_RESORT, bare_plan, complete, quants_for
+from planner.advice.stated_context import planned_context, without_context
 from planner.advice.utility import misses_speed
-from planner.engines.base import get_engine
+from planner.engines.base import NO_OVERRIDES, get_engine
 from planner.engines.plan import Placement, Plan, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Host, Machine
@@ -16,18 +17,31 @@ from planner.models.model import Model
 from planner.units import GIB, context_about, context_text, gib, rate_text, size_text
 
 PLENTY: Final = 1 << 50  # bytes: memory without limit
+# Settings that say what stays off the GPUs: not meant where all of it is to be on them.
+_WHERE: Final = frozenset(
+    {"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "num_gpu", "kv_offload", "no_kv_offload"}
+)
 
 
-def alternatives(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
-    """Return sentences about what a smaller or larger quantisation, context or machine would do."""
+def alternatives(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    plan: Plan,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> list[str]:
+    """Return sentences about what a smaller or larger quantisation, context or machine would do.
+
+    `overrides`: the settings that the plan was asked for with; its neighbours keep them.
+    """
     lines: list[str] = []
     if not plan.fits:
         lines += _missing(plan)
-    lines += _other_quants(model, machine, workload, plan)
+    lines += _other_quants(model, machine, workload, plan, overrides)
     lines += _shorter_context(model, machine, workload, plan)
-    lines += _smaller_cache(model, machine, workload, plan)
-    lines += _whole_on_gpu(model, machine, workload, plan)
-    lines += _asked_speed(model, machine, workload, plan)
+    lines += _smaller_cache(model, machine, workload, plan, overrides)
+    lines += _whole_on_gpu(model, machine, workload, plan, overrides)
+    lines += _asked_speed(model, machine, workload, plan, overrides)
     return lines
 
 
@@ -36,11 +50,11 @@ def _try(
     machine: Machine,
     workload: Workload,
     plan: Plan,
+    given: Mapping[str, Any],
     quant: str | None = None,
-    overrides: Mapping[str, Any] | None = None,
 ) -> Plan | None:
     try:
-        return bare_plan(model, plan.engine, quant or plan.quant, machine, workload, overrides or {})
+        return bare_plan(model, plan.engine, quant or plan.quant, machine, workload, given)
     except PlannerError:
         return None
 
@@ -55,7 +69,9 @@ def _missing(plan: Plan) -> list[str]:
     return lines
 
 
-def _other_quants(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+def _other_quants(
+    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
+) -> list[str]:
     """The next quantisation that fits (better), or the next that still does (when this one doesn't)."""
     if model.quant is not None:
         return []
@@ -65,14 +81,14 @@ def _other_quants(model: Model, machine: Machine, workload: Workload, plan: Plan
     at = names.index(plan.quant)
     if not plan.fits or plan.placement is not Placement.GPU:
         for name in names[at + 1 :]:
-            other = _try(model, machine, workload, plan, name)
+            other = _try(model, machine, workload, plan, given, name)
             if other and other.fits and (not plan.fits or other.placement is Placement.GPU):
                 where = "on the GPU alone" if other.placement is Placement.GPU else "with RAM"
                 return [f"{name} fits {where}: {_tps(other, model, machine, workload)}"]
         return []
     if at == 0:
         return []
-    larger = _try(model, machine, workload, plan, names[at - 1])
+    larger = _try(model, machine, workload, plan, given, names[at - 1])
     if larger is None or not larger.fits:
         return [f"{names[at - 1]}, the next larger quantisation, does not fit with this context"]
     if larger.placement is not Placement.GPU:
@@ -102,7 +118,9 @@ def _shorter_context(model: Model, machine: Machine, workload: Workload, plan: P
     return []
 
 
-def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+def _smaller_cache(
+    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
+) -> list[str]:
     """The longest context with an 8-bit KV cache, where that is longer."""
     if plan.engine == "vllm":
         overrides: dict[str, Any] = {"kv_cache_dtype": "fp8"}
@@ -114,7 +132,11 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
         how = "an 8-bit KV cache (q8_0)"
     try:
         longest = get_engine(plan.engine).max_context(
-            model.architecture, plan.quant, machine, workload, {**_placement(plan), **overrides}
+            model.architecture,
+            plan.quant,
+            machine,
+            workload,
+            {**without_context(given), **_placement(plan), **overrides},
         )
     except PlannerError:
         return []
@@ -127,7 +149,9 @@ def _smaller_cache(model: Model, machine: Machine, workload: Workload, plan: Pla
     return []
 
 
-def _asked_speed(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+def _asked_speed(
+    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
+) -> list[str]:
     """Where the speed asked for is missed: what would reach it, and that a smaller model serves better.
 
     Nothing below three bits is proposed for speed's sake: at the same speed, a smaller model in four bits loses
@@ -139,7 +163,7 @@ def _asked_speed(model: Model, machine: Machine, workload: Workload, plan: Plan)
     rather = f"rather a smaller model (planner check --min-speed {workload.min_speed:g} names some)"
     names = () if model.quant else quants_for(model, plan.engine)
     for name in names[names.index(plan.quant) + 1 :] if plan.quant in names else ():
-        other = _try(model, machine, workload, plan, name)
+        other = _try(model, machine, workload, plan, given, name)
         full = complete(other, model, machine, workload) if other and other.fits else None
         if full and full.speed and not misses_speed(full, workload):
             if name in LAST_RESORT:
@@ -154,15 +178,18 @@ def _placement(plan: Plan) -> dict[str, Any]:
     return {name: plan.settings[name] for name in names if name in plan.settings}
 
 
-def _whole_on_gpu(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+def _whole_on_gpu(
+    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
+) -> list[str]:
     """How much GPU memory would hold all of it, where it is not all there."""
     if plan.placement is Placement.GPU and plan.fits:
         return []
     if not machine.accelerators or plan.engine == "vllm":
         return []
     roomy = _with_plenty(machine)
-    wanted = replace(workload, context=workload.context or plan.settings.get("n_ctx") or 8192)
-    whole = _try(model, roomy, wanted, plan)
+    wanted = replace(workload, context=workload.context or planned_context(plan) or 8192)
+    kept = {name: value for name, value in given.items() if name not in _WHERE}
+    whole = _try(model, roomy, wanted, plan, kept)
     if whole is None or not whole.fits:
         return []
     need = sum(d.total for d in whole.memory.devices if d.kind == "gpu")

@@ -31,13 +31,18 @@ def advised_shape(model: Model, workload: Workload, overrides: Mapping[str, Any]
     return replace(arch, n_ctx_train=limit)
 
 
+def without_context(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings without those that fix the context."""
+    return {name: value for name, value in overrides.items() if name not in _CONTEXT_SETTINGS}
+
+
 def within_stated(plan: Plan, model: Model, workload: Workload) -> Plan:
     """Return the plan with its longest context cut to what the vendor states, and a warning beyond that."""
     limit, configured = model.usable_context, model.architecture.n_ctx_train
     if limit >= configured:
         return plan
     warnings = plan.warnings
-    each = workload.context or _planned_context(plan)
+    each = workload.context or planned_context(plan)
     if each >= limit + _PADDING:
         warnings = (
             *warnings,
@@ -47,7 +52,7 @@ def within_stated(plan: Plan, model: Model, workload: Workload) -> Plan:
     return replace(plan, max_context=min(plan.max_context, limit), warnings=warnings)
 
 
-def _planned_context(plan: Plan) -> int:
+def planned_context(plan: Plan) -> int:
     """Tokens that the plan's settings give each sequence."""
     settings = plan.settings
     tokens = next((int(settings[name]) for name in _CONTEXT_SETTINGS & settings.keys() if settings[name]), 0)

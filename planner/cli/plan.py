@@ -59,12 +59,13 @@ def plan(
     --gpu-memory-utilization 0.95.
     """
     import planner
+    from planner.api import with_draft
 
     if plot is not None:
         from planner.cli.plot import check_plot
 
         check_plot(plot)
-    settings = parse_settings(ctx.args)
+    settings = with_draft(parse_settings(ctx.args))
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
     chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
@@ -105,7 +106,7 @@ def plan(
     if answer.speed:
         print_line()
         print_speed(answer.speed)
-    changes = alternatives(chosen, machine, workload, answer)
+    changes = alternatives(chosen, machine, workload, answer, settings)
     if changes:
         print_line()
         print_heading("What would change the answer")
@@ -115,11 +116,11 @@ def plan(
         from planner.cli.depth_view import print_depth
 
         print_line()
-        print_depth(chosen, machine, workload, answer)
+        print_depth(chosen, machine, workload, answer, settings)
     if plot:
         from planner.cli.plot import plot_depth
 
-        plot_depth(chosen, machine, workload, answer, plot)
+        plot_depth(chosen, machine, workload, answer, plot, settings)
     if answer.fits:
         print_line()
         print_heading("Command")

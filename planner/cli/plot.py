@@ -5,10 +5,11 @@ matplotlib is an extra (`pip install "open-weight-planner[plot]"`) and imported 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from planner.engines.base import NO_OVERRIDES
 from planner.engines.plan import Placement
 from planner.errors import InputError
 
@@ -40,8 +41,15 @@ def check_plot(path: str) -> None:
     _figure()
 
 
-def plot_depth(model: Model, machine: Machine, workload: Workload, plan: Plan, path: str) -> None:
-    """Draw memory, decode and prefill of a plan over context depth.
+def plot_depth(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    plan: Plan,
+    path: str,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> None:
+    """Draw memory, decode and prefill of a plan, made with `overrides`, over context depth.
 
     Raises InputError for a file that can't be written, without matplotlib, or where nothing fits.
     """
@@ -49,7 +57,7 @@ def plot_depth(model: Model, machine: Machine, workload: Workload, plan: Plan, p
 
     target = checked_path(path)
     figure_of = _figure()
-    points = list(depth_points(model, machine, workload, plan))
+    points = list(depth_points(model, machine, workload, plan, overrides))
     if not points:
         raise InputError("--plot: nothing to draw, the plan does not fit at any context")
     figure, axes = figure_of(3, (7.0, 9.0))

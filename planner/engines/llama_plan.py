@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -46,7 +47,8 @@ def is_whole(found: Found) -> bool:
 
 def placement_reason(search: Search, found: Found) -> list[str]:
     settings, memory = found.settings, found.memory
-    names = ", ".join(dict.fromkeys(g.name for g in search.room.gpus))
+    counted = Counter(g.name for g in search.room.gpus)
+    names = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counted.items())
     if not found.fits:
         tight = min(found.estimate.devices, key=lambda d: d.available - d.total)
         return [

@@ -107,6 +107,8 @@ def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
         flash_attention=settings.get("flash_attn") != "off",
         ubatch=int(settings.get("n_ubatch", 512)),
         op_offload=bool(settings.get("op_offload", True)),
+        drafts=settings.get("spec_type", "none") != "none",
+        together=settings.get("split_mode") == "tensor",
     )
 
 

@@ -92,13 +92,13 @@ def _faster(
     if kv > 0.3 * total and depth > 8192:
         gain = total / (total - 0.5 * kv)
         out.append((gain, f"half the context in use: about {gain:.1f} times as fast"))
-    if s.devices and len(s.devices) > 1 and s.mode == "layer" and weights > 0.4 * total:
+    if s.devices and len(s.devices) > 1 and s.mode == "layer" and not s.together and weights > 0.4 * total:
         n = len(s.devices)
         gain = total / (total - weights * (1 - 1 / n) * 0.8)
         out.append((gain, f"tensor parallelism over the {n} GPUs: up to {gain:.1f} times as fast"))
     if groups.get("c", 0.0) > 0.3 * total:
         out.append((1.2, "fewer GPUs, or GPUs joined by NVLink: much of a step is their exchange"))
-    if users == 1 and not draft and groups.get("w", 0.0) > 0.4 * total:
+    if users == 1 and not draft and not s.drafts and groups.get("w", 0.0) > 0.4 * total:
         out.append((1.5, "speculative decoding or the model's own multi-token prediction: 1.3 to 2 times"))
     if s.devices and groups.get("l", 0.0) > 0.5 * total:
         out.append((1.1, "several requests at once: single streams leave this GPU mostly waiting"))

@@ -155,6 +155,8 @@ class Situation:
     variant: str = ""  # driver or library variant of a backend (amdvlk …)
     op_offload: bool = True  # prefill streams CPU weights over PCIe
     threads: int | None = None  # that decode uses on the host; prefill uses all cores
+    drafts: bool = False  # a second context drafts already; what that saves isn't counted
+    together: bool = False  # the devices share each layer already, though the speed is that of `mode`
 
     @property
     def family(self) -> str:

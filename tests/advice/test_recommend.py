@@ -9,10 +9,12 @@ import pytest
 
 import planner
 from benchmarks.golden_recommendations import GOLDEN, MACHINES, recommendations
+from planner.advice.depth import depth_points
 from planner.advice.explain import alternatives
 from planner.advice.recommend import PER_FAMILY, Recommendation, recommend
 from planner.engines.plan import UseCase, Workload
 from planner.models.catalogue import Entry, find_entry, load_catalogue
+from planner.units import context_about
 
 MACHINE = ["raspberry-pi-5-8gb", "rtx-3060-12gb", "rtx-4090", "apple-m4-max-64gb", "h100-80gb"]
 
@@ -116,6 +118,43 @@ def test_a_speed_that_is_asked_for_goes_before_the_last_bit_of_quality() -> None
     hopeless = Workload(min_speed=500)
     said = " ".join(alternatives(model, machine, hopeless, planner.plan(model, machine, hopeless)))
     assert "no quantisation" in said and "smaller model" in said
+
+
+def test_what_would_change_the_answer_keeps_the_settings_asked_for() -> None:
+    """A neighbour of a plan that drafts drafts too, and one of a fixed context holds that context."""
+    machine, model = planner.load_profile("rtx-4090"), planner.load_model("qwen3.6-27b")
+    drafts = {"spec_type": "draft-mtp"}
+    plan = planner.plan(model, machine, settings=drafts)
+    eight = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
+    longest = planner.plan(model, machine, settings={**drafts, **eight}).max_context
+    said = " ".join(alternatives(model, machine, Workload(), plan, drafts))
+    assert f"from {context_about(plan.max_context)} to {context_about(longest)}" in said
+    assert plan.speed is not None
+    assert not any("speculative" in hint for hint in plan.speed.faster)
+    plain = planner.plan(model, machine)
+    assert plain.speed is not None
+    assert any("speculative" in hint for hint in plain.speed.faster)
+
+    dense, fixed = planner.load_model("qwen3-32b"), {"n_ctx": 16384}
+    plan = planner.plan(dense, machine, settings=fixed)
+    for line in alternatives(dense, machine, Workload(), plan, fixed):
+        assert "fits too, with a longest context of" not in line
+
+
+def test_depth_points_keep_the_settings_asked_for() -> None:
+    machine, model = planner.load_profile("rtx-4090"), planner.load_model("qwen3.6-27b")
+    drafts = {"spec_type": "draft-mtp"}
+    plan = planner.plan(model, machine, settings=drafts)
+    plain = next(depth_points(model, machine, Workload(), plan))
+    drafting = next(depth_points(model, machine, Workload(), plan, {**drafts, "n_ctx": 4096}))
+    assert drafting.total > plain.total + (300 << 20)
+
+
+def test_two_gpus_that_share_the_layers_are_counted() -> None:
+    plan = planner.plan("qwen3.8-27b", planner.load_profile("2x rtx-3090"), settings={"split_mode": "tensor"})
+    assert "All layers fit on 2 × NVIDIA GeForce RTX 3090." in plan.why
+    assert plan.speed is not None
+    assert not any("tensor parallelism" in hint for hint in plan.speed.faster)
 
 
 def test_one_engine_only() -> None:
