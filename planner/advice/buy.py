@@ -160,7 +160,10 @@ def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
     if speed is not None and speed.low < minimum:
         where = " because part of it runs from RAM" if plan.placement is Placement.HYBRID else ""
         slow = f"{model.name} may run at only {rate_text(speed.low)} tokens/s{where}"
-        return f"{slow}, below the {rate_text(minimum)} wanted"
+        floor = f"the {rate_text(minimum)} wanted"
+        if workload.min_speed is None:
+            floor = f"the {rate_text(minimum)} of --min-speed's default"
+        return f"{slow}, below {floor}"
     return None
 
 
@@ -265,7 +268,7 @@ def _cost(question: Question, offer: Offer, watts: float | None) -> float | None
 def _notes(question: Question, front: Sequence[Option], within: Sequence[Option]) -> list[str]:
     if front:
         return []
-    budget = "" if question.budget is None else f" for {question.budget:,.0f}"
+    budget = "" if question.budget is None else f" within the budget of {question.budget:,.0f}"
     if not within:
         return [f"Nothing with a known price{budget} has the memory for this."]
     closest = max(within, key=lambda o: (o.plans[0].fits, o.speed.expected))

@@ -364,7 +364,9 @@ def _ladders(
     ram = sum(h.ram_available for h in machine.hosts)
     whole = tuple(q for q in names if GGUF_LADDER[q] * weights < gpu)
     if machine.unified:
-        return (whole or names[-1:]), ()
+        if not machine.host.beyond_gpus:
+            return (whole or names[-1:]), ()
+        gpu = 0
     spill = tuple(q for q in HYBRID_LADDER if q in names and GGUF_LADDER[q] * weights < gpu + ram)
     return whole, (spill or names[-1:])
 

@@ -29,8 +29,9 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
-from planner.cli.plan_view import ENGINE_NAMES, range_text
+from planner.cli.plan_view import range_text
 from planner.cli.progress import Progress
+from planner.engines.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, rate_text
 
 # Less than this is too little for documents and for thinking that runs to thousands of tokens.
@@ -156,6 +157,11 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
     if answer.best:
         print_table(*_table(answer.best, question, currency), wrap=0)
         print_line()
+        if len(question.models) > 1:
+            print_wrapped(
+                "Each model is planned alone, one at a time; context and speed are those of the one that "
+                "gets less."
+            )
         cheapest = answer.best[0]
         print_wrapped(
             f"Cheapest: {cheapest.offer.spec}, {money(cheapest.offer.price, currency)} "
@@ -169,7 +175,9 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
                 f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
                 f"{range_text(fastest.speed)} tokens/s."
             )
-        print_wrapped(_check_it(question, cheapest))
+        print_line("Check it:")
+        for line in _check_it(question, cheapest):
+            print_line(line)
     for note in answer.notes:
         print_wrapped(note)
     if answer.next_step:
@@ -203,7 +211,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
     if answer.unpriced:
         print_line()
         names = ", ".join(f"{_housed(o)} ({rate_text(o.speed.expected)} tokens/s)" for o in answer.unpriced)
-        print_wrapped(f"Would do it too, but no price is known: {names}.")
+        print_wrapped(f"Would do it{' too' if answer.best else ''}, but no price is known: {names}.")
     print_line()
     print_wrapped("Devices from before mid-2020 are left out: their drivers are being dropped.")
     if answer.best:
@@ -225,9 +233,9 @@ def _with_electricity(question: Question, option: Option, currency: str) -> str:
     )
 
 
-def _check_it(question: Question, option: Option) -> str:
-    """The command that plans what the table says of an option."""
+def _check_it(question: Question, option: Option) -> list[str]:
+    """The commands that plan what the table says of an option, each whole on its line."""
     workload = question.workload
     asked = f"--profile '{option.offer.spec}' --context {context_text(workload.context or 0)}"
     users = f" --users {workload.users}" if workload.users > 1 else ""
-    return f"Check it: planner plan {question.models[0].name} {asked}{users}"
+    return [f"planner plan {model.name} {asked}{users}" for model in question.models]

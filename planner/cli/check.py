@@ -127,10 +127,14 @@ def check(
             print_wrapped(step, indent="  ")
     if answer.plans:
         print_line()
-        print_wrapped(
-            f"More: planner plan {short_name(answer.plans[0])}{asked(profile, ram, vram, context, users)} explains it, "
-            "planner check --why shows the ranking."
-        )
+        speed = None if min_speed is None else f"{min_speed:g}"
+        same = asked(profile, ram, vram, context, users, engine=engine, min_speed=speed)
+        print_heading("More" if why else "More, and how it was ranked")
+        print_line(f"planner plan {short_name(answer.plans[0])}{same}")
+        if not why:
+            use = f" --use-case {use_case}" if use_case != "general" else ""
+            terms = f" --license {license}" if license != "any" else ""
+            print_line(f"planner check{same}{use}{terms} --why")
     return 0 if answer.plans else 1
 
 

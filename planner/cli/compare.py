@@ -20,8 +20,9 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_json, print_line, print_table, print_wrapped, width
+from planner.engines.plan import ENGINE_NAMES
 from planner.errors import InputError
-from planner.units import context_text, gib, rate_text
+from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
     from planner.advice.comparison import Column, Comparison
@@ -72,6 +73,7 @@ def compare(
 
 def _print(answer: Comparison, format: str) -> None:
     from planner.cli.models import params_text, score_text
+    from planner.cli.plan_view import memory_text
 
     columns = answer.columns
 
@@ -95,14 +97,21 @@ def _print(answer: Comparison, format: str) -> None:
             f"cache at {context_text(answer.context)}",
             lambda c: "?" if c.cache is None else gib(c.cache, 2 if c.cache < 1 << 30 else 1),
         ),
-        row("checked", lambda c: c.entry.verified or "no"),
+        row("shape checked by", lambda c: c.entry.verified or "no"),
     ]
     if answer.machine:
         rows += [
             row("runs there", _verdict),
-            row("as", lambda c: "-" if c.plan is None else f"{c.plan.quant} {c.plan.engine}"),
-            row("memory", lambda c: "-" if c.plan is None else gib(c.plan.memory.total)),
-            row("max context", lambda c: "-" if c.plan is None else context_text(c.plan.max_context)),
+            row(
+                "as",
+                lambda c: (
+                    "-"
+                    if c.plan is None
+                    else f"{c.plan.quant} {ENGINE_NAMES.get(c.plan.engine, c.plan.engine)}"
+                ),
+            ),
+            row("memory GiB", lambda c: "-" if c.plan is None else memory_text(c.plan)),
+            row("max context", _longest),
             row("tokens/s", _speed),
         ]
     headers = ["", *(c.entry.short_name for c in columns)]
@@ -147,6 +156,11 @@ def _verdict(column: Column) -> str:
         if (column.plan.fits)
         else "does not fit"
     )
+
+
+def _longest(column: Column) -> str:
+    longest = 0 if column.plan is None else column.plan.max_context
+    return context_about(longest) if longest else "-"
 
 
 def _speed(column: Column) -> str:

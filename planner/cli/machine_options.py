@@ -30,10 +30,15 @@ def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Ma
     return load_profile(profile or "", **sizes)
 
 
-def asked(profile: str | None, ram: str | None, vram: str | None, context: str | None, users: int) -> str:
-    """Return the options with which another command answers for the same machine and use; empty without any."""
+def asked(
+    profile: str | None, ram: str | None, vram: str | None, context: str | None, users: int, **more: object
+) -> str:
+    """Return the options with which another command answers for the same machine and use; empty without any.
+
+    `more`: further options by name; None leaves one out.
+    """
     words = []
-    for option, value in (("profile", profile), ("ram", ram), ("vram", vram), ("context", context)):
+    for option, value in {"profile": profile, "ram": ram, "vram": vram, "context": context, **more}.items():
         if value is not None:
-            words.append(f" --{option} {shlex.quote(value)}")
+            words.append(f" --{option.replace('_', '-')} {shlex.quote(str(value))}")
     return "".join(words) + (f" --users {users}" if users > 1 else "")

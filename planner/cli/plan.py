@@ -24,7 +24,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
-from planner.engines.plan import Plan
+from planner.engines.plan import ENGINE_NAMES, Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]
 
@@ -77,7 +77,6 @@ def plan(
         return 0 if answer.fits else 1
     from planner.advice.explain import alternatives
     from planner.cli.plan_view import (
-        ENGINE_NAMES,
         PLACEMENT_WORDS,
         print_command,
         print_fit,

@@ -15,11 +15,10 @@ from planner.cli.output import (
     style,
     width,
 )
-from planner.engines.plan import Interval, Placement, Plan, SpeedEstimate
+from planner.engines.plan import ENGINE_NAMES, Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
-ENGINE_NAMES = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
 OLLAMA_SERVER = "# for the server: set these where 'ollama serve' runs, and restart it"
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",

@@ -24,8 +24,9 @@ _SHOWN: Final = (
 
 def hopeless(search: Search) -> bool:
     """True where the weights alone are more than GPUs and RAM together."""
-    ram = 0 if search.room.unified else search.room.host.ram_available
-    return search.table.file_bytes > sum(search.room.devices.free) + ram
+    room = search.room
+    gpus = sum(room.devices.free)
+    return search.table.file_bytes > (max(gpus, room.beside) if room.unified else gpus + room.beside)
 
 
 def first_fitting(candidates: Iterable[Found]) -> Found:
@@ -55,6 +56,9 @@ def placement_reason(search: Search, found: Found) -> list[str]:
             f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
         ]
     if not memory.placement.n_devices:
+        if search.room.unified:
+            limit = gib(sum(search.room.devices.free))
+            return [f"Too large for the {limit} of the RAM that the GPU may take: CPU only."]
         return ["Everything runs on the CPU." if not search.room.gpus else "Too large for the GPU: CPU only."]
     if is_whole(found):
         if settings.split_mode == "none" and len(search.room.gpus) > 1:

@@ -43,6 +43,13 @@ class Room:
         """True where the GPU's memory is the host's."""
         return bool(self.gpus) and all(g.unified for g in self.gpus)
 
+    @property
+    def beside(self) -> int:
+        """Bytes of RAM that the CPU alone may fill; with one memory, only where the GPU may take less of it."""
+        if not self.unified:
+            return self.host.ram_available
+        return self.host.ram_available if self.host.beyond_gpus else 0
+
 
 def room_of(host: Host, *, experts: bool) -> Room:
     """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
@@ -257,9 +264,12 @@ class Search:
 
     def partial(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements with a part on the CPU: experts, else whole layers, else all of it."""
-        if not self.room.gpus or self.room.unified:
+        if not self.room.gpus or not self.room.beside:
             return
         base = self.with_context(self.base, n_ctx_seq)
+        if self.room.unified:  # what the CPU computes from the same memory spares the GPU nothing
+            yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+            return
         if self.arch.is_moe:
             everything = replace(base, n_gpu_layers=ALL_LAYERS)
             found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)

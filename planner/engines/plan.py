@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from planner.records import dataclass
+
+# Engines' names as their makers write them.
+ENGINE_NAMES: Final[Mapping[str, str]] = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
 
 
 class UseCase(StrEnum):

@@ -103,6 +103,16 @@ class Host:
         str, ...
     ] = ()  # what limits the figures above, in plain words ("cgroup v2 memory.max 16 GiB")
 
+    @property
+    def beyond_gpus(self) -> bool:
+        """True where GPUs that share the RAM may take so much less of it that the CPU alone runs larger models.
+
+        That is half of it, the default of drivers for integrated GPUs. Who has raised that limit, or could raise
+        Apple's (iogpu.wired_limit_mb), doesn't leave the GPU idle for the rest.
+        """
+        shared = [a for a in self.accelerators if a.unified and a.backend is not Backend.METAL]
+        return bool(shared) and self.ram_available > 1.5 * max(a.memory_free for a in shared)
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:

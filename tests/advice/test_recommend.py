@@ -12,7 +12,7 @@ from benchmarks.golden_recommendations import GOLDEN, MACHINES, recommendations
 from planner.advice.depth import depth_points
 from planner.advice.explain import alternatives
 from planner.advice.recommend import PER_FAMILY, Recommendation, recommend
-from planner.engines.plan import UseCase, Workload
+from planner.engines.plan import Placement, UseCase, Workload
 from planner.models.catalogue import Entry, find_entry, load_catalogue
 from planner.units import context_about
 
@@ -155,6 +155,20 @@ def test_two_gpus_that_share_the_layers_are_counted() -> None:
     assert "All layers fit on 2 × NVIDIA GeForce RTX 3090." in plan.why
     assert plan.speed is not None
     assert not any("tensor parallelism" in hint for hint in plan.speed.faster)
+
+
+def test_the_cpu_takes_what_an_integrated_gpu_may_not() -> None:
+    """16 GB, of which the driver gives the GPU half: gpt-oss-20b runs on the CPU, as on a PC without any GPU."""
+    laptop = planner.load_profile("iris-xe-adl-16")
+    plan = planner.plan("gpt-oss-20b", laptop, Workload(context=8192))
+    assert plan.fits
+    assert plan.placement is Placement.CPU
+    assert "-dev none" in plan.command
+    assert "Too large for the 8.0 GiB of the RAM that the GPU may take: CPU only." in plan.why
+    assert "openai/gpt-oss-20b" in {p.model for p in answer("iris-xe-adl-16").plans}
+    assert planner.plan("qwen3.5-4b", laptop, Workload(context=8192)).placement is Placement.GPU
+    raised = planner.load_profile("strix-halo-395-128")
+    assert planner.plan("minimax-m2.7", raised, Workload(context=8192)).placement is Placement.GPU
 
 
 def test_one_engine_only() -> None:

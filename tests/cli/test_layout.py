@@ -13,7 +13,16 @@ from tests.cli.conftest import Cli
 
 WORDS = st.text("abcXYZ019-.", max_size=12)
 # Lines that are there to be copied, whatever their length.
-COPIED = ("llama-server", "vllm serve", "ollama ", "export ", "$ planner", "OLLAMA_", "    https://")
+COPIED = (
+    "llama-server",
+    "vllm serve",
+    "ollama ",
+    "export ",
+    "planner ",
+    "$ planner",
+    "OLLAMA_",
+    "    https://",
+)
 
 
 @given(

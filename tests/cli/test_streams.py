@@ -76,5 +76,8 @@ def test_a_terminal_that_knows_few_characters(encoding: str, arguments: tuple[st
 
 
 def test_the_next_command_asks_about_the_same_machine(cli: Cli) -> None:
-    said = " ".join(cli("check", "--profile", "2x rtx-3090", "--context", "16k", "--users", "2").out.split())
-    assert "--profile '2x rtx-3090' --context 16k --users 2 explains it" in said
+    given = ("--profile", "2x rtx-3090", "--context", "16k", "--users", "2", "--use-case", "coding")
+    lines = cli("check", *given, "--engine", "llama.cpp").out.splitlines()
+    same = "--profile '2x rtx-3090' --context 16k --engine llama.cpp --users 2"
+    assert any(line.startswith("planner plan ") and line.endswith(same) for line in lines)
+    assert f"planner check {same} --use-case coding --why" in lines
