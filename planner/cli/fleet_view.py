@@ -10,6 +10,7 @@ from planner.api import load_model, recommend
 from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
 from planner.engines.plan import Workload
 from planner.errors import InputError
+from planner.units import context_about
 
 if TYPE_CHECKING:
     from planner.advice.fleet import Fleet
@@ -96,9 +97,10 @@ def _print(machine: Machine, fleet: Fleet) -> None:
         # At a time: what the cache holds, as far as the engine is told to serve so many.
         slots = settings.get("max_num_seqs", 1 << 31) * settings.get("data_parallel_size", 1)
         users = f"{int(min(placed.plan.max_concurrency, slots)):,}"
-        rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, users])
+        context = context_about(int(settings.get("max_model_len") or placed.plan.max_context))
+        rows.append([placed.plan.name or placed.plan.model, placed.plan.quant, split, gpus, context, users])
     if rows:
-        print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Users"], wrap=0)
+        print_table(rows, ["Model", "Quant", "Split", "Node:GPUs", "Context", "Users"], wrap=0)
     if not fleet.complete:
         print_line("Not everything that was asked for fits.")
     for model, reason in fleet.unplaced:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.base import NO_OVERRIDES
-from planner.engines.plan import Placement
+from planner.engines.plan import ENGINE_NAMES, Placement
 from planner.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def plot_depth(
         axis.set_xticks(depths, [_tokens(d) for d in depths])
         axis.grid(True, alpha=0.3)
     axes[2].set_xlabel("tokens in the context")
-    axes[0].set_title(f"{model.name} {plan.quant} with {plan.engine} on {machine.name}")
+    axes[0].set_title(
+        f"{model.name} {plan.quant} with {ENGINE_NAMES.get(plan.engine, plan.engine)} on {machine.name}"
+    )
     _save(figure, target)
 
 

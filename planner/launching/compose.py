@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import Placement, Plan
+from planner.engines.plan import ENGINE_NAMES, Placement, Plan
 from planner.engines.vllm_version import RULES_VERSION
 from planner.errors import InputError
 from planner.launching.names import first_command, service_name
@@ -36,7 +36,9 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     name = service_name(model.name)
     service, after = services[plan.engine](plan, model, shell)
     document = {"name": name, "services": {name: service}, "volumes": {"models": {}}}
-    comment = f"{plan.model} ({plan.quant}) with {plan.engine}; start: docker compose up --detach"
+    comment = (
+        f"{plan.model} ({plan.quant}) with {ENGINE_NAMES[plan.engine]}; start: docker compose up --detach"
+    )
     command = "docker compose up --detach --wait"
     for words in after:
         command += "\n" + shlex.join(["docker", "compose", "exec", name, *words])

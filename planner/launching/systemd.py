@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 
-from planner.engines.plan import Plan
+from planner.engines.plan import ENGINE_NAMES, Plan
 from planner.errors import InputError
 from planner.launching.names import first_command, service_name
 from planner.launching.render import Launch
@@ -28,7 +28,7 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         argv = ["ollama", "serve"]  # the models that it was given stay in its store
     lines = [
         "[Unit]",
-        f"Description={_plain(f'{plan.model} with {plan.engine}')}",
+        f"Description={_plain(f'{plan.model} with {ENGINE_NAMES.get(plan.engine, plan.engine)}')}",
         "Wants=network-online.target",
         "After=network-online.target",
         "",
@@ -49,6 +49,7 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         [
             f"mkdir -p {folder}",
             f"cp {shlex.quote(name)} {folder}/",
+            "loginctl enable-linger",  # without it a user's units end with the last login
             "systemctl --user daemon-reload",
             f"systemctl --user enable --now {shlex.quote(name)}",
             *setup,

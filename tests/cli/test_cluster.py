@@ -67,6 +67,8 @@ def test_the_table_says_where_and_what_is_left(cli: Cli, nodes: str) -> None:
     assert answer.code == 0, answer.err
     assert "gpt-oss-120b" in answer.out
     assert "Left:" in answer.out
+    row = next(line for line in answer.out.splitlines() if line.startswith("gpt-oss-120b"))
+    assert row.split()[-2].endswith("k"), "the context that every user gets"
     assert "vllm serve openai/gpt-oss-120b" in answer.out
     assert max(map(len, answer.out.split("vllm serve")[0].splitlines())) <= 80
 

@@ -113,6 +113,7 @@ def test_systemd_unit() -> None:
     assert sum(line.startswith("[") for line in lines) == 3
     for line in launch.command.splitlines():
         assert shlex.split(line)
+    assert "loginctl enable-linger" in launch.command  # else the server ends with the last login
 
 
 def test_systemd_words() -> None:
