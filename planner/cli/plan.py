@@ -132,4 +132,4 @@ def _concurrency(plan: Plan) -> str:
     """Say how many users the cache has room for, where that is more than one."""
     if plan.max_concurrency < 2:
         return ""
-    return f"; the cache has room for {plan.max_concurrency:,.0f} users at the planned context"
+    return f"; the cache has room for {int(plan.max_concurrency):,} users at the planned context"

@@ -19,6 +19,7 @@ from planner.engines.plan import ENGINE_NAMES, Interval, Placement, Plan, SpeedE
 from planner.hardware.machine import Accelerator, Machine
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
+MODELFILE = "# the Modelfile is what 'planner launch' prints with the same model and options"
 OLLAMA_SERVER = "# for the server: set these where 'ollama serve' runs, and restart it"
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",
@@ -162,6 +163,8 @@ def print_command(plan: Plan) -> None:
     """Print the command, ready to paste, environment first."""
     if plan.env and plan.engine == "ollama":
         print_line(OLLAMA_SERVER)
+    if "-f Modelfile" in plan.command:
+        print_line(MODELFILE)
     for name, value in plan.env.items():
         print_line(f"export {name}={value}")
     print_line(style(plan.command, "cyan"))

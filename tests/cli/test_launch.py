@@ -87,3 +87,19 @@ def test_engines_that_are_named_and_are_none(cli: Cli, line: tuple[str, ...], sa
     answer = cli(*line, "--profile", "rtx-4090")
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err and answer.err.count("\n") == 1
+
+
+def test_a_plan_promises_no_user_that_the_cache_does_not_hold(cli: Cli) -> None:
+    """A cache for 4.7 requests has room for four users, as the line that says 4.7 does."""
+    given = ("plan", "qwen3.6-27b", "--profile", "dgx-spark", "--engine", "vllm")
+    held = json.loads(cli(*given, "--json").out)["max_concurrency"]
+    assert held % 1 >= 0.5
+    assert f"the cache has room for {int(held)} users" in " ".join(cli(*given).out.split())
+
+
+def test_a_modelfile_is_never_without_its_text(cli: Cli) -> None:
+    given = ("gpt-oss-120b", "--profile", "rtx-4090", "--engine", "ollama", "--context", "16k")
+    lines = cli("plan", *given).out.splitlines()
+    command = next(i for i, line in enumerate(lines) if line.endswith("-f Modelfile"))
+    assert "planner launch" in lines[command - 1]
+    assert "PARAMETER num_ctx 16384" in cli("launch", *given).out
