@@ -54,7 +54,8 @@ def fit(
             widths[wrap] = left
             return _lay_out(headers, rows, align, widths, whole, wrap)
     widths = _widths(in_one_line, rows)
-    together = 2 if wrap == 1 else 1  # a number stays with its name
+    beside = wrap == 1 and widths[0] + GAP + min(widths[1], NARROWEST) <= room
+    together = 2 if beside else 1  # a number stays with its name, where there is room for both
     if wrap is not None:
         before = sum(w + GAP for w in widths[:wrap]) if wrap < together else _indent(widths)
         widths[wrap] = min(widths[wrap], max(room - before, NARROWEST))

@@ -47,7 +47,7 @@ class Measured:
         """One line for people."""
         return (
             f"measured {self.bandwidth / 1e9:.1f} GB/s ({self.method}, {self.threads} threads, "
-            f"{self.buffer >> 20} MiB in {self.seconds:.1f} s)"
+            f"{self.buffer >> 20} MiB in {self.seconds:.1f} s), taken for {_OF_PEAK[self.method]:.0%} of the peak"
         )
 
 

@@ -137,4 +137,4 @@ def _basis(s: Situation) -> str:
     if not n:
         n, where = c.decode.vendors.get(d.vendor, 0), f"other hardware of {d.vendor}"
     engine = c.decode.engines.get(s.engine, 0)
-    return f"fitted {c.date} on {n} measurements on {where}, {engine} with {s.engine}"
+    return f"fitted {c.date} on {n:,} measurements on {where}, {engine:,} with {s.engine}"

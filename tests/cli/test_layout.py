@@ -25,6 +25,11 @@ COPIED = (
 )
 
 
+def test_a_long_first_cell_leaves_the_name_to_the_next_line() -> None:
+    out = fit(["Name", "Two\nlines", "Third", "Last one"], [("0000000000", "", "", "")], None, 20, 1)
+    assert all(columns_of(line) <= 20 for line in out.splitlines())
+
+
 @given(
     st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), min_size=1, max_size=5),
     st.integers(20, 60),
