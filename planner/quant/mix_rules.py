@@ -206,6 +206,8 @@ class MixRules:
         """Type of a tensor that the quantiser leaves as conversion made it; None where it chooses."""
         if _dims(shape) < 2:
             return "F32"
+        if "ffn_gate_tid2eid" in name:  # numbers of experts, not weights
+            return "I32"
         quantised = GGML_FORMATS[self.base].quantised
         if quantised and _may_quantise(name, self.arch == "glm5-next"):
             return None

@@ -177,7 +177,7 @@ def _running_counts(arch: Architecture) -> tuple[list[int], list[int]]:
 
 
 def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
-    n_layer = sum(g.count for g in arch.groups)
+    n_layer = sum(g.count for g in arch.groups if g.in_gguf)
     experts = (g.feed_forward for g in arch.groups if isinstance(g.feed_forward, MixtureOfExperts))
     n_expert = max((e.n_expert for e in experts), default=0)
     name = arch.gguf_arch or ""
@@ -192,7 +192,9 @@ def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
         n_expert=n_expert,
         n_gqa=_grouping(arch),
         n_layer=n_layer,
-        n_wv=sum(g.count for g in arch.groups for t in g.tensors if category_of(t.name) in V_LIKE),
+        n_wv=sum(
+            g.count for g in arch.groups if g.in_gguf for t in g.tensors if category_of(t.name) in V_LIKE
+        ),
         is_70b=_is_70b(arch, name, n_layer),
     )
 
@@ -215,7 +217,7 @@ def _grouping(arch: Architecture) -> int:
 
 # Hybrids whose header names one number of KV heads for all layers, not one a layer with zeros.
 _KV_HEADS_EVERYWHERE: Final = frozenset(
-    {"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef", "minimax-01", "bailingmoe3"}
+    {"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef", "minimax-01"}
 )
 
 
