@@ -14,6 +14,7 @@ from planner.engines.llama_placement import HOST, LayerPlacement, is_expert_name
 from planner.engines.llama_weights import WeightTable, tensor_sizes
 from planner.hardware.machine import Backend, Cpu
 from planner.models.architecture import Architecture, LayerGroup
+from planner.models.cache import SlidingWindow
 from planner.models.tensors import Role, TensorInfo
 from planner.records import dataclass
 
@@ -179,12 +180,24 @@ def outside_homes(
                 elif table.arch.gguf_arch in _TWO_COPIES:
                     homes = [HOST, HOST]
         elif stem in _EVERY_LAYER:
-            homes = set(placement.layers)
+            homes = _rope_homes(table.arch, placement)
         elif stem in _FIRST_LAYER and not (lfm2 and stem == "token_embd_norm"):
             homes = [placement.layers[0]]
         else:
             homes = [placement.output]
         yield tensor, kind, homes
+
+
+def _rope_homes(arch: Architecture, placement: LayerPlacement) -> set[int]:
+    """Devices with a layer that has rope factors: any, but in Gemma 4 those without a window alone."""
+    if arch.gguf_arch != "gemma4":
+        return set(placement.layers)
+    return {
+        placement.layers[i]
+        for g in arch.groups
+        if not any(isinstance(s, SlidingWindow) for s in g.caches)
+        for i in g.layers
+    }
 
 
 def _place_outside(table: WeightTable, placement: LayerPlacement, devices: list[int], cuda: bool) -> int:
