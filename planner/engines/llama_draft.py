@@ -13,14 +13,14 @@ from collections.abc import Hashable
 from typing import Final
 
 from planner.engines.llama_compute_rules import ComputeBuffers
-from planner.engines.llama_kv import cache_bytes
+from planner.engines.llama_kv import cache_bytes, padded_v
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import BUILD, Context, LlamaCppSettings, resolve
 from planner.engines.llama_weights import WeightTable, weight_table
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup
-from planner.models.cache import FullAttention, LatentAttention, SlidingWindow
+from planner.models.cache import LatentAttention
 from planner.quant.formats import CPU_ALIGNMENT, ggml_format
 from planner.records import dataclass, replace
 from planner.units import round_up
@@ -147,7 +147,7 @@ def _caches(
     own = _own(settings, context)
     resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
     kinds = (ggml_format(own.cache_type_k), ggml_format(own.cache_type_v))
-    widest_v = 0 if resolved.flash_attn else _widest_v(arch)
+    widest_v = padded_v(arch, own, resolved)
     for group in _prediction_groups(arch):
         for i in group.layers:
             home = placement.layers[i] if own.kv_offload else HOST
@@ -156,13 +156,6 @@ def _caches(
                 plain = replace(spec, indexer=None) if isinstance(spec, LatentAttention) else spec
                 sizes[home] += cache_bytes(plain, resolved, kinds, widest_v, cuda=padded)
     return tuple(sizes)
-
-
-def _widest_v(arch: Architecture) -> int:
-    return max(
-        (s.v_elements for g in arch.groups for s in g.caches if isinstance(s, FullAttention | SlidingWindow)),
-        default=0,
-    )
 
 
 _KEPT: Final = 4096

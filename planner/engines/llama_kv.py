@@ -51,15 +51,19 @@ def place_caches(
     """Return the bytes of caches and state on each device and the host."""
     cuda = backend in (Backend.CUDA, Backend.ROCM)
     kv, state = [0] * (placement.n_devices + 1), [0] * (placement.n_devices + 1)
-    widest_v = 0 if context.flash_attn else _widest_v(arch)
+    widest_v = padded_v(arch, settings, context)
     kinds = (ggml_format(settings.cache_type_k), ggml_format(settings.cache_type_v))
+    hybrid = any(isinstance(s, RecurrentState) for g in arch.groups for s in g.caches)
     for group in arch.groups:
         unused = group.mtp and not (group.in_gguf and arch.gguf_arch in _CACHED_PREDICTIONS)
-        if unused or not group.caches:
+        if unused or (not group.caches and (hybrid or not widest_v)):
             continue
         counts = placement.counts(group) if settings.kv_offload else {HOST: group.count}
         for device, count in counts.items():
             padded = cuda and device != HOST
+            if not group.caches:  # no attention, yet a cache of both: K of no width, V of the widest
+                cells = (widest_v, context.n_ctx_seq, context.n_stream)
+                kv[device] += count * _size(kinds[1], cells, padded)
             for spec in group.caches:
                 if isinstance(spec, RecurrentState):
                     state[device] += count * recurrent_bytes(spec, context, cuda=padded)
@@ -104,7 +108,9 @@ def cache_bytes(
         kind_v, (widest_v or spec.v_elements, *cells), cuda
     )
     if isinstance(spec, FullAttention) and spec.indexer is not None:
-        size += _size(kind_k, (spec.indexer.row_elements, *cells), cuda)
+        # a cache of its own (llama_kv_cache_msa): a row of K a token, and one of V that nobody reads
+        row = (spec.indexer.head_dim, *cells)
+        size += _size(kind_k, row, cuda) + (spec.indexer.rows - 1) * _size(kind_v, row, cuda)
     return size
 
 
@@ -140,7 +146,13 @@ def recurrent_bytes(spec: RecurrentState, context: Context, *, cuda: bool = True
     return _size(f32, (spec.conv_elements, rows), cuda) + _size(f32, (spec.state_elements, rows), cuda)
 
 
-def _widest_v(arch: Architecture) -> int:
+def padded_v(arch: Architecture, settings: LlamaCppSettings, context: Context) -> int:
+    """Elements that every row of V is padded to where V is kept transposed; 0 where it isn't.
+
+    Where "auto" turns flash attention off, the cache is there already, made as for flash attention.
+    """
+    if context.flash_attn or (settings.flash_attn == "auto" and arch.gguf_arch != "grok"):
+        return 0
     return _widest(tuple(spec for group in arch.groups for spec in group.caches))
 
 

@@ -293,8 +293,13 @@ def _flash_attention(arch: Architecture, settings: LlamaCppSettings, backend: Ba
                         f" n_embd_head_{name.lower()}={sizes[at]}"
                     )
     if wanted == "auto" and backend in (Backend.CUDA, Backend.ROCM):
-        return all(_cuda_supports(*sizes) for sizes in heads)
+        kernels = kind_k.name not in _NO_FLASH_KERNEL and kind_v.name not in _NO_FLASH_KERNEL
+        return kernels and all(_cuda_supports(*sizes) for sizes in heads)
     return wanted != "off"
+
+
+# cache types that no CUDA kernel of flash attention reads (ggml_cuda_fattn_kv_type_supported)
+_NO_FLASH_KERNEL: Final = frozenset({"IQ4_NL"})
 
 
 def _cuda_supports(head_k: int, head_v: int, grouping: int) -> bool:
