@@ -18,7 +18,7 @@ from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSett
 from planner.engines.llama_weights import WeightTable
 from planner.errors import RefusedError
 from planner.hardware.machine import Backend, Cpu
-from planner.models.cache import RecurrentState
+from planner.models.cache import CacheSpec, FullAttention, RecurrentState, SlidingWindow
 from planner.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -178,8 +178,9 @@ def _computed(
     """The context as the graph sees it: "auto" may turn flash attention off once the layers are placed.
 
     resolve_fused_ops in src/llama-context.cpp; the caches were made while it was on, and stay as they are.
-    Only hybrids lose it at the border of host and device: those with short convolutions where layers lie on
-    the host, those with Mamba where the cache does. To find out takes a graph, so others aren't asked.
+    Few lose it at the border of host and device: hybrids with short convolutions where layers lie on the
+    host, those with Mamba where the cache does, and layers that read another one's cache, whose queries a
+    device normalises as soon as sequences × heads are enough. To find out takes a graph, so others aren't asked.
     """
     if settings.flash_attn != "auto" or not context.flash_attn or not placement.n_devices:
         return context
@@ -187,12 +188,18 @@ def _computed(
         return context
     losing = {"short_conv"} if settings.kv_offload else {"short_conv", "mamba1", "mamba2"}
     caches = (cache for group in table.arch.groups for cache in group.caches)
-    if not any(isinstance(cache, RecurrentState) and cache.kind in losing for cache in caches):
+    if not any(_may_lose_flash(cache, losing) for cache in caches):
         return context
     from planner.engines.llama_graph import flash_attention_stays
 
     stays = flash_attention_stays(table.arch, table, placement, settings, context, backend)
     return context if stays else replace(context, flash_attn=False)
+
+
+def _may_lose_flash(cache: CacheSpec, states: set[str]) -> bool:
+    if isinstance(cache, RecurrentState):
+        return cache.kind in states
+    return isinstance(cache, FullAttention | SlidingWindow) and not cache.owns_cache
 
 
 _KEPT: Final = 8192
