@@ -10,12 +10,14 @@ from typing import Any
 
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.base import Stored
+from planner.engines.llama_compute import accounted
 from planner.engines.llama_memory import Devices, LlamaMemory, allocate
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings, build_of
 from planner.engines.llama_weights import WeightTable, weight_table
 from planner.engines.ollama_defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
+from planner.units import round_up
 
 _UNLIMITED = 1 << 46
 _ALLOCATOR_KEYS = (
@@ -64,7 +66,11 @@ def _check_context(row: Mapping[str, Any], arch: Architecture) -> None:
     (common/fit.cpp): a longer context than the published one proves another header.
     """
     measured = (row.get("measured") or {}).get("n_ctx") or 0
-    if not row["settings"].get("n_ctx") and measured > arch.n_ctx_train:
+    given = row["settings"]
+    if given.get("n_ctx"):
+        return
+    sequences = 1 if given.get("kv_unified") else int(given.get("n_parallel") or 1)
+    if measured > round_up(arch.n_ctx_train, 256 * sequences):  # cells come by 256, of each sequence's own
         raise Unsupported(
             f"the measured header trains {measured:,} tokens or more, the published config.json {arch.n_ctx_train:,}"
         )
@@ -85,7 +91,7 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
         from benchmarks.accuracy_fit import predict_fit
 
         return predict_fit(row, table, settings, free)
-    memory = allocate(table, settings, Devices(free))
+    memory = allocate(table, settings, Devices(free), measure=accounted)
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
 
 

@@ -98,7 +98,7 @@ def kind_of(
         repr(
             (
                 _layers(table, placement),
-                (placement.output, placement.n_devices, bool(placement.moved)),
+                (placement.output, placement.n_devices, placement.overridden),
                 placement.n_gpu_layers > len(placement.layers),
                 tuple(k for _, k in table.outside()) if placement.output == HOST else (),
                 (settings.cache_type_k, settings.cache_type_v, settings.op_offload, settings.split_mode),

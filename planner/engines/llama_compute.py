@@ -79,6 +79,24 @@ def measure(
     return compute_buffers(table.arch, table, placement, settings, context, backend)
 
 
+def accounted(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return what llama.cpp accounts where nothing is allocated, as `--fit` and its breakdown do.
+
+    A run differs where attention is pinned to the processor: the cache on the host and no flash attention.
+    """
+    if settings.kv_offload or context.flash_attn or not placement.n_devices:
+        return exact(table, placement, settings, context, backend)
+    from planner.engines.llama_graph import compute_buffers
+
+    return compute_buffers(table.arch, table, placement, settings, context, backend, pinned=False)
+
+
 def bound(
     table: WeightTable,
     placement: LayerPlacement,
@@ -176,7 +194,7 @@ def _tabled(
     usual = (
         placement.n_devices == 1
         and not placement.any_on_host
-        and not placement.moved
+        and not placement.overridden
         and settings.kv_offload
         and not settings.embeddings
         and not settings.load_mtp
@@ -253,7 +271,7 @@ def _kinds(table: WeightTable, placement: LayerPlacement) -> Hashable:
         ]
         triples = frozenset(zip([None, *signs], signs, [*signs[1:], None], strict=False))
         whole = placement.n_gpu_layers > len(placement.layers)
-        kinds = (triples, placement.output, placement.n_devices, whole, bool(placement.moved))
+        kinds = (triples, placement.output, placement.n_devices, whole, placement.overridden)
         if len(_kinds_of) > _KEPT:
             _kinds_of.clear()
         # holding table and placement keeps their ids from being used again

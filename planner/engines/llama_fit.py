@@ -11,7 +11,7 @@ from dataclasses import field, replace
 from enum import Enum
 from typing import Final
 
-from planner.engines.llama_compute import exact
+from planner.engines.llama_compute import accounted
 from planner.engines.llama_memory import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings
@@ -86,7 +86,7 @@ def fit(
     target: int = FIT_TARGET,
     n_ctx_min: int = FIT_CONTEXT,
     host_total: int = 0,
-    measure: Measure = exact,
+    measure: Measure = accounted,
 ) -> Fit:
     """Return what --fit chooses; what the settings fix (a context, n_gpu_layers) stays.
 

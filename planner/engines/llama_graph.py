@@ -18,6 +18,7 @@ from planner.engines.llama_graph_layers import build
 from planner.engines.llama_graph_rough import rough_buffers
 from planner.engines.llama_graph_schedule import Scheduler
 from planner.engines.llama_graph_styles import Style, style_of
+from planner.engines.llama_graph_tensor import Graph
 from planner.engines.llama_placement import HOST, LayerPlacement
 from planner.engines.llama_settings import Context, LlamaCppSettings
 from planner.engines.llama_weights import WeightTable
@@ -53,14 +54,18 @@ def compute_buffers(
     settings: LlamaCppSettings,
     context: Context,
     backend: Backend = Backend.CUDA,
+    *,
+    pinned: bool = True,
 ) -> ComputeBuffers:
     """Return the compute buffers of every device and the host, in bytes.
 
-    Where the architecture's graph isn't known, closed rules approximate them.
+    Without `pinned` as ggml_backend_sched_reserve_size has them, which forgets what was pinned to a device while
+    the graph was built: what llama.cpp says where nothing is allocated, `--fit` among it. Where the
+    architecture's graph isn't known, closed rules approximate them.
     """
     if arch.gguf_arch not in UNKNOWN:
         try:
-            sizes = _measure(arch, table, placement, settings, context, backend)
+            sizes = _measure(arch, table, placement, settings, context, backend, pinned=pinned)
         except KeyError:  # a tensor that the graph expects: it is another graph
             pass
         else:
@@ -76,15 +81,23 @@ def _measure(
     settings: LlamaCppSettings,
     context: Context,
     backend: Backend,
+    *,
+    pinned: bool,
 ) -> list[int]:
     scheduler, batch = _scheduler(arch, placement, settings, backend), _batch(context)
     chosen, repeats = _representative(arch, table, placement)
-    graph = _graph(arch, table, placement, settings, context, batch, chosen).graph
+
+    def graph_of(layers: list[int]) -> Graph:
+        graph = _graph(arch, table, placement, settings, context, batch, layers).graph
+        if not pinned:
+            graph.pinned.clear()
+        return graph
+
     try:
-        return scheduler.measure(graph, repeats)
+        return scheduler.measure(graph_of(chosen), repeats)
     except NotRepeatable:
         every = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
-        return scheduler.measure(_graph(arch, table, placement, settings, context, batch, every).graph)
+        return scheduler.measure(graph_of(every))
 
 
 def draft_buffers(
@@ -185,7 +198,7 @@ def _pipelined(placement: LayerPlacement, settings: LlamaCppSettings) -> bool:
         and placement.n_devices > 1
         and placement.n_gpu_layers > len(placement.layers)
         and settings.kv_offload
-        and not placement.moved
+        and not placement.overridden
     )
 
 

@@ -47,6 +47,12 @@ class LayerPlacement:
     moved: Mapping[int, tuple[Moved, ...]] = field(default_factory=dict)  # by layer
     row_split: tuple[float, ...] = ()  # share of each device's rows under -sm row; () otherwise
     n_gpu_layers: int = 0  # layers on devices, the output layer counted
+    patterns: bool = False  # whether settings say where tensors go, though none may match
+
+    @property
+    def overridden(self) -> bool:
+        """True where the engine has patterns to look for (has_tensor_overrides): no pipeline parallelism then."""
+        return self.patterns or bool(self.moved)
 
     @property
     def any_on_host(self) -> bool:
@@ -101,6 +107,7 @@ def place(
         moved=_moved(arch, settings),
         row_split=_shares(splits) if settings.split_mode == "row" and n_devices > 1 else (),
         n_gpu_layers=ngl,
+        patterns=settings.n_cpu_moe > 0 or settings.cpu_moe or bool(settings.override_tensor),
     )
 
 
