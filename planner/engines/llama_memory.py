@@ -13,7 +13,7 @@ from planner.engines.llama_compute import exact
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_kv import CacheBytes, output_bytes, place_caches
 from planner.engines.llama_loading import PlacedWeights, place_weights
-from planner.engines.llama_placement import LayerPlacement, place
+from planner.engines.llama_placement import HOST, LayerPlacement, place
 from planner.engines.llama_settings import CURRENT, Build, Context, LlamaCppSettings, resolve
 from planner.engines.llama_weights import WeightTable
 from planner.errors import RefusedError
@@ -182,14 +182,28 @@ def _computed(
     host, those with Mamba where the cache does, and layers that read another one's cache, whose queries a
     device normalises as soon as sequences × heads are enough. To find out takes a graph, so others aren't asked.
     """
-    if settings.flash_attn != "auto" or not context.flash_attn or not placement.n_devices:
+    if settings.flash_attn != "auto" or not placement.n_devices or table.arch.gguf_arch == "grok":
         return context
+    if not context.flash_attn:  # no kernel for these heads or cache types: the host needs none
+        if any(home != HOST for home in placement.layers):
+            return context
+        return _probed(table, placement, settings, replace(context, flash_attn=True), backend)
     if settings.kv_offload and not placement.any_on_host:
         return context
     losing = {"short_conv"} if settings.kv_offload else {"short_conv", "mamba1", "mamba2"}
     caches = (cache for group in table.arch.groups for cache in group.caches)
     if not any(_may_lose_flash(cache, losing) for cache in caches):
         return context
+    return _probed(table, placement, settings, context, backend)
+
+
+def _probed(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> Context:
     from planner.engines.llama_graph import flash_attention_stays
 
     stays = flash_attention_stays(table.arch, table, placement, settings, context, backend)
