@@ -17,6 +17,7 @@ from planner.engines.llama_weights import WeightTable, weight_table
 from planner.engines.ollama_defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
+from planner.quant.mixes import nearest_mix
 from planner.units import round_up
 
 _UNLIMITED = 1 << 46
@@ -24,6 +25,12 @@ _ALLOCATOR_KEYS = (
     *("n_ctx", "n_parallel", "kv_unified", "n_batch", "n_ubatch", "flash_attn", "cache_type_k"),
     *("cache_type_v", "n_gpu_layers", "n_cpu_moe", "cpu_moe", "op_offload", "kv_offload", "swa_full"),
     *("split_mode", "load_mtp", "repack_weights", "embeddings"),
+    *("tensor_split", "main_gpu", "override_tensor", "n_rs_seq", "spec_type"),
+)
+# What a case may say beside them: the adapter reads it itself, or no byte of memory depends on it.
+_SAID_APART = frozenset(
+    {"n_outputs_max", "fit", "fit_target_mib", "fit_ctx", "threads", "n_threads", "n_threads_batch"}
+    | {"use_mmap", "mmap", "use_mlock", "mlock", "load_mode", "no_alloc", "seed", "numa", "warmup"}
 )
 _BACKENDS = {"CUDA": Backend.CUDA, "ROCm": Backend.ROCM, "Vulkan": Backend.VULKAN, "Metal": Backend.METAL}
 _DEVICE = re.compile(r"^(CUDA|ROCm|Vulkan|SYCL|Metal|MTL)(\d*)$")
@@ -77,14 +84,17 @@ def _check_context(row: Mapping[str, Any], arch: Architecture) -> None:
 
 
 def _allocator(row: Mapping[str, Any]) -> Pairs:
-    given = row["settings"]
+    given = row.get("settings") or {}
     settings = LlamaCppSettings.of(
         {k: given[k] for k in _ALLOCATOR_KEYS if given.get(k) is not None}
         | {"n_outputs_max": given.get("n_outputs_max") or 0}
     )
+    unknown = [k for k, v in given.items() if v is not None and k not in {*_ALLOCATOR_KEYS, *_SAID_APART}]
+    if unknown:
+        raise Unsupported(f"no rule for the setting {', '.join(sorted(unknown))}")
     arch = _shape(row)
     _check_context(row, arch)
-    table = weight_table(arch, row["quant"], imatrix=False)
+    table = weight_table(arch, row["quant"], _size_of_private_mix(row, row["quant"]), imatrix=False)
     gpus = row["machine"]["gpus"]
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
@@ -93,6 +103,19 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
         return predict_fit(row, table, settings, free)
     memory = allocate(table, settings, Devices(free), measure=accounted)
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
+
+
+def _size_of_private_mix(row: Mapping[str, Any], quant: str) -> Stored | None:
+    """The published size of a file whose mix is no public rule; None for a public mix, which needs none.
+
+    Raises Unsupported where no size is published: the tensors' types would be a guess.
+    """
+    if nearest_mix(quant)[1]:
+        return None
+    size = _published(row["model"], quant)
+    if size is None:
+        raise Unsupported(f"{quant} is no public mix, and the size of the file is not stated")
+    return _stored(size)
 
 
 def compare_allocation(
@@ -145,7 +168,10 @@ def _log(row: Mapping[str, Any]) -> Pairs:
         Devices(_log_free(row, _count(row, names)), _backend(names)),
         build_of(str(row.get("engine_version") or ""), _released(row["model"])),
     )
-    return _log_pairs(measured, devices, breakdown, names, memory)
+    pairs = _log_pairs(measured, devices, breakdown, names, memory)
+    if not table.exact and table.scale == 1.0:  # a private mix of unknown size: its weights would be a guess
+        pairs = {part: p for part, p in pairs.items() if part not in ("weights", "total")}
+    return pairs
 
 
 def _count(row: Mapping[str, Any], names: list[str]) -> int:

@@ -48,7 +48,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def compare(row: Mapping[str, Any]) -> CaseResult:
     """Predict one case and compare; never raises for what a case holds."""
-    source = row.get("source") or {}
+    source = row.get("source")
+    source = source if isinstance(source, Mapping) else {}
     kind = str(source.get("kind", "log"))
     evidence = source.get("evidence")
     if kind == "log" and evidence not in _SCORED:
@@ -62,7 +63,9 @@ def compare(row: Mapping[str, Any]) -> CaseResult:
     )
     refused = row.get("refused")
     try:
-        pairs = _adapter(result.engine)(row)
+        _check_shape(row)
+        pairs = _adapter(result.engine.lower())(row)
+        parts = {part: worst(part, p) for part, p in pairs.items() if p}
     except RefusedError as error:
         result.reason = str(error)
         if refused and _same_reason(str(error), str(refused)):
@@ -76,18 +79,38 @@ def compare(row: Mapping[str, Any]) -> CaseResult:
     except PlannerError as error:
         result.status, result.reason = "unsupported", str(error)
         return result
+    except KeyError as error:
+        result.status, result.reason = "unsupported", f"the case does not say {error}"
+        return result
     except Exception as error:  # a case from outside must not end the run
         result.reason = f"{type(error).__name__}: {error}"
         return result
     if refused:
         result.reason = "the engine refused, the planner did not"
         return result
-    result.parts = {part: worst(part, p) for part, p in pairs.items() if p}
+    result.parts = parts
     if result.parts:
         result.status = "ok"
     else:
         result.status, result.reason = "unsupported", "the case holds no figure that can be compared"
     return result
+
+
+_OBJECTS = ("source", "machine", "settings", "measured", "given")
+
+
+def _check_shape(row: Mapping[str, Any]) -> None:
+    """Raise Unsupported where a field isn't of the schema's kind."""
+    for name in _OBJECTS:
+        if row.get(name) is not None and not isinstance(row[name], Mapping):
+            raise Unsupported(f"'{name}' is not an object")
+    if not isinstance(row.get("model"), str) or not row["model"]:
+        raise Unsupported("the case names no model")
+    gpus = (row.get("machine") or {}).get("gpus")
+    if gpus is not None and not (isinstance(gpus, list) and all(isinstance(g, Mapping) for g in gpus)):
+        raise Unsupported("'gpus' is not a list of objects")
+    if row.get("measured") is None and not row.get("refused"):
+        raise Unsupported("the case holds neither a measurement nor a refusal")
 
 
 def _adapter(engine: str) -> Callable[[Mapping[str, Any]], Pairs]:

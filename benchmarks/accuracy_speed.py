@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import log
+from math import inf, log
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +24,7 @@ from planner.speed.estimate import decode, prefill
 
 # flags that say how a figure was written down, not that it is of something else
 NOTES = frozenset({"file_size_gb_decimal"})
+_LEAST = 1e-9  # of a ratio, where a figure is absurd
 QUANTITIES = ("decode", "prefill", "serving")
 
 
@@ -44,16 +45,31 @@ def run(path: Path, as_json: bool) -> None:
 
 def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
     """One row: what was predicted, what was measured; never raises for what a row holds."""
-    flags = [f for f in row.get("flags") or () if f not in NOTES]
+    listed = row.get("flags")
+    flags = [str(f) for f in listed if f not in NOTES] if isinstance(listed, list) else []
     out: dict[str, Any] = {"id": str(row.get("id")), "status": "ok", "reason": None, "flags": flags}
     try:
-        case = case_of(row, resolver)
+        found = _predicted(case_of({**row, "flags": flags}, resolver))
     except Unsupported as error:
         dropped = any(f in UNUSED_FLAGS for f in flags) or row.get("spec_decoding")
         return {**out, "status": "dropped" if dropped else "unsupported", "reason": str(error)}
+    except KeyError as error:
+        return {**out, "status": "unsupported", "reason": f"the row does not say {error}"}
     except Exception as error:  # a row from outside must not end the run
         return {**out, "status": "unsupported", "reason": f"{type(error).__name__}: {error}"}
-    out |= {
+    out |= found
+    if not any(q in out for q in QUANTITIES):
+        return {
+            **out,
+            "status": "unsupported",
+            "reason": "no speed of one stream, prefill or total in the row",
+        }
+    return out
+
+
+def _predicted(case: Case) -> dict[str, Any]:
+    """What the case is, and each of its quantities beside what was measured."""
+    out: dict[str, Any] = {
         "hardware": case.hw,
         "engine": case.situation.engine,
         "residency": case.placement,
@@ -79,16 +95,12 @@ def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
     if case.prefill:
         interval, _ = prefill(case.work, case.bits, case.situation, case.prompt, case.prefill_depth)
         out["prefill"] = _compared(interval, case.prefill)
-    if not any(q in out for q in QUANTITIES):
-        return {
-            **out,
-            "status": "unsupported",
-            "reason": "no speed of one stream, prefill or total in the row",
-        }
     return out
 
 
 def _compared(interval: Interval, measured: float) -> dict[str, float]:
+    if not (0 < measured < inf and 0 < interval.low <= interval.expected <= interval.high < inf):
+        raise Unsupported(f"{measured:g} tokens/s, or what it is compared with, is no speed")
     return {
         "low": interval.low,
         "expected": interval.expected,
@@ -126,7 +138,7 @@ def _statistics(cases: Sequence[Mapping[str, Any]], quantity: str) -> dict[str, 
         "count": len(found),
         "median": round(median(errors), 4),
         "p90": round(quantile(errors, 0.9), 4),
-        "bias": round(median(log(1 + f["error"]) for f in found), 4),
+        "bias": round(median(log(max(1 + f["error"], _LEAST)) for f in found), 4),
         "inside": round(sum(f["low"] <= f["measured"] <= f["high"] for f in found) / len(found), 4),
         "width": round(median(f["high"] / f["low"] for f in found), 3),
     }

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from benchmarks.memory_case import Unsupported
 from planner.engines.vllm_gpu import GpuTraits
 from planner.engines.vllm_settings import VllmSettings, settings_from
 from planner.engines.vllm_version import Release, parse_release
@@ -59,6 +60,24 @@ _FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
     "--enable-chunked-prefill": ("enable_chunked_prefill", True),
     "--no-enable-chunked-prefill": ("enable_chunked_prefill", False),
 }
+# Flags that change weights or cache and that no rule here follows.
+_NOT_FOLLOWED: Final = frozenset(
+    {
+        "hf_overrides",
+        "prefill_context_parallel_size",
+        "pcp",
+        "enable_eplb",
+        "eplb_config",
+        "enable_elastic_ep",
+    }
+    | {"mamba_block_size", "mamba_cache_mode", "mamba_cache_dtype", "kv_cache_dtype_skip_layers"}
+    | {"disable_sliding_window", "quantization_config", "model_impl", "kv_sharing_fast_prefill"}
+    | {"use_replayssm", "replayssm_buffer_len", "enable_mamba_shared_prefix_checkpoint", "swa_bounded_replay"}
+    | {"dcp_q_replicate", "offload_group_size", "offload_num_in_group", "kv_transfer_config", "spec_model"}
+    | {"engram_config", "additional_config", "rope_scaling", "cpu_offload_params"}
+)
+# Ways to draft that load nothing beside the model; "…mtp" loads the model's own prediction layers.
+_DRAFTLESS: Final = frozenset({"ngram", "ngram_gpu", "suffix"})
 _FACTORS: Final = {"k": 1000, "K": 1024, "m": 10**6, "M": 1 << 20, "g": 10**9, "G": 1 << 30, "": 1}
 
 
@@ -71,9 +90,15 @@ def number(text: str) -> int:
 
 
 def command_settings(command: str) -> dict[str, Any]:
-    """Return the settings of a `vllm serve` command line; flags that don't touch memory are left out."""
+    """Return the settings of a `vllm serve` command line; flags that don't touch memory are left out.
+
+    Raises Unsupported for flags that do and that nothing here follows, InputError for what is no command.
+    """
     found: dict[str, Any] = {}
-    words = shlex.split(command)[3:]
+    try:
+        words = shlex.split(command)[3:]
+    except ValueError as error:
+        raise InputError(f"not a command line: {error}") from error
     at = 0
     while at < len(words):
         word, equals, inline = words[at].partition("=")
@@ -95,14 +120,36 @@ def command_settings(command: str) -> dict[str, Any]:
 _KNOWN: Final = frozenset(VllmSettings.__dataclass_fields__)
 
 
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--{name.replace('_', '-')} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"--{name.replace('_', '-')} is not an object")
+    return value
+
+
+def _draft(method: str, tokens: Any, found: dict[str, Any]) -> None:
+    if not method.endswith("mtp") and method not in _DRAFTLESS:
+        raise Unsupported(f"drafting by {method} loads a model that the case doesn't describe")
+    found["speculative_method"] = method
+    found["num_speculative_tokens"] = int(tokens or 0)
+
+
 def _take(name: str, text: str, found: dict[str, Any]) -> None:
+    if name in _NOT_FOLLOWED:
+        raise Unsupported(f"no rule for --{name.replace('_', '-')}")
     if name == "speculative_config":
-        spec = json.loads(text)
-        found["speculative_method"] = str(spec.get("method"))
-        found["num_speculative_tokens"] = int(spec.get("num_speculative_tokens", 0))
+        spec = _object(name, text)
+        _draft(str(spec.get("method")), spec.get("num_speculative_tokens"), found)
+    elif name in ("spec_method", "spec_tokens"):
+        method = text if name == "spec_method" else found.get("speculative_method", "mtp")
+        tokens = text if name == "spec_tokens" else found.get("num_speculative_tokens", 1)
+        _draft(str(method), tokens, found)
     elif name == "limit_mm_per_prompt":
-        limits = json.loads(text)
-        if isinstance(limits, dict) and all(v == 0 for v in limits.values()):
+        limits = _object(name, text)
+        if all(v == 0 for v in limits.values()):
             found["language_model_only"] = True
     elif name not in _KNOWN:
         return
