@@ -69,15 +69,17 @@ def _shape(row: Mapping[str, Any]) -> Architecture:
 def _check_context(row: Mapping[str, Any], arch: Architecture) -> None:
     """Raise Unsupported where the measured file isn't the published model.
 
-    Asked for n_ctx 0, llama.cpp takes the header's training context, which `--fit` only ever shrinks
-    (common/fit.cpp): a longer context than the published one proves another header.
+    Asked for n_ctx 0, llama.cpp takes the header's training context, in cells that come by 256 for each
+    sequence of its own; `--fit` starts from that context for every one of them and only ever shrinks
+    (common/fit.cpp). A longer context than the published one proves another header.
     """
     measured = (row.get("measured") or {}).get("n_ctx") or 0
     given = row["settings"]
     if given.get("n_ctx"):
         return
-    sequences = 1 if given.get("kv_unified") else int(given.get("n_parallel") or 1)
-    if measured > round_up(arch.n_ctx_train, 256 * sequences):  # cells come by 256, of each sequence's own
+    streams = 1 if given.get("kv_unified") else int(given.get("n_parallel") or 1)
+    longest = arch.n_ctx_train * (streams if given.get("fit") else 1)
+    if measured > round_up(longest, 256 * streams):
         raise Unsupported(
             f"the measured header trains {measured:,} tokens or more, the published config.json {arch.n_ctx_train:,}"
         )

@@ -118,3 +118,20 @@ def test_the_trained_context_comes_in_cells_of_every_sequence() -> None:
     assert compare(row).status == "ok"
     row["measured"] |= {"n_ctx": 41472 + 3 * 256}
     assert compare(row).status == "unsupported"
+
+
+def test_fit_starts_from_the_trained_context_of_every_sequence() -> None:
+    """Four sequences of their own may have four times the trained context, one shared cache may not."""
+    row = deepcopy(
+        next(
+            r
+            for r in _rows("memory.jsonl")
+            if r["settings"].get("fit") and r["settings"].get("n_parallel") == 4 and not r["settings"]["n_ctx"]
+        )
+    )
+    trained = 40960
+    row |= {"model": "Qwen/Qwen3-8B"}
+    row["measured"] |= {"n_ctx": 4 * trained}
+    for unified, status in ((False, "ok"), (True, "unsupported")):
+        row["settings"] |= {"kv_unified": unified}
+        assert compare(row).status == status
