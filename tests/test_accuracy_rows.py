@@ -126,7 +126,9 @@ def test_fit_starts_from_the_trained_context_of_every_sequence() -> None:
         next(
             r
             for r in _rows("memory.jsonl")
-            if r["settings"].get("fit") and r["settings"].get("n_parallel") == 4 and not r["settings"]["n_ctx"]
+            if r["settings"].get("fit")
+            and r["settings"].get("n_parallel") == 4
+            and not r["settings"]["n_ctx"]
         )
     )
     trained = 40960
