@@ -24,7 +24,7 @@ from typing import Final
 
 import planner
 import planner.engines.llama_compute as compute
-from planner.advice.planning import HYBRID_LADDER, quants_for
+from planner.advice.offers import HYBRID_LADDER, quants_for
 from planner.engines import llama_buffers as buffers
 from planner.engines.llama_compute_rules import ComputeBuffers
 from planner.engines.llama_graph import UNKNOWN, compute_buffers
@@ -48,7 +48,19 @@ MACHINES: Final = (
     *("raspberry-pi-5-8gb", "h100-80gb", "8x h200", "a100-80gb", "l40s", "t4"),
 )
 # Graphics memory and RAM (GiB) of machines that people build themselves
-OWN: Final = ((6, 16), (8, 16), (8, 32), (10, 32), (12, 32), (12, 64), (16, 32), (16, 64), (24, 64), (24, 128), (32, 64))
+OWN: Final = (
+    (6, 16),
+    (8, 16),
+    (8, 32),
+    (10, 32),
+    (12, 32),
+    (12, 64),
+    (16, 32),
+    (16, 64),
+    (24, 64),
+    (24, 128),
+    (32, 64),
+)
 BARE: Final = (8, 16, 24, 32, 48, 64, 96, 128)  # RAM (GiB) of machines without a GPU
 QUESTIONS: Final = ((1, None), (8, 32768), (1, 32768))  # users, context
 USE_CASES: Final = (UseCase.GENERAL, UseCase.CODING, UseCase.VISION)

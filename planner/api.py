@@ -71,7 +71,7 @@ def plan(
     `settings` (the engine's own names) fix what the planner would choose otherwise. A plan that does not fit
     is returned with fits=False. Raises InputError, UnsupportedError or RefusedError, each with one line.
     """
-    from planner.advice.planning import plan_model
+    from planner.advice.choosing import plan_model
 
     return plan_model(
         load_model(model) if isinstance(model, str) else model,

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from planner.advice.choosing import choose, quant_loss
 from planner.advice.cost import DAYS_PER_MONTH
 from planner.advice.market import Offer
-from planner.advice.planning import choose, engines_for, quant_loss, shortage
+from planner.advice.offers import engines_for
+from planner.advice.planning import shortage
 from planner.advice.utility import user_interval
 from planner.engines.plan import Interval, Placement, Plan, Workload
 from planner.errors import PlannerError

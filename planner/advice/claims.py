@@ -91,7 +91,7 @@ def _workload(case: Mapping[str, Any]) -> Workload:
 
 
 def _plan(model: str, case: Mapping[str, Any], load_machine: MachineLoader) -> Plan:
-    from planner.advice.planning import plan_model
+    from planner.advice.choosing import plan_model
     from planner.models.load import from_entry
 
     return plan_model(

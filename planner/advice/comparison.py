@@ -64,7 +64,7 @@ def _column(
     quant, weights = _weights(arch)
     plan, reason = None, ""
     if machine is not None:
-        from planner.advice.planning import plan_model
+        from planner.advice.choosing import plan_model
 
         try:
             plan = plan_model(from_entry(entry), machine, workload, engine=engine)

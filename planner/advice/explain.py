@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from planner.advice.planning import LAST_RESORT, bare_plan, complete, quants_for
+from planner.advice.offers import LAST_RESORT, quants_for
+from planner.advice.planning import bare_plan, complete
 from planner.advice.stated_context import planned_context, without_context
 from planner.advice.utility import misses_speed
 from planner.engines.base import NO_OVERRIDES, get_engine

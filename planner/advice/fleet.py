@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from planner.advice.planning import complete, with_published
+from planner.advice.offers import with_published
+from planner.advice.planning import complete
 from planner.engines.base import get_engine
 from planner.engines.plan import Plan, Workload
 from planner.errors import PlannerError

@@ -10,7 +10,9 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.planning import SERVING_USERS, Choice, choose, engines_for, with_measurement
+from planner.advice.choosing import Choice, choose
+from planner.advice.offers import SERVING_USERS, engines_for
+from planner.advice.planning import with_measurement
 from planner.advice.utility import is_usable, upper_bound, user_speed
 from planner.engines.plan import Placement, Plan, UseCase, Workload
 from planner.hardware.machine import Machine

@@ -51,7 +51,8 @@ def bundle(
     Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
     """
     from planner.advice.bundle import checksums, fetch_script, make_item, manifest
-    from planner.advice.planning import plan_model, shortage
+    from planner.advice.choosing import plan_model
+    from planner.advice.planning import shortage
     from planner.cli.machine_options import asked, chosen_machine
     from planner.models.load import load_model
     from planner.models.refresh import refreshed

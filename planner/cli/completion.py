@@ -42,7 +42,7 @@ def engines(incomplete: str) -> list[str]:
 
 def quants(incomplete: str) -> list[str]:
     """Quantisations of the model and engine that were typed before; of any, where none was."""
-    from planner.advice.planning import CHECKPOINT_BITS, GGUF_LADDER, offered_quants
+    from planner.advice.offers import CHECKPOINT_BITS, GGUF_LADDER, offered_quants
     from planner.engines.base import get_engine
     from planner.errors import PlannerError
     from planner.models.catalogue import lookup

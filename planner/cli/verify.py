@@ -147,7 +147,8 @@ def _verify_server(
 def _verify_running(
     running: Running, url: str, name: str | None, machine: Machine, settings: dict[str, Any]
 ) -> Verification:
-    from planner.advice.planning import bare_plan, quants_for
+    from planner.advice.offers import quants_for
+    from planner.advice.planning import bare_plan
     from planner.engines.verify import Verification
     from planner.engines.verify_compare import compare_server
 

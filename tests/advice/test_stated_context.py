@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import planner
-from planner.advice.planning import plan_model
+from planner.advice.choosing import plan_model
 from planner.engines.plan import Workload
 from planner.errors import UnsupportedError
 

@@ -378,7 +378,7 @@ def test_rocm_builds_logged_more_than_the_weights() -> None:
 
 def test_what_vllm_has_no_class_for() -> None:
     """It is refused in one line, with what runs it where something does."""
-    from planner.advice.planning import plan_model
+    from planner.advice.choosing import plan_model
     from planner.models.load import load_model
 
     machine = load_profile("h200-sxm x8")
@@ -419,7 +419,7 @@ def test_a_pipeline_inside_a_host_is_the_last_resort() -> None:
 
 def test_formats_that_there_is_a_checkpoint_for() -> None:
     """A vendor that publishes eight bits alone leaves no sixteen to serve or to quantise."""
-    from planner.advice.planning import quants_for
+    from planner.advice.offers import quants_for
     from planner.models.load import load_model
 
     assert quants_for(load_model("XiaomiMiMo/MiMo-V2.5-Pro"), "vllm") == ("FP8",)
