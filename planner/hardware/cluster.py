@@ -23,7 +23,7 @@ MAX_GPUS: Final = 64  # of a node
 MAX_TEXT: Final = 256 << 20
 _PROBE_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 5.0
-_QUANTITY: Final = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
+_QUANTITY: Final = re.compile(r"^(\d{1,18}(?:\.\d{1,9})?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?\Z")
 _FACTORS: Final = {
     None: 1.0,
     "m": 1e-3,

@@ -27,8 +27,8 @@ _QUANT: Final = re.compile(
     re.IGNORECASE,
 )
 
-_HUB_URL: Final = re.compile(r"^https://huggingface\.co/([A-Za-z0-9][\w.-]*/[\w.-]+)/?$")
-_ARCHITECTURE: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
+_HUB_URL: Final = re.compile(r"^https://huggingface\.co/([A-Za-z0-9][\w.-]*/[\w.-]+)/?\Z")
+_ARCHITECTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 T = TypeVar("T", int, float, bool, str)
 
@@ -55,7 +55,7 @@ class GgufHeader:
     def architecture(self) -> str:
         """llama.cpp's general.architecture, for example "qwen3moe"."""
         name = self.get("general.architecture", str)
-        if not _ARCHITECTURE.match(name):
+        if not _ARCHITECTURE.fullmatch(name):
             raise InputError(f"{self.source}: general.architecture is {_brief(name)}: no architecture's name")
         return name
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_CONFIG: Final = 4 << 20  # bytes; real ones stay below 200 kB
 MAX_FILES: Final = 20_000
-_REPO: Final = re.compile(r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$")
+_REPO: Final = re.compile(r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z")
 _ENDPOINT: Final = "https://huggingface.co"
 
 

@@ -360,9 +360,10 @@ def test_wrong_types_of_metadata_are_named(write: Any) -> None:
         _ = header.architecture
 
 
-def test_names_from_a_file_are_printable(write: Any) -> None:
+@pytest.mark.parametrize("named", ["a\nb", "llama\n", "", "\x1b[2J"])
+def test_names_from_a_file_are_printable(write: Any, named: str) -> None:
     pairs = [
-        w.pair("general.architecture", w.STRING, "a\nb"),
+        w.pair("general.architecture", w.STRING, named),
         w.pair("general.name", w.STRING, "x\x1b[2J\ny"),
     ]
     header = read_gguf(write(w.header(pairs)))
