@@ -45,7 +45,7 @@ SOURCES: Final = ("engines/llama_graph*.py", "engines/llama_compute_rules.py", "
 MACHINES: Final = (
     *("rtx-4090", "rtx-3060-12gb", "rtx-4060-ti-16gb", "rtx-5090", "rtx-3090", "rtx-3090 x2", "rtx-4080"),
     *("rx-7900-xtx", "arc-b580", "apple-m4-16gb", "apple-m4-max-64gb", "strix-halo-395-128", "dgx-spark"),
-    *("raspberry-pi-5-8gb", "h100-80gb", "8x h200", "a100-80gb", "l40s", "t4"),
+    *("raspberry-pi-5-8gb", "h100-80gb", "8x h200", "a100-80gb", "l40s", "t4", "rtx-pro-6000", "mi300x"),
 )
 # Graphics memory and RAM (GiB) of machines that people build themselves
 OWN: Final = (
@@ -241,6 +241,8 @@ def ask(recorder: Recorder) -> None:
         planner.recommend(machine, workload)
         if n % 5 == 0:
             progress(f"question {n}", recorder)
+        if n % 20 == 19:
+            save(recorder)
 
 
 def extend(recorder: Recorder) -> None:
@@ -261,6 +263,7 @@ def extend(recorder: Recorder) -> None:
                 recorder.add(key, other)
         if n % 100 == 0:
             progress(f"extension {n}", recorder)
+            save(recorder)
 
 
 def neighbours(asked: Asked) -> Iterator[Asked]:
