@@ -13,7 +13,7 @@ from benchmarks.accuracy_memory import compare
 from benchmarks.memory_case import CaseResult
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "memory.jsonl"
-# Servers' logs gathered after the rules were written: four makes of NVIDIA card, and a Radeon under two releases.
+# Servers' logs gathered after the rules were written: NVIDIA cards, and a Radeon whose overheads were read off them.
 LOGS = DATA.with_name("vllm_logs.jsonl")
 
 
