@@ -216,9 +216,7 @@ _NEEDLES: Final = (
 # What is known of a publisher's checkpoints where their config.json isn't at hand: (repository, storage, what
 # differs). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
 # those derived from it, read 2026-11-24); cyankiwi's AWQ-4bit have groups of 32
-# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit), which that publisher, then called cpatonn, took up with
-# Qwen3-Next, whose attention stays 16-bit (its servers' logs: 23.5 GiB on each of two GPUs); before that groups of 128
-# without zero points (15.61 GiB logged of Qwen3-30B-A3B-Thinking-2507-AWQ-4bit, as of the GPTQ checkpoint).
+# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit).
 _KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = (
     (
         re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE),
@@ -230,12 +228,6 @@ _KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = 
         Storage.INT4,
         {"group": 32, "zero_points": False},
     ),
-    (
-        re.compile(r"^cpatonn/qwen3-next-.+-awq-4bit$", re.IGNORECASE),
-        Storage.INT4,
-        {"group": 32, "zero_points": False, "dense": False},
-    ),
-    (re.compile(r"^cpatonn/.+-awq-4bit$", re.IGNORECASE), Storage.INT4, {"zero_points": False}),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from planner.advice.fleet import Fleet, Request, plan_fleet
 from planner.engines.plan import Workload
@@ -18,8 +19,8 @@ def cluster(**hosts: str) -> Machine:
     )
 
 
-def request(name: str, context: int = 8192, users: int = 1, **more: object) -> Request:
-    return Request(from_entry(find_entry(name)), Workload(context=context, users=users), **more)  # type: ignore[arg-type]
+def request(name: str, context: int = 8192, users: int = 1, **more: Any) -> Request:
+    return Request(from_entry(find_entry(name)), Workload(context=context, users=users), **more)
 
 
 def no_gpu_twice(fleet: Fleet) -> bool:

@@ -10,7 +10,7 @@ from planner.engines import llama_buffers, llama_compute
 from planner.engines.llama_buffers import Curve, curves, fingerprint, kind_of, packed, unpacked
 from planner.engines.llama_placement import place
 from planner.engines.llama_settings import LlamaCppSettings, resolve
-from planner.engines.llama_weights import weight_table
+from planner.engines.llama_weights import WeightTable, weight_table
 from planner.hardware.machine import Backend
 
 
@@ -56,10 +56,10 @@ def test_keys_tell_apart_what_differs() -> None:
     arch = planner.load_model("qwen3-8b").architecture
     table, other = weight_table(arch, "Q4_K_M"), weight_table(arch, "Q6_K")
 
-    def key(table: object, **given: object) -> str | None:
+    def key(table: WeightTable, **given: object) -> str | None:
         settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, **given})
         context = resolve(arch, settings, Backend.CUDA)
-        return kind_of(table, place(arch, settings, (1 << 40,)), settings, context, Backend.CUDA)  # type: ignore[arg-type]
+        return kind_of(table, place(arch, settings, (1 << 40,)), settings, context, Backend.CUDA)
 
     assert key(table) == key(other) == key(table, n_ctx=16384)
     different = [

@@ -86,7 +86,9 @@ def logged() -> tuple[tuple[dict[str, Any], CaseResult], ...]:
 def test_what_is_left_for_the_cache_in_logs_of_other_servers() -> None:
     found = sorted(abs(r.parts["kv_cache_available"]["error"]) for _, r in logged())
     assert len(found) >= 37
-    assert found[len(found) // 2] < 0.04 and found[int(0.9 * len(found))] < 0.10
+    assert (
+        found[len(found) // 2] < 0.02
+    )  # a Radeon's tail depends on what was compiled before: docs/accuracy.md
 
 
 def test_a_discrete_nvidia_card_keeps_what_is_foreseen() -> None:

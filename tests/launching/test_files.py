@@ -192,7 +192,8 @@ def test_several_nodes() -> None:
     for spec in (config["headGroupSpec"], *config["workerGroupSpecs"]):
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec["template"]["spec"]}
         validate_core(pod)
-        held = next(v for v in spec["template"]["spec"]["volumes"] if v["name"] == mounted(pod["spec"]))  # type: ignore[arg-type]
+        inside = spec["template"]["spec"]
+        held = next(v for v in inside["volumes"] if v["name"] == mounted(inside))
         assert held["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     serve = yaml.safe_load(ray["spec"]["serveConfigV2"])
     (llm,) = serve["applications"][0]["args"]["llm_configs"]

@@ -10,6 +10,7 @@ import pytest
 np = pytest.importorskip("numpy")
 pytest.importorskip("scipy")
 
+# below the skips: these modules import numpy and scipy themselves
 from benchmarks.speed_model_fit import DECODE, PREFILL, design, fit, predict, prior_width  # noqa: E402
 from planner.speed.terms import Term  # noqa: E402
 
