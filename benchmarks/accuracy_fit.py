@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.memory_case import Pairs
-from planner.engines.llama_fit import fit
-from planner.engines.llama_memory import Devices
-from planner.engines.llama_settings import LlamaCppSettings
-from planner.engines.llama_weights import WeightTable
+from planner.engines.llama_cpp.allocation import Devices
+from planner.engines.llama_cpp.fit import fit
+from planner.engines.llama_cpp.placing.weights import WeightTable
+from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.units import MIB
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.base import Stored
-from planner.engines.llama_compute import accounted
-from planner.engines.llama_memory import Devices, LlamaMemory, allocate
-from planner.engines.llama_settings import ALL_LAYERS, LlamaCppSettings, build_of
-from planner.engines.llama_weights import WeightTable, weight_table
-from planner.engines.ollama_defaults import served_quant
+from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.compute import accounted
+from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
+from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings, build_of
+from planner.engines.ollama.defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.quant.mixes import nearest_mix
@@ -45,7 +45,7 @@ def predict(row: Mapping[str, Any]) -> Pairs:
 
 @lru_cache(maxsize=256)
 def _architecture(model: str) -> Architecture:
-    from planner.models.catalogue import find_entry
+    from planner.models.catalogue.catalogue import find_entry
 
     return find_entry(model).architecture()
 
@@ -183,7 +183,7 @@ def _count(row: Mapping[str, Any], names: list[str]) -> int:
 
 
 def _released(model: str) -> str:
-    from planner.models.catalogue import find_entry
+    from planner.models.catalogue.catalogue import find_entry
 
     return find_entry(model).released
 
@@ -210,7 +210,7 @@ def _log_table(row: Mapping[str, Any]) -> WeightTable:
 
 def _published(model: str, quant: str) -> int | None:
     """Size of a published GGUF of this name, where the catalogue knows it."""
-    from planner.models.catalogue import find_entry
+    from planner.models.catalogue.catalogue import find_entry
 
     files = [f for f in find_entry(model).files if f.format == "gguf"]
     return next((f.sizes[quant] for f in files if quant in f.sizes), None)

@@ -19,7 +19,7 @@ from benchmarks.accuracy_memory import read_rows
 from benchmarks.speed_cases import UNUSED_FLAGS, Case, Unsupported, case_of
 from benchmarks.speed_models import Resolver, catalogue_resolver
 from benchmarks.speed_peers import peer_bandwidth, peer_table
-from planner.engines.plan import Interval
+from planner.plan import Interval
 from planner.speed.estimate import decode, prefill
 
 # flags that say how a figure was written down, not that it is of something else

@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from benchmarks.memory_case import Pairs, Unsupported
 from benchmarks.vllm_rows import row_gpu, row_release, row_settings
-from planner.engines.vllm_gpu import GpuTraits
-from planner.engines.vllm_kv import kv_layout
-from planner.engines.vllm_outcome import Outcome, evaluate
-from planner.engines.vllm_quant import QuantScheme, scheme_for
-from planner.engines.vllm_settings import AUTO, VllmSettings
-from planner.engines.vllm_support import check
-from planner.engines.vllm_version import Release
-from planner.engines.vllm_weights import weights_per_rank
+from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.kv_cache import kv_layout
+from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
+from planner.engines.vllm.memory.weights import weights_per_rank
+from planner.engines.vllm.outcome import Outcome, evaluate
+from planner.engines.vllm.refusals import check
+from planner.engines.vllm.releases import Release
+from planner.engines.vllm.settings import AUTO, VllmSettings
 from planner.errors import RefusedError
 from planner.models.architecture import Architecture
-from planner.models.catalogue import Entry
+from planner.models.catalogue.catalogue import Entry
 from planner.models.tensors import Role
 from planner.units import GIB
 
@@ -56,7 +56,7 @@ def _names(model: str) -> list[str]:
 
 
 def _entry(model: str) -> Entry | None:
-    from planner.models.catalogue import lookup
+    from planner.models.catalogue.catalogue import lookup
 
     return next((entry for name in _names(model) if (entry := lookup(name)) is not None), None)
 

@@ -1,4 +1,4 @@
-"""Build planner/engines/buffers.json, the shipped compute buffers (see planner.engines.llama_buffers).
+"""Build shipped/buffers.json, the compute buffers of planner/engines/llama_cpp (see its shipped.curves).
 
     python -m benchmarks.build_buffers             ask common questions, record the figures they need
     python -m benchmarks.build_buffers --more      the same, but keep what the file holds: restamp it first
@@ -23,25 +23,25 @@ from pathlib import Path
 from typing import Final
 
 import planner
-import planner.engines.llama_compute as compute
-from planner.advice.offers import HYBRID_LADDER, quants_for
-from planner.engines import llama_buffers as buffers
-from planner.engines.llama_compute_rules import ComputeBuffers
-from planner.engines.llama_graph import UNKNOWN, compute_buffers
-from planner.engines.llama_placement import LayerPlacement, place
-from planner.engines.llama_settings import Context, LlamaCppSettings, resolve
-from planner.engines.llama_weights import WeightTable, weight_table
-from planner.engines.plan import UseCase, Workload
+import planner.engines.llama_cpp.compute as compute
+from planner.advice.plan.candidates import HYBRID_LADDER, quants_for
+from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.reserve import UNKNOWN, compute_buffers
+from planner.engines.llama_cpp.placing.placement import LayerPlacement, place
+from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
+from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.shipped import curves as buffers
 from planner.errors import PlannerError
 from planner.hardware.machine import Backend
-from planner.models.catalogue import load_catalogue
+from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import from_entry
+from planner.plan import UseCase, Workload
 
 Key = tuple[str, str]
 Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 PACKAGE: Final = Path(planner.__file__).parent
-SOURCES: Final = ("engines/llama_graph*.py", "engines/llama_compute_rules.py", "quant/formats.py")
+SOURCES: Final = ("engines/llama_cpp/graph/**/*.py", "quant/formats.py")
 MACHINES: Final = (
     *("rtx-4090", "rtx-3060-12gb", "rtx-4060-ti-16gb", "rtx-5090", "rtx-3090", "rtx-3090 x2", "rtx-4080"),
     *("rx-7900-xtx", "arc-b580", "apple-m4-16gb", "apple-m4-max-64gb", "strix-halo-395-128", "dgx-spark"),
@@ -98,7 +98,7 @@ class Recorder:
         self.seconds = 0.0
 
     def __call__(self, *asked: *Asked) -> ComputeBuffers:
-        """Return what planner.engines.llama_compute.measure would."""
+        """Return what planner.engines.llama_cpp.compute.measure would."""
         key = self.key(asked)
         if key is None:
             return compute_buffers(asked[0].arch, *asked)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import sys
 
-from planner.engines.llama_compute_table import FILE, UBATCH, signature
-from planner.engines.llama_graph import compute_buffers
-from planner.engines.llama_placement import place
-from planner.engines.llama_settings import LlamaCppSettings, resolve
-from planner.engines.llama_weights import weight_table
+from planner.engines.llama_cpp.graph.reserve import compute_buffers
+from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
+from planner.engines.llama_cpp.shipped.constants import FILE, UBATCH, signature
 from planner.errors import PlannerError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
-from planner.models.catalogue import load_catalogue
+from planner.models.catalogue.catalogue import load_catalogue
 
 _CONTEXTS = (4096, 8192, 24576, 65536)  # those up to what the model was trained for must lie on the line
 _KINDS = (("Q4_K_M", "q"), ("BF16", "f"))

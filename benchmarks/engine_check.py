@@ -19,17 +19,17 @@ from pathlib import Path
 
 from benchmarks.gguf_headers import write_header
 from planner.engines.base import Stored, get_engine
-from planner.engines.plan import Workload
-from planner.engines.verify import Part
-from planner.engines.verify_compare import compare_log
-from planner.engines.verify_engine import allocated, available
 from planner.errors import PlannerError
 from planner.hardware.detect import detect
 from planner.hardware.machine import Host, Machine
 from planner.models.architecture import Architecture
-from planner.models.catalogue import load_catalogue
-from planner.models.gguf import read_gguf
-from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf
+from planner.models.catalogue.catalogue import load_catalogue
+from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
+from planner.models.gguf.header import read_gguf
+from planner.plan import Workload
+from planner.verify.compare import compare_log
+from planner.verify.comparison import Part
+from planner.verify.real_llama_cpp import allocated, available
 
 SETTINGS = {"n_ctx": 4096, "n_parallel": 1, "kv_unified": False}
 

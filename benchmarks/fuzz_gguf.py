@@ -19,8 +19,8 @@ import atheris
 
 with atheris.instrument_imports(include=["planner.models"]):
     from planner.errors import PlannerError
-    from planner.models.gguf import drive, join_shards
-    from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
+    from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
+    from planner.models.gguf.header import drive, join_shards
 
 STRING, ARRAY, U32, BOOL = 8, 9, 4, 7
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import planner
-from planner.engines.plan import UseCase, Workload
+from planner.plan import UseCase, Workload
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "recommendations.json"
 MACHINES = (

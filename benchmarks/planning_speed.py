@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from planner.models.catalogue import Entry
+    from planner.models.catalogue.catalogue import Entry
 
 BASELINE: Final = "import typer, pydantic, psutil, tabulate, pynvml"
 COMMANDS: Final = (
@@ -97,7 +97,7 @@ def warm() -> dict[str, float]:
 
 def repeated(factor: int) -> list[Entry]:
     """Return the shipped catalogue so many times over, each time as models and families of other names."""
-    from planner.models.catalogue import Entry, load_catalogue
+    from planner.models.catalogue.catalogue import Entry, load_catalogue
 
     entries = load_catalogue().entries()
     copies = [

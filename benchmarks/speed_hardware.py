@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator
-from planner.hardware.profiles import load_profile
+from planner.hardware.profiles.load import load_profile
 from planner.speed.situation import Device, HostFacts, device_of, host_of
 
 # processors and shared-memory devices that no profile describes: bytes/s = channels × MT/s × 8, cores

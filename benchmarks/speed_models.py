@@ -9,7 +9,7 @@ from functools import partial
 from math import log
 
 from planner.errors import PlannerError
-from planner.models.catalogue import Entry, load_catalogue
+from planner.models.catalogue.catalogue import Entry, load_catalogue
 from planner.speed.work import ModelWork, model_work
 
 _DROP = frozenset(

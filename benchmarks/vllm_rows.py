@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.memory_case import Unsupported
-from planner.engines.vllm_gpu import GpuTraits
-from planner.engines.vllm_settings import VllmSettings, settings_from
-from planner.engines.vllm_version import Release, parse_release
+from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.releases import Release, parse_release
+from planner.engines.vllm.settings import VllmSettings, settings_from
 from planner.errors import InputError
 from planner.units import GIB
 
@@ -281,9 +281,9 @@ def _vram(row: Mapping[str, Any]) -> int | None:
 
 
 def _from_profile(name: str, total: Any) -> GpuTraits | None:
-    from planner.engines.vllm_gpu import traits_of
-    from planner.hardware.assemble import accelerator
-    from planner.hardware.profile_store import find_by_driver_name
+    from planner.engines.vllm.gpu import traits_of
+    from planner.hardware.profiles.assemble import accelerator
+    from planner.hardware.profiles.store import find_by_driver_name
 
     profile = find_by_driver_name(name, int(total) * (1 << 20) if total else None)
     return None if profile is None else traits_of(accelerator(profile, 0))

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# The module planner.plan is imported before the function of that name takes its place as an attribute here.
+from planner.plan import Plan, UseCase, Workload  # isort: skip
+from planner.api import plan  # isort: skip
+
 if TYPE_CHECKING:
-    from planner.api import detect, launch, load_model, load_profile, plan, recommend
-    from planner.engines.plan import Plan, UseCase, Workload
+    from planner.api import detect, launch, load_model, load_profile, recommend
     from planner.errors import InputError, PlannerError, RefusedError, UnsupportedError
     from planner.hardware.machine import Machine
     from planner.models.model import Model
@@ -33,8 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "planner.api": ("detect", "launch", "load_model", "load_profile", "plan", "recommend"),
-    "planner.engines.plan": ("Plan", "UseCase", "Workload"),
+    "planner.api": ("detect", "launch", "load_model", "load_profile", "recommend"),
     "planner.errors": ("InputError", "PlannerError", "RefusedError", "UnsupportedError"),
     "planner.hardware.machine": ("Machine",),
     "planner.models.model": ("Model",),

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.engines.plan import Plan, Workload
 from planner.hardware.machine import Machine
 from planner.models.model import Model
+from planner.plan import Plan, Workload
 
 if TYPE_CHECKING:
-    from planner.advice.recommend import Recommendation
+    from planner.advice.recommend.recommend import Recommendation
     from planner.launching.render import Launch
-    from planner.models.catalogue import Entry
+    from planner.models.catalogue.catalogue import Entry
 
 
 def detect() -> Machine:
@@ -39,7 +39,7 @@ def load_profile(spec: str, *, ram: int | None = None, vram: int | None = None) 
     `ram` and `vram` (bytes) replace the host's RAM and each GPU's memory. Raises InputError for an unknown
     name (with those that are near) or an impossible number.
     """
-    from planner.hardware.profiles import load_profile as load
+    from planner.hardware.profiles.load import load_profile as load
 
     return load(spec, ram=ram, vram=vram)
 
@@ -71,7 +71,7 @@ def plan(
     `settings` (the engine's own names) fix what the planner would choose otherwise. A plan that does not fit
     is returned with fits=False. Raises InputError, UnsupportedError or RefusedError, each with one line.
     """
-    from planner.advice.choosing import plan_model
+    from planner.advice.plan.choose import plan_model
 
     return plan_model(
         load_model(model) if isinstance(model, str) else model,
@@ -111,7 +111,7 @@ def recommend(
 
     An empty list of plans is an answer; the notes say why nothing fits.
     """
-    from planner.advice.recommend import recommend as recommend_models
+    from planner.advice.recommend.recommend import recommend as recommend_models
 
     return recommend_models(
         _machine(machine), workload or Workload(), engine=engine, limit=limit, entries=entries

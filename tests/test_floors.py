@@ -9,22 +9,18 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "planner"
 FLOORS = [
-    {"errors", "records"},
-    {"units", "data", "words"},
+    {"errors", "fast_dataclass"},
+    {"units", "shipped_files", "text_search"},
+    {"plan"},
     {"models", "hardware"},
     {"quant"},
     {"engines"},
-    {"speed", "launching", "documents", "schemas"},
+    {"speed", "verify"},
+    {"launching"},
     {"advice"},
-    {
-        "api",
-        "documents_buy",
-        "documents_catalogue",
-        "schemas_buy",
-        "schemas_catalogue",
-        "schemas_hardware",
-        "schemas_verify",
-    },
+    {"documents", "schemas"},
+    {"schemas_buy", "schemas_catalogue", "schemas_hardware", "schemas_verify"},
+    {"api"},
     {"schema_list"},
     {"cli"},
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from planner.records import dataclass, replace
+from planner.fast_dataclass import dataclass, replace
 
 quick: Any = dataclass  # two decorators on one body: more than a type checker follows
 

@@ -1,6 +1,6 @@
 """What to fetch beforehand for a machine without network: files, engines, licences, and how to start there.
 
-Pure: what the hub knows of sizes and checksums is handed in (planner.models.refresh). The script that comes
+Pure: what the hub knows of sizes and checksums is handed in (planner.models.catalogue.refresh). The script that comes
 out uses the hub's own client (`hf download`) and nothing of ours.
 """
 
@@ -10,22 +10,22 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from planner.engines.plan import Plan
 from planner.errors import InputError
 from planner.launching.render import command_line
 from planner.models.model import Model
+from planner.plan import Plan
 
 if TYPE_CHECKING:
-    from planner.models.catalogue import Entry
-    from planner.models.refresh import HubFile, Refreshed
+    from planner.models.catalogue.catalogue import Entry
+    from planner.models.catalogue.refresh import HubFile, Refreshed
 
 # What vLLM reads of a checkpoint; weights in other formats of the same repository are left out.
 _CHECKPOINT: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken")
 # Copies of the same weights in the vendor's own format.
 _DUPLICATES: Final = ("original/*", "metal/*")
-_ENGINES: Final = {
+ENGINES: Final = {
     "llama.cpp": (
         "llama.cpp",
         "https://github.com/ggml-org/llama.cpp/releases",
@@ -106,7 +106,7 @@ def _tag_size(entry: Entry, tag: str) -> int:
 
 
 def _link(entry: Entry) -> str:
-    from planner.models.catalogue import card_of
+    from planner.models.catalogue.catalogue import card_of
 
     return card_of(entry).licence.link
 
@@ -232,39 +232,3 @@ def checksums(items: Sequence[Item]) -> str:
         if f.sha256
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def manifest(items: Sequence[Item]) -> dict[str, Any]:
-    """Return the manifest: a JSON document that says what is in the bundle and why."""
-    from planner.documents import plan_document
-
-    engines = list(dict.fromkeys(i.plan.engine for i in items))
-    return {
-        "models": [
-            {
-                "model": i.model,
-                "folder": i.download.folder if i.download else "ollama-models",
-                "repository": i.download.repo if i.download else None,
-                "include": list(i.download.include) if i.download else [],
-                "ollama_tag": i.ollama_tag,
-                "files": [
-                    {"path": f.path, "size": f.size, "sha256": f.sha256 or None}
-                    for f in (i.download.files if i.download else ())
-                ],
-                "size": i.size or None,
-                "licence": i.licence,
-                "licence_link": i.licence_link or None,
-                "start": f"start-{i.name}.sh",
-                "plan": plan_document(i.plan),
-                "notes": list(i.notes),
-            }
-            for i in items
-        ],
-        "engines": [
-            {"engine": e, "name": _ENGINES[e][0], "from": _ENGINES[e][1], "fetch": _ENGINES[e][2]}
-            for e in engines
-            if e in _ENGINES
-        ],
-        "size": sum(i.size for i in items) or None,
-        "on_the_target": ["planner check", *(f"sh start-{i.name}.sh" for i in items)],
-    }

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import ENGINE_NAMES, Placement, Plan, Workload
 from planner.errors import InputError, PlannerError
 from planner.hardware.machine import Machine
-from planner.models.catalogue import find_entry
+from planner.models.catalogue.catalogue import find_entry
+from planner.plan import ENGINE_NAMES, Placement, Plan, Workload
 from planner.units import context_text, gib, parse_context, parse_size, rate_text
 
 HOLDS: Final = "holds"
@@ -47,7 +47,7 @@ class Verdict:
 def load_claims(path: Path | None = None) -> list[dict[str, Any]]:
     """Read the claims. Raises InputError for a damaged file."""
     if path is None:
-        from planner.data import seeds_dir
+        from planner.shipped_files import seeds_dir
 
         path = seeds_dir() / "claims.toml"
     try:
@@ -91,7 +91,7 @@ def _workload(case: Mapping[str, Any]) -> Workload:
 
 
 def _plan(model: str, case: Mapping[str, Any], load_machine: MachineLoader) -> Plan:
-    from planner.advice.choosing import plan_model
+    from planner.advice.plan.choose import plan_model
     from planner.models.load import from_entry
 
     return plan_model(
@@ -211,8 +211,8 @@ def _reach(claim: Mapping[str, Any], load_machine: MachineLoader) -> list[Findin
 
 def _cost(claim: Mapping[str, Any], load_machine: MachineLoader) -> list[Finding]:
     """The claim holds where the own machine is not cheaper within the stated time."""
-    from planner.advice.cost import OwnHardware, Subscription, Usage, break_even_month
-    from planner.hardware.profiles import list_profiles
+    from planner.advice.money.cost import OwnHardware, Subscription, Usage, break_even_month
+    from planner.hardware.profiles.load import list_profiles
 
     findings = []
     months = float(claim["months"])

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from planner.advice.offers import with_published
-from planner.advice.planning import complete
+from planner.advice.plan.candidates import with_published
+from planner.advice.plan.one_plan import complete
 from planner.engines.base import get_engine
-from planner.engines.plan import Plan, Workload
 from planner.errors import PlannerError
 from planner.hardware.machine import Accelerator, Host, Machine
 from planner.models.model import Model
+from planner.plan import Plan, Workload
 
 MAX_REPLICAS: Final = 64
 

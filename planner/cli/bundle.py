@@ -50,12 +50,13 @@ def bundle(
 
     Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
     """
-    from planner.advice.bundle import checksums, fetch_script, make_item, manifest
-    from planner.advice.choosing import plan_model
-    from planner.advice.planning import shortage
+    from planner.advice.bundle import checksums, fetch_script, make_item
+    from planner.advice.plan.choose import plan_model
+    from planner.advice.plan.one_plan import shortage
     from planner.cli.machine_options import asked, chosen_machine
+    from planner.documents.bundle import manifest
+    from planner.models.catalogue.refresh import refreshed
     from planner.models.load import load_model
-    from planner.models.refresh import refreshed
 
     if len(models) > MOST:
         raise InputError(f"a bundle takes at most {MOST} models, not {len(models)}")
@@ -107,7 +108,7 @@ def bundle(
 
 def _ask(ids: list[str]) -> None:
     """Ask the hub; without an answer, what is shipped has to do."""
-    from planner.models.refresh import refresh_models
+    from planner.models.catalogue.refresh import refresh_models
 
     try:
         report = refresh_models(ids, look_for_new=False)

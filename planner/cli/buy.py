@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planner.advice.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, Option, Question
+from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, Option, Question
 from planner.cli import completion
 from planner.cli.money_options import (
     CurrencyOption,
@@ -31,7 +31,7 @@ from planner.cli.options import (
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
 from planner.cli.plan_view import range_text
 from planner.cli.progress import Progress
-from planner.engines.plan import ENGINE_NAMES
+from planner.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, rate_text
 
 # Less than this is too little for documents and for thinking that runs to thousands of tokens.
@@ -67,8 +67,8 @@ def buy(
 ) -> int:
     """Which hardware to get for these models, and what not to buy."""
     import planner
-    from planner.advice.buy import buy as find
-    from planner.advice.market import offers
+    from planner.advice.money.buy import buy as find
+    from planner.advice.money.market import offers
 
     question = Question(
         models=tuple(planner.load_model(name) for name in models),
@@ -87,7 +87,7 @@ def buy(
         answer = find(question, everything, planner.load_profile, progress.update)
     found = bool(answer.best or answer.rented)
     if json:
-        from planner.documents_buy import buy_document
+        from planner.documents.buy import buy_document
 
         print_json(buy_document(question, answer, currency))
         return 0 if found else 1

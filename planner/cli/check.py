@@ -85,14 +85,14 @@ def check(
     if measure:
         if not machine.detected:
             raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
-        from planner.hardware.measure import measure_memory_bandwidth, with_measured
-        from planner.hardware.measure_gpu import measure_gpu_bandwidth, with_measured_gpus
+        from planner.hardware.host.measure_ram import measure_memory_bandwidth, with_measured
+        from planner.hardware.vendors.measure_vram import measure_gpu_bandwidth, with_measured_gpus
 
         machine = with_measured(machine, measure_memory_bandwidth(available=machine.host.ram_available))
         machine = with_measured_gpus(machine, measure_gpu_bandwidth() if machine.accelerators else ())
     answer = recommend(machine, workload, engine=engine, limit=limit)
     if json:
-        from planner.documents import check_document
+        from planner.documents.plan import check_document
 
         print_json(check_document(machine, answer.plans, answer.notes))
         return 0 if answer.plans else 1

@@ -20,12 +20,12 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_json, print_line, print_table, print_wrapped, width
-from planner.engines.plan import ENGINE_NAMES
 from planner.errors import InputError
+from planner.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
-    from planner.advice.comparison import Column, Comparison
+    from planner.advice.plan.comparison import Column, Comparison
 
 MOST = 6
 USES = ("general", "reasoning", "maths", "coding", "agents", "multilingual", "long_context", "vision")
@@ -46,9 +46,9 @@ def compare(
     format: FormatOption = PLAIN,
 ) -> int:
     """Models side by side: size, licence, scores, memory; with --profile, how each runs there."""
-    from planner.advice.comparison import compare as compare_models
+    from planner.advice.plan.comparison import compare as compare_models
     from planner.cli.machine_options import chosen_machine
-    from planner.models.catalogue import find_entry
+    from planner.models.catalogue.catalogue import find_entry
 
     if not 2 <= len(models) <= MOST:
         raise InputError(f"compare takes 2 to {MOST} models, not {len(models)}")
@@ -63,7 +63,7 @@ def compare(
         machine = chosen_machine(profile, ram, vram)
     answer = compare_models(entries, machine, workload, engine=engine)
     if json:
-        from planner.documents_catalogue import comparison_document
+        from planner.documents.catalogue import comparison_document
 
         print_json(comparison_document(answer))
         return 0

@@ -19,7 +19,7 @@ def models(incomplete: str) -> list[str]:
     """Names in the catalogue; with a slash in it, Hugging Face ids; nothing for a path."""
     if incomplete.startswith((".", "/", "~")):
         return []
-    from planner.models.catalogue import load_catalogue
+    from planner.models.catalogue.catalogue import load_catalogue
 
     entries = load_catalogue().all_entries()
     return _beginning(incomplete, (e.id if "/" in incomplete else e.short_name for e in entries))
@@ -27,7 +27,7 @@ def models(incomplete: str) -> list[str]:
 
 def profiles(incomplete: str) -> list[str]:
     """Ids of the profiles, the user's own first."""
-    from planner.hardware.profiles import list_profiles
+    from planner.hardware.profiles.load import list_profiles
 
     infos = sorted(list_profiles(), key=lambda i: not i.user)
     return _beginning(incomplete, (i.id for i in infos))
@@ -42,10 +42,10 @@ def engines(incomplete: str) -> list[str]:
 
 def quants(incomplete: str) -> list[str]:
     """Quantisations of the model and engine that were typed before; of any, where none was."""
-    from planner.advice.offers import CHECKPOINT_BITS, GGUF_LADDER, offered_quants
+    from planner.advice.plan.candidates import CHECKPOINT_BITS, GGUF_LADDER, offered_quants
     from planner.engines.base import get_engine
     from planner.errors import PlannerError
-    from planner.models.catalogue import lookup
+    from planner.models.catalogue.catalogue import lookup
     from planner.models.load import from_entry
 
     typed = words_before()
@@ -63,7 +63,7 @@ def quants(incomplete: str) -> list[str]:
 
 def use_cases(incomplete: str) -> list[str]:
     """Use cases."""
-    from planner.engines.plan import UseCase
+    from planner.plan import UseCase
 
     return _beginning(incomplete, (u.value for u in UseCase))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planner.advice.cost import (
+from planner.advice.money.cost import (
     DAYS_PER_MONTH,
     Alternative,
     Api,
@@ -42,10 +42,10 @@ from planner.cli.output import (
     print_table,
     print_wrapped,
 )
-from planner.engines.plan import Plan
 from planner.errors import InputError
 from planner.hardware.machine import Machine
 from planner.models.model import Model
+from planner.plan import Plan
 
 # Share of its full power that a GPU draws doing nothing, and what the computer around it draws: assumptions,
 # replaced by --idle-watts and --load-watts.
@@ -116,7 +116,7 @@ def cost(
 ) -> int:
     """Own hardware against subscription, API and cloud by the hour: break-even and cost per million."""
     import planner
-    from planner.advice.planning import shortage
+    from planner.advice.plan.one_plan import shortage
 
     if plot is not None:
         from planner.cli.plot import check_plot

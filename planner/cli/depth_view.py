@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.advice.depth import depth_points
+from planner.advice.plan.depth import depth_points
 from planner.cli.output import print_heading, print_table
 from planner.cli.plan_view import range_text
 from planner.engines.base import NO_OVERRIDES
-from planner.engines.plan import Plan, Workload
 from planner.hardware.machine import Machine
 from planner.models.model import Model
+from planner.plan import Plan, Workload
 from planner.units import context_text, gib
 
 

@@ -13,7 +13,7 @@ from planner.errors import InputError
 from planner.units import gib, mib, rate_text, size_text
 
 if TYPE_CHECKING:
-    from planner.hardware.engines_installed import InstalledEngine, ModelStore, PulledModel
+    from planner.hardware.host.engines_installed import InstalledEngine, ModelStore, PulledModel
     from planner.hardware.machine import Accelerator, Machine
 
 
@@ -30,9 +30,9 @@ def doctor(
 ) -> int:
     """What was detected, and from where each figure came."""
     from planner.hardware.detect import detect
-    from planner.hardware.engines_installed import installed_engines, model_stores, pulled_models
-    from planner.hardware.exported import export_profile
-    from planner.hardware.system import System
+    from planner.hardware.host.engines_installed import installed_engines, model_stores, pulled_models
+    from planner.hardware.host.system import System
+    from planner.hardware.profiles.exported import export_profile
 
     system = System()
     machine = detect(system)
@@ -73,7 +73,7 @@ def _document(
     stores: list[ModelStore],
     exported: str | None,
 ) -> dict[str, Any]:
-    from planner.documents import machine_document
+    from planner.documents.plan import machine_document
 
     return {
         "machine": machine_document(machine),
@@ -151,7 +151,7 @@ def _print_rows(rows: list[tuple[str, str, str]]) -> None:
 
 def engine_differences(engines: list[InstalledEngine]) -> tuple[str, ...]:
     """What an installed vLLM does otherwise than the planner's rules; one line each, none where they agree."""
-    from planner.engines.vllm_version import differences
+    from planner.engines.vllm.releases import differences
 
     versions = [e.version for e in engines if e.name == "vLLM" and e.version]
     return tuple(line for version in versions for line in differences(version))

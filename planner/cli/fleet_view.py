@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from planner.api import load_model, recommend
 from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
-from planner.engines.plan import Workload
 from planner.errors import InputError
+from planner.plan import Workload
 from planner.units import context_about
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _print(machine: Machine, fleet: Fleet) -> None:
 
 
 def _document(machine: Machine, fleet: Fleet) -> dict[str, Any]:
-    from planner.documents import check_document
+    from planner.documents.plan import check_document
 
     return {
         **check_document(

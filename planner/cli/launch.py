@@ -60,7 +60,7 @@ def launch(
 ) -> int:
     """The exact command (and files) to start a model so that the plan holds."""
     import planner
-    from planner.advice.planning import shortage
+    from planner.advice.plan.one_plan import shortage
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
@@ -74,7 +74,7 @@ def launch(
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if not answer.fits:
         if json:
-            from planner.documents import launch_document
+            from planner.documents.plan import launch_document
 
             print_json(launch_document(answer, ()))
         explains = f"planner plan {model}{asked(profile, ram, vram, context, users)} explains"
@@ -82,7 +82,7 @@ def launch(
         return 1
     rendered = planner.launch(answer, chosen, format=format)
     if json:
-        from planner.documents import launch_document
+        from planner.documents.plan import launch_document
 
         answer = replace(answer, command=rendered.command, env=dict(rendered.env))
         print_json(launch_document(answer, rendered.files))
@@ -113,9 +113,9 @@ def _for_sglang(engine: str | None, format: str) -> tuple[str | None, str]:
 
 
 def _installed_vllm_differs() -> tuple[str, ...]:
-    from planner.engines.vllm_version import differences
-    from planner.hardware.engines_installed import installed_vllm
-    from planner.hardware.system import System
+    from planner.engines.vllm.releases import differences
+    from planner.hardware.host.engines_installed import installed_vllm
+    from planner.hardware.host.system import System
 
     version = installed_vllm(System())
     return () if version is None else differences(version)

@@ -11,8 +11,8 @@ from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_
 from planner.units import context_text
 
 if TYPE_CHECKING:
-    from planner.advice.catalogue_check import CardCheck
-    from planner.models.catalogue import Entry
+    from planner.advice.recommend.catalogue_check import CardCheck
+    from planner.models.catalogue.catalogue import Entry
 
 
 def models(
@@ -37,8 +37,8 @@ def models(
     format: FormatOption = PLAIN,
 ) -> int:
     """The models that the planner knows, with parameters, context, licence and score."""
-    from planner.models.catalogue import load_catalogue
-    from planner.models.licences import admits
+    from planner.models.catalogue.catalogue import load_catalogue
+    from planner.models.catalogue.licences import admits
 
     wanted = one_of(license, ("permissive", "commercial", "any"), "--license")
     words = " ".join(search or [])
@@ -58,7 +58,7 @@ def models(
         return _check(found, json, format)
     found.sort(key=lambda e: (-(e.scores.get("general") or 0.0), e.id))
     if json:
-        from planner.documents_catalogue import entry_document
+        from planner.documents.catalogue import entry_document
 
         print_json({"models": [entry_document(e) for e in found]})
         return 0
@@ -123,9 +123,9 @@ def _billions(count: float) -> str:
 
 def _check(found: list[Entry], json: bool, format: str) -> int:
     """Check the cards; 0 where every card is verified or says why it is not."""
-    from planner.advice.catalogue_check import check_card
+    from planner.advice.recommend.catalogue_check import check_card
     from planner.cli.progress import Progress
-    from planner.models.catalogue import card_of
+    from planner.models.catalogue.catalogue import card_of
 
     checks = []
     with Progress("cards checked") as progress:
@@ -133,7 +133,7 @@ def _check(found: list[Entry], json: bool, format: str) -> int:
             checks.append(check_card(card_of(entry)))
             progress.update(done, len(found))
     if json:
-        from planner.documents_catalogue import check_document
+        from planner.documents.catalogue import check_document
 
         print_json(check_document(checks))
     else:
@@ -184,7 +184,7 @@ def _note(check: CardCheck) -> str:
 
 def _refresh(found: list[Entry], json: bool) -> int:
     from planner.cli.progress import Progress
-    from planner.models.refresh import refresh_models
+    from planner.models.catalogue.refresh import refresh_models
 
     with Progress("models asked for", after=0.0) as progress:
         report = refresh_models([e.id for e in found], on_progress=progress.update)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planner.advice.market import parse_price, read_prices, resolve_prices
+from planner.advice.money.market import parse_price, read_prices, resolve_prices
 from planner.errors import InputError
 
 HoursOption = Annotated[

@@ -8,8 +8,8 @@ import typer
 
 from planner.cli import completion
 from planner.cli.completion import LICENSE_CLASSES
-from planner.engines.plan import UseCase, Workload
 from planner.errors import InputError
+from planner.plan import UseCase, Workload
 from planner.units import parse_context
 
 ModelArgument = Annotated[

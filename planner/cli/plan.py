@@ -24,7 +24,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
-from planner.engines.plan import ENGINE_NAMES, Plan
+from planner.plan import ENGINE_NAMES, Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]
 
@@ -71,11 +71,11 @@ def plan(
     machine = chosen_machine(profile, ram, vram)
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if json:
-        from planner.documents import plan_document
+        from planner.documents.plan import plan_document
 
         print_json(plan_document(answer))
         return 0 if answer.fits else 1
-    from planner.advice.explain import alternatives
+    from planner.advice.plan.alternatives import alternatives
     from planner.cli.plan_view import (
         PLACEMENT_WORDS,
         print_command,

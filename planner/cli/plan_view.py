@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from planner.advice.utility import user_interval
+from planner.advice.plan.worth import user_interval
 from planner.cli.output import (
     PLAIN,
     print_heading,
@@ -15,8 +15,8 @@ from planner.cli.output import (
     style,
     width,
 )
-from planner.engines.plan import ENGINE_NAMES, Interval, Placement, Plan, SpeedEstimate
 from planner.hardware.machine import Accelerator, Machine
+from planner.plan import ENGINE_NAMES, Interval, Placement, Plan, SpeedEstimate
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
 MODELFILE = "# the Modelfile is what 'planner launch' prints with the same model and options"

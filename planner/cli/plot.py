@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.base import NO_OVERRIDES
-from planner.engines.plan import ENGINE_NAMES, Placement
 from planner.errors import InputError
+from planner.plan import ENGINE_NAMES, Placement
 
 if TYPE_CHECKING:
-    from planner.advice.cost import Alternative, OwnHardware, Usage
-    from planner.advice.depth import DepthPoint
-    from planner.engines.plan import Interval, Plan, Workload
+    from planner.advice.money.cost import Alternative, OwnHardware, Usage
+    from planner.advice.plan.depth import DepthPoint
     from planner.hardware.machine import Machine
     from planner.models.model import Model
+    from planner.plan import Interval, Plan, Workload
 
 _GIB: Final = float(1 << 30)
 _SUFFIXES: Final = (".png", ".svg")
@@ -53,7 +53,7 @@ def plot_depth(
 
     Raises InputError for a file that can't be written, without matplotlib, or where nothing fits.
     """
-    from planner.advice.depth import depth_points
+    from planner.advice.plan.depth import depth_points
 
     target = checked_path(path)
     figure_of = _figure()
@@ -84,7 +84,7 @@ def plot_cost(
     path: str,
 ) -> None:
     """Draw what each option has cost by each month. Raises InputError as `plot_depth` does."""
-    from planner.advice.cost import curve
+    from planner.advice.money.cost import curve
 
     target = checked_path(path)
     figure, axes = _figure()(1, (7.0, 4.5))

@@ -11,7 +11,7 @@ from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_
 from planner.units import GIB
 
 if TYPE_CHECKING:
-    from planner.hardware.profiles import ProfileInfo
+    from planner.hardware.profiles.load import ProfileInfo
 
 
 def profiles(
@@ -25,7 +25,7 @@ def profiles(
     format: FormatOption = PLAIN,
 ) -> int:
     """The devices and machines that --profile knows, with memory, bandwidth and a dated price."""
-    from planner.hardware.profiles import list_profiles, user_profiles
+    from planner.hardware.profiles.load import list_profiles, user_profiles
 
     words = " ".join(search or [])
     found = list_profiles(words)

@@ -13,8 +13,8 @@ from planner.errors import PlannerError
 from planner.units import context_text, gib, size_text
 
 if TYPE_CHECKING:
-    from planner.models.card import ModelCard
-    from planner.models.catalogue import Entry
+    from planner.models.catalogue.card import ModelCard
+    from planner.models.catalogue.catalogue import Entry
 
 _CONTEXTS = (8_192, 32_768, 131_072)
 
@@ -29,12 +29,12 @@ def show(
     json: JsonOption = False,
 ) -> int:
     """One model in full: licence in plain words, memory, files, scores and their sources."""
-    from planner.models.catalogue import card_of, find_entry
+    from planner.models.catalogue.catalogue import card_of, find_entry
 
     entry = find_entry(name)
     card = card_of(entry)
     if json:
-        from planner.documents_catalogue import card_document
+        from planner.documents.catalogue import card_document
 
         print_json(card_document(entry, card))
         return 0
@@ -72,7 +72,7 @@ def _head(entry: Entry, card: ModelCard) -> None:
 
 
 def _licence(card: ModelCard) -> None:
-    from planner.models.licences import explain, licence_class
+    from planner.models.catalogue.licences import explain, licence_class
 
     print_heading(f"Licence: {card.licence.name} ({licence_class(card.licence.name)})")
     for line in explain(card.licence.name, card.licence.note, card.licence.link):
@@ -81,7 +81,7 @@ def _licence(card: ModelCard) -> None:
 
 
 def _memory(entry: Entry) -> None:
-    from planner.advice.comparison import cache_bytes
+    from planner.advice.plan.comparison import cache_bytes
 
     print_heading("Memory")
     try:
@@ -109,7 +109,7 @@ def _memory(entry: Entry) -> None:
 
 
 def _files(entry: Entry, card: ModelCard) -> None:
-    from planner.models.refresh import refreshed
+    from planner.models.catalogue.refresh import refreshed
 
     print_heading("Files")
     fresh = refreshed(entry.id)

@@ -16,11 +16,11 @@ from planner.errors import InputError
 from planner.units import KIB, MIB, context_text, mib, parse_context
 
 if TYPE_CHECKING:
-    from planner.engines.plan import Plan, Workload
-    from planner.engines.verify import Part, Verification
-    from planner.engines.verify_server import Running
     from planner.hardware.machine import Machine
     from planner.models.model import Model
+    from planner.plan import Plan, Workload
+    from planner.verify.comparison import Part, Verification
+    from planner.verify.running_server import Running
 
 __all__ = ["CONTEXT_SETTINGS", "verify"]
 
@@ -85,12 +85,12 @@ def verify(
 
 def _verify_file(file: Path, context: str | None, settings: dict[str, Any]) -> Verification:
     from planner.engines.base import Stored, get_engine
-    from planner.engines.plan import Workload
-    from planner.engines.verify import Verification
-    from planner.engines.verify_compare import compare_log
-    from planner.engines.verify_engine import allocated
-    from planner.models.gguf import read_gguf
-    from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf
+    from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
+    from planner.models.gguf.header import read_gguf
+    from planner.plan import Workload
+    from planner.verify.compare import compare_log
+    from planner.verify.comparison import Verification
+    from planner.verify.real_llama_cpp import allocated
 
     header = read_gguf(file)
     arch = architecture_from_gguf(header)
@@ -122,7 +122,7 @@ def _verify_file(file: Path, context: str | None, settings: dict[str, Any]) -> V
 def _machine_of(rows: Any) -> tuple[Machine, list[str]]:
     """Return this machine with as many GPUs as the engine used: a CPU build sees none."""
     from planner.api import detect
-    from planner.engines.verify_compare import is_device
+    from planner.verify.compare import is_device
 
     machine = detect()
     used = sum(is_device(row.device) for row in rows)
@@ -137,7 +137,7 @@ def _verify_server(
     url: str, api_key: str | None, name: str | None, settings: dict[str, Any]
 ) -> list[Verification]:
     from planner.api import detect
-    from planner.engines.verify_server import probe
+    from planner.verify.running_server import probe
 
     running = probe(url, api_key)
     machine = detect()
@@ -147,10 +147,10 @@ def _verify_server(
 def _verify_running(
     running: Running, url: str, name: str | None, machine: Machine, settings: dict[str, Any]
 ) -> Verification:
-    from planner.advice.offers import quants_for
-    from planner.advice.planning import bare_plan
-    from planner.engines.verify import Verification
-    from planner.engines.verify_compare import compare_server
+    from planner.advice.plan.candidates import quants_for
+    from planner.advice.plan.one_plan import bare_plan
+    from planner.verify.compare import compare_server
+    from planner.verify.comparison import Verification
 
     model = _model_of(running, name)
     workload, known = _asked(running, settings)
@@ -208,7 +208,7 @@ def _quant_of(running: Running, model: Model) -> str | None:
 
 def _asked(running: Running, settings: dict[str, Any]) -> tuple[Workload, dict[str, Any]]:
     """Return the workload and settings that the server tells of; what the person says goes first."""
-    from planner.engines.plan import Workload
+    from planner.plan import Workload
 
     known = dict(settings)
     if running.engine == "vllm":
@@ -220,7 +220,7 @@ def _asked(running: Running, settings: dict[str, Any]) -> tuple[Workload, dict[s
 
 
 def _store(results: list[Verification]) -> None:
-    from planner.engines.verify import measurements_file, record
+    from planner.verify.comparison import measurements_file, record
 
     for result in results:
         if result.parts and record(result) is None:

@@ -11,12 +11,12 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
-from planner.engines.plan import MemoryEstimate, Plan, Workload
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
 from planner.models.tensors import TensorInfo
-from planner.records import dataclass
+from planner.plan import MemoryEstimate, Plan, Workload
 
 NO_OVERRIDES: Final[Mapping[str, Any]] = {}
 
@@ -111,9 +111,9 @@ class Engine(Protocol):
 
 # name -> "module:class"
 ENGINES: Final[Mapping[str, str]] = {
-    "llama.cpp": "planner.engines.llama_cpp:LlamaCpp",
-    "ollama": "planner.engines.ollama:Ollama",
-    "vllm": "planner.engines.vllm:Vllm",
+    "llama.cpp": "planner.engines.llama_cpp.engine:LlamaCpp",
+    "ollama": "planner.engines.ollama.engine:Ollama",
+    "vllm": "planner.engines.vllm.engine:Vllm",
 }
 _ALIASES: Final = {"llamacpp": "llama.cpp", "llama-cpp": "llama.cpp", "llama-server": "llama.cpp"}
 

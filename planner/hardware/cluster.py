@@ -192,8 +192,8 @@ def _gpu(
     product: str, size: int | None, vendor: str, backend: Backend, node: str
 ) -> tuple[Accelerator | None, list[str]]:
     """A GPU by its label: the profile's facts where the product is known, else its memory alone."""
-    from planner.hardware.assemble import accelerator, driver_reserve
-    from planner.hardware.profile_store import find_by_driver_name
+    from planner.hardware.profiles.assemble import accelerator, driver_reserve
+    from planner.hardware.profiles.store import find_by_driver_name
 
     profile = None
     if product:

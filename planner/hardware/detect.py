@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.hardware.found import Found
-from planner.hardware.host import detect_host
+from planner.hardware.host.host import detect_host
+from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend, Host, Machine
-from planner.hardware.nvidia import detect_nvidia
-from planner.hardware.system import System
+from planner.hardware.vendors.nvidia import detect_nvidia
 
 
 def detect(system: System | None = None) -> Machine:
@@ -48,17 +48,17 @@ def detect(system: System | None = None) -> Machine:
 
 def _gpus(system: System, ram_total: int, ram_available: int) -> list[Found]:
     if system.platform == "darwin":
-        from planner.hardware.apple import detect_apple
+        from planner.hardware.vendors.apple import detect_apple
 
         return [detect_apple(system, ram_total, ram_available)]
     found = [detect_nvidia(system, ram_total, ram_available)]
     if system.platform == "win32":
-        from planner.hardware.windows import detect_windows_gpus
+        from planner.hardware.vendors.windows import detect_windows_gpus
 
         return [*found, detect_windows_gpus(system, ram_total, ram_available)]
     if system.exists("/sys/class/drm"):
-        from planner.hardware.amd import detect_amd
-        from planner.hardware.intel import detect_intel
+        from planner.hardware.vendors.amd import detect_amd
+        from planner.hardware.vendors.intel import detect_intel
 
         found += [
             detect_amd(system, ram_total, ram_available),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Cpu
-from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Machine: hosts' memory and processors, accelerators, and the links between them.
 
-Detected (planner.hardware.detect) or described (planner.hardware.profiles); everything else only reads it.
+Detected (planner.hardware.detect) or described (planner.hardware.profiles.load); everything else only reads it.
 All sizes are integer bytes; rates are bytes a second or operations a second.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
 
 
 class Backend(StrEnum):

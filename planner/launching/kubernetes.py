@@ -12,8 +12,7 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
-from planner.engines.plan import Plan
-from planner.engines.vllm_version import RULES_VERSION
+from planner.engines.vllm.releases import RULES_VERSION
 from planner.errors import InputError
 from planner.launching.kubernetes_storage import VOLUME, claim, claim_spec, claimed, storage_gib
 from planner.launching.names import first_command, service_name
@@ -21,6 +20,7 @@ from planner.launching.ray_serve import ray_service
 from planner.launching.render import Launch
 from planner.launching.yaml_text import to_yaml_documents
 from planner.models.model import Model
+from planner.plan import Plan
 
 IMAGE: Final = f"vllm/vllm-openai:v{RULES_VERSION}"
 ROCM_IMAGE: Final = f"vllm/vllm-openai-rocm:v{RULES_VERSION}"

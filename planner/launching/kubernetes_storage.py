@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from planner.engines.plan import Plan
 from planner.models.model import Model
+from planner.plan import Plan
 from planner.units import GIB
 
 VOLUME: Final = "models"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from planner.engines.plan import Plan
 from planner.launching.kubernetes_storage import VOLUME, claim, claimed
 from planner.launching.render import Launch
 from planner.launching.vllm_command import recipe_flags, repository
 from planner.launching.yaml_text import to_yaml, to_yaml_documents
 from planner.models.model import Model
+from planner.plan import Plan
 
 RAY_VERSION: Final = "2.60.0"
 IMAGE: Final = f"rayproject/ray-llm:{RAY_VERSION}-py312-cu130"

@@ -11,10 +11,10 @@ from dataclasses import field
 from importlib import import_module
 from typing import Any, Final
 
-from planner.engines.plan import Plan
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.models.model import Model
-from planner.records import dataclass
+from planner.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

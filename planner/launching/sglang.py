@@ -10,11 +10,11 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
-from planner.engines.plan import Plan
 from planner.errors import InputError
 from planner.launching.render import Launch
 from planner.launching.vllm_command import recipe_flags, repository
 from planner.models.model import Model
+from planner.plan import Plan
 
 # Classes with a model file in sglang/srt/models.
 SUPPORTED: Final = frozenset(

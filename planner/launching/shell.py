@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import FitAdvice, Plan
 from planner.launching.render import Launch
 from planner.models.model import Model
+from planner.plan import FitAdvice, Plan
 
 # setting -> flag, in the order of the command line; only what the plan holds is printed
 _VALUES: Final[Mapping[str, str]] = {

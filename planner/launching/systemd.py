@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shlex
 
-from planner.engines.plan import ENGINE_NAMES, Plan
 from planner.errors import InputError
 from planner.launching.names import first_command, service_name
 from planner.launching.render import Launch
 from planner.models.model import Model
+from planner.plan import ENGINE_NAMES, Plan
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:

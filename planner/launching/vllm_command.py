@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import Plan
 from planner.launching.render import Launch
 from planner.launching.vllm_parsers import REASONING_PARSERS, TOOL_PARSERS
-from planner.models.checkpoints import vendor_repository
 from planner.models.model import Model
+from planner.models.vendor_checkpoints import vendor_repository
+from planner.plan import Plan
 
 # setting -> flag; in the order of the command line
 _VALUES: Final = (

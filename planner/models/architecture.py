@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from planner.fast_dataclass import dataclass
 from planner.models.cache import CacheSpec
-from planner.models.checkpoints import Checkpoint
 from planner.models.tensors import Role, TensorInfo
-from planner.records import dataclass
+from planner.models.vendor_checkpoints import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Architecture:
     quantization: dict[str, Any] | None = field(
         default=None, compare=False, hash=False
     )  # quantization_config
-    # What the vendor publishes in other formats, by the format's name (planner.models.checkpoints).
+    # What the vendor publishes in other formats, by the format's name (planner.models.vendor_checkpoints).
     published: Mapping[str, Checkpoint] | None = field(default=None, compare=False, hash=False, repr=False)
     exact: bool = True  # False: some dimension is assumed (stated in the notes)
     notes: tuple[str, ...] = field(default=(), compare=False)

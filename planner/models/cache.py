@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

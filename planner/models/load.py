@@ -13,10 +13,10 @@ from planner.errors import InputError
 from planner.models.model import Model
 
 if TYPE_CHECKING:
-    from planner.models.catalogue import Entry
-    from planner.models.gguf import GgufHeader
-    from planner.models.hub import HubRef
-    from planner.models.remote import Progress
+    from planner.models.catalogue.catalogue import Entry
+    from planner.models.gguf.header import GgufHeader
+    from planner.models.hub.gguf_header import Progress
+    from planner.models.hub.repository import HubRef
 
 
 def load_model(ref: str, progress: Progress | None = None) -> Model:
@@ -32,7 +32,7 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
         raise InputError("MODEL is empty; write for example gpt-oss-20b, qwen3:32b or ./model.gguf")
     if _is_path(text):
         return _from_path(text)
-    from planner.models.catalogue import lookup
+    from planner.models.catalogue.catalogue import lookup
 
     entry = lookup(text)
     if entry is not None:
@@ -43,7 +43,7 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
     reference = _hub_ref(text)
     if reference is not None:
         return _from_hub(reference, progress)
-    from planner.models.catalogue import find_entry
+    from planner.models.catalogue.catalogue import find_entry
 
     return from_entry(find_entry(text))  # raises InputError with the names that are near
 
@@ -67,14 +67,14 @@ def _from_path(text: str) -> Model:
         return _from_folder(path, text)
     if not path.exists():
         raise InputError(f"{text}: no such file or folder")
-    from planner.models.gguf import read_gguf
+    from planner.models.gguf.header import read_gguf
 
     return _from_header(read_gguf(path), text, path=str(path))
 
 
 def _from_folder(path: Path, text: str) -> Model:
-    from planner.models.hf_config import architecture_from_config
-    from planner.models.hub import read_config
+    from planner.models.config.architecture import architecture_from_config
+    from planner.models.hub.repository import read_config
 
     architecture = architecture_from_config(read_config(path), name=text)
     return Model(id=text, name=path.resolve().name, architecture=architecture, path=str(path))
@@ -88,7 +88,7 @@ def _from_header(
     repository: str | None = None,
     file: str | None = None,
 ) -> Model:
-    from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf
+    from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
 
     return Model(
         id=ident,
@@ -104,20 +104,20 @@ def _from_header(
 
 
 def _hub_ref(text: str) -> HubRef | None:
-    from planner.models.hub import parse_hub_ref
+    from planner.models.hub.repository import parse_hub_ref
 
     return parse_hub_ref(text)
 
 
 def _from_address(text: str, progress: Progress | None) -> Model:
-    from planner.models.remote import read_remote_gguf
+    from planner.models.hub.gguf_header import read_remote_gguf
 
     return _from_header(read_remote_gguf(text, progress=progress), text, path=text)
 
 
 def _from_hub(ref: HubRef, progress: Progress | None) -> Model:
-    from planner.models.hub import list_gguf, read_hub_gguf
-    from planner.models.hub_files import pick_gguf
+    from planner.models.hub.gguf_files import pick_gguf
+    from planner.models.hub.repository import list_gguf, read_hub_gguf
 
     if ref.path is None and ref.quant is None and "gguf" not in ref.repo_id.lower():
         return _from_checkpoint(ref.repo_id)
@@ -136,8 +136,8 @@ def _from_hub(ref: HubRef, progress: Progress | None) -> Model:
 
 
 def _from_checkpoint(repo_id: str) -> Model:
-    from planner.models.hf_config import architecture_from_config
-    from planner.models.hub import fetch_config
+    from planner.models.config.architecture import architecture_from_config
+    from planner.models.hub.repository import fetch_config
 
     architecture = architecture_from_config(fetch_config(repo_id), name=repo_id)
     return Model(id=repo_id, name=repo_id.rsplit("/", 1)[-1], architecture=architecture, repository=repo_id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
 from planner.models.tensors import TensorInfo
-from planner.records import dataclass
 
 if TYPE_CHECKING:
-    from planner.models.catalogue import Entry
+    from planner.models.catalogue.catalogue import Entry
 
 
 @dataclass(frozen=True, slots=True)

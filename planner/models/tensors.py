@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from math import prod
 
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
 
 
 class Role(StrEnum):

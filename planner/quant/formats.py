@@ -1,6 +1,6 @@
 """How a tensor is stored: block sizes and bytes of ggml's types, and of the safetensors formats.
 
-ggml's figures come from planner.models.gguf_types (llama.cpp b11434); allocation rules from
+ggml's figures come from planner.models.gguf.types (llama.cpp b11434); allocation rules from
 ggml/src/ggml-alloc.c, ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size, get_alignment) and
 ggml/src/ggml-backend.cpp of the same build.
 """
@@ -11,8 +11,8 @@ from math import prod
 from typing import Final
 
 from planner.errors import UnsupportedError
-from planner.models.gguf_types import GGML_TYPES
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
+from planner.models.gguf.types import GGML_TYPES
 from planner.units import round_up
 
 CUDA_ALIGNMENT: Final = 128

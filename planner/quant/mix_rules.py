@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from planner.errors import UnsupportedError
+from planner.fast_dataclass import dataclass
 from planner.quant.formats import GGML_FORMATS
-from planner.records import dataclass
 
 
 class Category(Enum):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from planner.errors import UnsupportedError
+from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, LatentAttention, RecurrentState
 from planner.quant.mix_rules import V_LIKE, Category, MixRules, category_of
-from planner.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

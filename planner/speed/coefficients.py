@@ -9,8 +9,8 @@ from math import exp, sqrt
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.plan import Interval
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
+from planner.plan import Interval
 from planner.speed.situation import Situation
 from planner.speed.terms import Term
 from planner.speed.work import ModelWork

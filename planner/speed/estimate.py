@@ -6,8 +6,8 @@ under a millisecond.
 
 from __future__ import annotations
 
-from planner.engines.plan import Interval, SpeedEstimate
-from planner.records import dataclass
+from planner.fast_dataclass import dataclass
+from planner.plan import Interval, SpeedEstimate
 from planner.speed.coefficients import Fit, coefficients, features
 from planner.speed.reasons import explain
 from planner.speed.situation import Situation

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from planner.engines.plan import Placement, Plan, SpeedEstimate, Workload
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.architecture import Architecture
+from planner.plan import Placement, Plan, SpeedEstimate, Workload
 from planner.speed.estimate import estimate
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Cpu
-from planner.records import dataclass
 
 _SM = {
     50: "maxwell", 52: "maxwell", 35: "kepler", 37: "kepler", 60: "pascal-hbm", 61: "pascal", 62: "pascal",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import log2
 
+from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.models.cache import (
     CompressedAttention,
@@ -19,7 +20,6 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.models.tensors import Role
-from planner.records import dataclass
 
 _VECTORS = frozenset({Role.NORM, Role.BIAS, Role.ATTN_SINKS})
 _LOOKUPS = frozenset({Role.TOKEN_EMBD, Role.POS_EMBD, Role.PER_LAYER_EMBD})

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from planner.advice.bundle import Item, checksums, fetch_script, make_item, manifest
+from planner.advice.bundle import Item, checksums, fetch_script, make_item
 from planner.api import load_model, load_profile, plan
+from planner.documents.bundle import manifest
 from planner.errors import InputError
-from planner.models.refresh import HubFile, Refreshed
+from planner.models.catalogue.refresh import HubFile, Refreshed
 
 SUM = "ab" * 32
 

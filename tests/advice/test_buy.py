@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 
 import planner
-from planner.advice.buy import BuyAnswer, Question, buy, pareto
-from planner.advice.market import Offer, offers, parse_price, read_prices, resolve_prices
+from planner.advice.money.buy import BuyAnswer, Question, buy, pareto
+from planner.advice.money.market import Offer, offers, parse_price, read_prices, resolve_prices
 from planner.errors import InputError
 
 

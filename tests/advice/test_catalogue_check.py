@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from planner.advice.catalogue_check import CardCheck, check_card, check_cards
-from planner.data import seeds_dir
-from planner.models.card import CardSize, read_cards
-from planner.models.catalogue import find_card
+from planner.advice.recommend.catalogue_check import CardCheck, check_card, check_cards
+from planner.models.catalogue.card import CardSize, read_cards
+from planner.models.catalogue.catalogue import find_card
+from planner.shipped_files import seeds_dir
 
 
 @pytest.fixture(scope="module")

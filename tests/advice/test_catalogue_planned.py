@@ -6,7 +6,7 @@ import pytest
 
 import planner
 from planner.errors import PlannerError
-from planner.models.catalogue import find_entry, load_catalogue
+from planner.models.catalogue.catalogue import find_entry, load_catalogue
 
 # Systems that the source articles name, in the words that they use or their tags
 NAMED = (

@@ -86,7 +86,7 @@ def test_a_false_claim_does_not_hold() -> None:
 
 
 def test_every_claim_names_models_that_are_there() -> None:
-    from planner.models.catalogue import lookup
+    from planner.models.catalogue.catalogue import lookup
 
     for claim in KNOWN.values():
         names = [claim["model"]] if "model" in claim else claim.get("models", [])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.advice.cost import (
+from planner.advice.money.cost import (
     DAYS_PER_MONTH,
     Api,
     CloudGpu,

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from planner.advice.fleet import Fleet, Request, plan_fleet
-from planner.engines.plan import Workload
 from planner.hardware.machine import Machine
-from planner.hardware.profiles import load_profile
-from planner.models.catalogue import find_entry
+from planner.hardware.profiles.load import load_profile
+from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
+from planner.plan import Workload
 
 
 def cluster(**hosts: str) -> Machine:

@@ -9,11 +9,11 @@ import pytest
 
 import planner
 from benchmarks.golden_recommendations import GOLDEN, MACHINES, recommendations
-from planner.advice.depth import depth_points
-from planner.advice.explain import alternatives
-from planner.advice.recommend import PER_FAMILY, Recommendation, recommend
-from planner.engines.plan import Placement, UseCase, Workload
-from planner.models.catalogue import Entry, find_entry, load_catalogue
+from planner.advice.plan.alternatives import alternatives
+from planner.advice.plan.depth import depth_points
+from planner.advice.recommend.recommend import PER_FAMILY, Recommendation, recommend
+from planner.models.catalogue.catalogue import Entry, find_entry, load_catalogue
+from planner.plan import Placement, UseCase, Workload
 from planner.units import context_about
 
 MACHINE = ["raspberry-pi-5-8gb", "rtx-3060-12gb", "rtx-4090", "apple-m4-max-64gb", "h100-80gb"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import planner
-from planner.advice.choosing import plan_model
-from planner.engines.plan import Workload
+from planner.advice.plan.choose import plan_model
 from planner.errors import UnsupportedError
+from planner.plan import Workload
 
 SERVER = "8x h200-sxm"
 STATED = 1_000_000

@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.advice.utility import comfortable_speed, context_share, speed_share, upper_bound, worth
-from planner.engines.plan import Interval, MemoryEstimate, Placement, Plan, SpeedEstimate, UseCase, Workload
+from planner.advice.plan.worth import comfortable_speed, context_share, speed_share, upper_bound, worth
+from planner.plan import Interval, MemoryEstimate, Placement, Plan, SpeedEstimate, UseCase, Workload
 
 
 def make_plan(tps: float, context: int = 32768, fits: bool = True) -> Plan:

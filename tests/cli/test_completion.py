@@ -86,7 +86,7 @@ def test_other_shells(shell: str) -> None:
 
 def test_what_is_offered_is_understood() -> None:
     """A word offered in other letters than the catalogue's still names the model."""
-    from planner.models.catalogue import lookup
+    from planner.models.catalogue.catalogue import lookup
 
     for word in ask("planner plan QWEN3-3"):
         assert lookup(word) is not None

@@ -17,11 +17,11 @@ from queue import Empty, Queue
 import pytest
 
 from planner.api import launch, load_model, plan
-from planner.engines.plan import Workload
-from planner.engines.verify_engine import available
-from planner.engines.verify_log import EngineLog
-from planner.engines.verify_server import probe
 from planner.hardware.machine import Cpu, Host, Machine
+from planner.plan import Workload
+from planner.verify.llama_cpp_log import EngineLog
+from planner.verify.real_llama_cpp import available
+from planner.verify.running_server import probe
 
 from .tiny_model import HIDDEN, write_tiny
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import planner
-from planner.advice.cost import OwnHardware, Subscription, Usage
+from planner.advice.money.cost import OwnHardware, Subscription, Usage
 from planner.cli.plot import plot_cost, plot_depth
-from planner.engines.plan import Workload
 from planner.errors import InputError
-from planner.hardware.profiles import load_profile
+from planner.hardware.profiles.load import load_profile
+from planner.plan import Workload
 
 pytest.importorskip("matplotlib")
 

@@ -13,13 +13,13 @@ import pytest
 
 from planner.cli.output import PLAIN
 from planner.cli.verify import _print as print_result
-from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan
-from planner.engines.verify import Part, Verification, measured_here, measurements_file, record
-from planner.engines.verify_compare import compare_log, compare_server
-from planner.engines.verify_engine import available
-from planner.engines.verify_log import Row, read_log
-from planner.engines.verify_server import Running, probe
 from planner.errors import InputError
+from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
+from planner.verify.compare import compare_log, compare_server
+from planner.verify.comparison import Part, Verification, measured_here, measurements_file, record
+from planner.verify.llama_cpp_log import Row, read_log
+from planner.verify.real_llama_cpp import available
+from planner.verify.running_server import Running, probe
 
 from .conftest import Cli
 from .tiny_model import write_tiny
@@ -368,7 +368,7 @@ def test_what_the_engine_refuses_is_one_line(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_without_the_extra(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.engines.verify_engine.available", lambda: None)
+    monkeypatch.setattr("planner.verify.real_llama_cpp.available", lambda: None)
     path = tmp_path / "tiny.gguf"
     write_tiny(path)
     answer = cli("verify", str(path))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pynvml
 
-from planner.hardware.system import System
+from planner.hardware.host.system import System
 from planner.units import MIB
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.hardware.amd import gfx_name, is_apu
-from planner.hardware.apple import working_set_rule
 from planner.hardware.detect import detect
-from planner.hardware.intel import is_discrete, shared_limit
-from planner.hardware.system import System, run_command
-from planner.hardware.visible import visible_indices
+from planner.hardware.host.system import System, run_command
+from planner.hardware.vendors.amd import gfx_name, is_apu
+from planner.hardware.vendors.apple import working_set_rule
+from planner.hardware.vendors.intel import is_discrete, shared_limit
+from planner.hardware.vendors.visible_devices import visible_indices
 from planner.units import GIB, MIB
 from tests.hardware.replay import load, system_of
 

@@ -15,7 +15,7 @@ from planner.cli.doctor import doctor, engine_differences, print_machine_facts
 from planner.cli.profiles import profiles
 from planner.errors import InputError
 from planner.hardware.detect import detect
-from planner.hardware.engines_installed import (
+from planner.hardware.host.engines_installed import (
     InstalledEngine,
     ModelStore,
     PulledModel,
@@ -24,10 +24,10 @@ from planner.hardware.engines_installed import (
     model_stores,
     pulled_models,
 )
-from planner.hardware.exported import export_profile
+from planner.hardware.host.system import System
 from planner.hardware.machine import Host, Machine
-from planner.hardware.profiles import load_profile
-from planner.hardware.system import System
+from planner.hardware.profiles.exported import export_profile
+from planner.hardware.profiles.load import load_profile
 from planner.units import GIB
 from tests.hardware.replay import load, recorded_names, system_of, write_tree
 

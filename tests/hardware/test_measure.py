@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from planner.errors import InputError
-from planner.hardware import measure
-from planner.hardware.profiles import load_profile
+from planner.hardware.host import measure_ram as measure
+from planner.hardware.profiles.load import load_profile
 
 
 def test_reading_takes_about_a_second_and_is_plausible() -> None:

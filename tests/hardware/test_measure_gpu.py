@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from planner.hardware import measure_gpu
 from planner.hardware.machine import Machine
-from planner.hardware.measure_gpu import OF_PEAK, MeasuredGpu, measure_gpu_bandwidth, with_measured_gpus
-from planner.hardware.profiles import load_profile
+from planner.hardware.profiles.load import load_profile
+from planner.hardware.vendors import measure_vram as measure_gpu
+from planner.hardware.vendors.measure_vram import (
+    OF_PEAK,
+    MeasuredGpu,
+    measure_gpu_bandwidth,
+    with_measured_gpus,
+)
 
 SOURCE = Path(__file__).with_name("gpu_library.c")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.hardware.profiles import list_profiles
+from planner.hardware.profiles.load import list_profiles
 
 
 def found(words: str) -> set[str]:

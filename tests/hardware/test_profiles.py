@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from planner.data import profiles_dir, seeds_dir
 from planner.errors import InputError
-from planner.hardware.assemble import driver_reserve, system_reserve
 from planner.hardware.machine import Backend
-from planner.hardware.profile_index import INDEX_NAME, build_index, load_index, render
-from planner.hardware.profile_model import parse_profile, read_profile
-from planner.hardware.profiles import (
+from planner.hardware.profiles.assemble import driver_reserve, system_reserve
+from planner.hardware.profiles.build_index import INDEX_NAME, build_index, load_index, render
+from planner.hardware.profiles.load import (
     Profile,
     find_by_cpu_name,
     find_by_device_tree,
@@ -26,6 +24,8 @@ from planner.hardware.profiles import (
     list_profiles,
     load_profile,
 )
+from planner.hardware.profiles.profile import parse_profile, read_profile
+from planner.shipped_files import profiles_dir, seeds_dir
 from planner.units import GIB, MIB
 
 
@@ -41,7 +41,9 @@ def everything() -> list[Profile]:
 
 def test_the_index_is_up_to_date() -> None:
     written = (profiles_dir() / INDEX_NAME).read_text(encoding="utf-8")
-    assert written == render(build_index(profiles_dir())), "run: python -m planner.hardware.profile_index"
+    assert written == render(build_index(profiles_dir())), (
+        "run: python -m planner.hardware.profiles.build_index"
+    )
 
 
 def test_data_folders_are_found() -> None:
@@ -403,7 +405,7 @@ def test_reserves() -> None:
 
 def test_loading_one_profile_is_quick_and_reads_few_files() -> None:
     code = (
-        "import sys, time; import planner.hardware.profiles as p; t = time.perf_counter(); "
+        "import sys, time; import planner.hardware.profiles.load as p; t = time.perf_counter(); "
         "p.load_profile('h100-80gb'); print(time.perf_counter() - t); "
         "print('pydantic' in sys.modules, 'pynvml' in sys.modules, 'difflib' in sys.modules)"
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.engines.plan import Plan, Workload
-from planner.engines.vllm import Vllm
+from planner.engines.vllm.engine import Vllm
 from planner.hardware.machine import Machine
-from planner.hardware.profiles import load_profile
+from planner.hardware.profiles.load import load_profile
 from planner.launching.render import Launch, render
-from planner.models.catalogue import find_entry
+from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model
+from planner.plan import Plan, Workload
 
 HOSTILE = "/srv/my models/$(touch owned) `id` \"q\" 'x' ${HOME} %n\n--trust-remote-code"
 

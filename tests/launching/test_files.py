@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from planner.engines.plan import DeviceMemory, MemoryEstimate, Placement, Plan
 from planner.launching.kubernetes import inert
 from planner.launching.names import service_name
 from planner.launching.render import Launch, render
 from planner.launching.systemd import unit_word
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
+from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
 from tests.launching.plans import HOSTILE, hostile, model_of, rendered, two_hosts
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads what the emitter wrote")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 import planner
-from planner.engines.llama_fit import fit
-from planner.engines.llama_memory import Devices
-from planner.engines.llama_settings import LlamaCppSettings
-from planner.engines.llama_weights import weight_table
-from planner.engines.plan import Plan, UseCase, Workload
+from planner.engines.llama_cpp.allocation import Devices
+from planner.engines.llama_cpp.fit import fit
+from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.hardware.machine import Machine
-from planner.hardware.profiles import load_profile
+from planner.hardware.profiles.load import load_profile
+from planner.plan import Plan, UseCase, Workload
 from planner.units import GIB, MIB
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from planner.engines.plan import MemoryEstimate, Placement, Plan
 from planner.launching.shell import llama_arguments, llama_server, ollama
-from planner.models.catalogue import find_entry
+from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model
-from tests.engines.llama_shapes import shape
+from planner.plan import MemoryEstimate, Placement, Plan
+from tests.engines.llama_cpp.llama_shapes import shape
 
 
 def plan(engine: str, quant: str, **settings: object) -> Plan:

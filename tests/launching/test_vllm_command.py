@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import planner
-from planner.engines.vllm_settings import VllmSettings
+from planner.engines.vllm.settings import VllmSettings
 from planner.errors import InputError
 from planner.launching.render import render
 from planner.launching.vllm_command import (
@@ -18,7 +18,7 @@ from planner.launching.vllm_command import (
     serve_argv,
     settings_flags,
 )
-from planner.models.catalogue import load_catalogue
+from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import from_entry
 from tests.launching.plans import HOSTILE, hostile, model_of, planned, rendered, two_hosts
 

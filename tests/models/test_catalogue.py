@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from planner.data import seeds_dir
-from planner.engines.vllm_quant import scheme_for
+from planner.engines.vllm.memory.storage import scheme_for
 from planner.errors import InputError, PlannerError
-from planner.models.card import ModelCard, read_card, read_cards
-from planner.models.catalogue import Entry, find_card, find_entry, load_catalogue, lookup
-from planner.models.catalogue_index import build_index, render
-from planner.models.catalogue_shape import check_shape
+from planner.models.catalogue.build_index import build_index, render
+from planner.models.catalogue.card import ModelCard, read_card, read_cards
+from planner.models.catalogue.catalogue import Entry, find_card, find_entry, load_catalogue, lookup
+from planner.models.catalogue.shape_check import check_shape
+from planner.shipped_files import seeds_dir
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def entries() -> list[Entry]:
 
 def test_the_index_is_up_to_date() -> None:
     text = (seeds_dir() / "index.json").read_text(encoding="utf-8")
-    assert text == render(build_index(seeds_dir())), "run: python -m planner.models.catalogue_index"
+    assert text == render(build_index(seeds_dir())), "run: python -m planner.models.catalogue.build_index"
 
 
 def test_a_repository_holds_what_its_own_config_says(entries: list[Entry]) -> None:

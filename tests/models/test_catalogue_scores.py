@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from planner.data import seeds_dir
-from planner.models.card import read_cards
-from planner.models.catalogue import load_catalogue
-from planner.models.catalogue_scores import MIN_ANCHORS, NO_EVIDENCE, SCALE, Link, make_links
+from planner.models.catalogue.card import read_cards
+from planner.models.catalogue.catalogue import load_catalogue
+from planner.models.catalogue.scores import MIN_ANCHORS, NO_EVIDENCE, SCALE, Link, make_links
+from planner.shipped_files import seeds_dir
 
 
 def test_links_are_monotone_and_rest_on_enough_models() -> None:

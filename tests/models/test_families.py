@@ -22,7 +22,7 @@ from planner.models.cache import (
     RecurrentState,
     SlidingWindow,
 )
-from planner.models.hf_config import architecture_from_config
+from planner.models.config.architecture import architecture_from_config
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 # One model of each family whose published count is met to the last element, and what the count holds.

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.errors import InputError
-from planner.models.gguf import GgufArray, quant_of_name, read_gguf
-from planner.models.gguf_types import FILE_TYPES, GGML_TYPES, REMOVED_GGML_TYPES
+from planner.models.gguf.header import GgufArray, quant_of_name, read_gguf
+from planner.models.gguf.types import FILE_TYPES, GGML_TYPES, REMOVED_GGML_TYPES
 
 ARCH = w.pair("general.architecture", w.STRING, "llama")
 

@@ -14,10 +14,10 @@ from benchmarks.gguf_headers import write_header
 from planner.errors import InputError, PlannerError, UnsupportedError
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
-from planner.models.catalogue import load_catalogue
-from planner.models.gguf import read_gguf
-from planner.models.gguf_arch import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
-from planner.models.hf_config import architecture_from_config
+from planner.models.catalogue.catalogue import load_catalogue
+from planner.models.config.architecture import architecture_from_config
+from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
+from planner.models.gguf.header import read_gguf
 from planner.models.tensors import Role, TensorInfo
 
 BASE: dict[str, Any] = {

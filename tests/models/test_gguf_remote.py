@@ -9,9 +9,10 @@ import gguf_bytes as w
 import pytest
 
 from planner.errors import InputError
-from planner.models import remote, remote_http
-from planner.models.gguf import GgufHeader, read_gguf
-from planner.models.remote import read_remote_gguf
+from planner.models.gguf.header import GgufHeader, read_gguf
+from planner.models.hub import gguf_header as remote
+from planner.models.hub import range_request as remote_http
+from planner.models.hub.gguf_header import read_remote_gguf
 from tests.file_server import Site, serve
 
 ARCH = w.pair("general.architecture", w.STRING, "llama")

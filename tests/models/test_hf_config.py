@@ -9,7 +9,7 @@ import pytest
 from planner.errors import InputError, PlannerError, UnsupportedError
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
-from planner.models.hf_config import architecture_from_config
+from planner.models.config.architecture import architecture_from_config
 
 LLAMA_8B: dict[str, Any] = {
     "model_type": "llama",

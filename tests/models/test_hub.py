@@ -13,10 +13,17 @@ import huggingface_hub.constants
 import pytest
 
 from planner.errors import InputError
-from planner.models import hub
-from planner.models.hub import HubRef, fetch_checkpoint, fetch_config, list_gguf, parse_hub_ref, read_config
-from planner.models.hub_files import group_files, pick_gguf, pick_mmproj
-from planner.models.safetensors import read_safetensors
+from planner.models.hub import repository as hub
+from planner.models.hub.gguf_files import group_files, pick_gguf, pick_mmproj
+from planner.models.hub.repository import (
+    HubRef,
+    fetch_checkpoint,
+    fetch_config,
+    list_gguf,
+    parse_hub_ref,
+    read_config,
+)
+from planner.models.hub.safetensors import read_safetensors
 from tests.file_server import Site, serve
 
 REPO = "someone/Model-GGUF"

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from planner.models.catalogue import find_card, load_catalogue
-from planner.models.licences import DISCLAIMER, UNKNOWN, admits, explain, find_licence, licence_class
+from planner.models.catalogue.catalogue import find_card, load_catalogue
+from planner.models.catalogue.licences import (
+    DISCLAIMER,
+    UNKNOWN,
+    admits,
+    explain,
+    find_licence,
+    licence_class,
+)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from planner.errors import InputError
-from planner.models.catalogue import load_catalogue
-from planner.models.refresh import refresh_models, refreshed
-from planner.models.usercache import store_entry
+from planner.models.catalogue.catalogue import load_catalogue
+from planner.models.catalogue.refresh import refresh_models, refreshed
+from planner.models.hub.cache import store_entry
 from planner.schemas_catalogue import CATALOGUE_SCHEMAS
 from tests.file_server import Site, serve
 

@@ -9,7 +9,7 @@ import pytest
 from planner.errors import UnsupportedError
 from planner.models.architecture import Architecture
 from planner.quant.mixes import MIXES, find_mix, mix_types, nearest_mix
-from tests.engines.llama_shapes import shape
+from tests.engines.llama_cpp.llama_shapes import shape
 
 
 def types_of(arch: Architecture, mix: str, imatrix: bool | None = None) -> dict[str, str]:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 import planner
-from planner.engines.plan import Interval, Workload
 from planner.hardware.machine import Accelerator, Backend
-from planner.hardware.profiles import load_profile
-from planner.models.catalogue import find_entry
+from planner.hardware.profiles.load import load_profile
+from planner.models.catalogue.catalogue import find_entry
+from planner.plan import Interval, Workload
 from planner.speed import estimate, estimate_plan
 from planner.speed.estimate import decode, prefill, speculative_gain
 from planner.speed.situation import HostFacts, Situation, device_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.models.catalogue import find_entry
+from planner.models.catalogue.catalogue import find_entry
 from planner.speed.weights import quant_name, weight_bits
 from planner.speed.work import ModelWork, model_work
 

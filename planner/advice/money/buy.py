@@ -1,0 +1,280 @@
+"""Buy: which hardware for these models, context, users, speed and budget.
+
+Every option is planned exactly, as `planner plan --profile` would; what remains are the options that no
+other beats in price, speed and quality at once, what the next step up buys, and what not to buy and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from planner.advice.money.cost import DAYS_PER_MONTH
+from planner.advice.money.market import Offer
+from planner.advice.plan.candidates import engines_for
+from planner.advice.plan.choose import choose, quant_loss
+from planner.advice.plan.one_plan import shortage
+from planner.advice.plan.worth import user_interval
+from planner.errors import PlannerError
+from planner.hardware.machine import Machine
+from planner.models.model import Model
+from planner.plan import Interval, Placement, Plan, Workload
+from planner.units import gib, rate_text
+
+SMALLEST_BITS: Final = 2.6  # no useful mix of a whole model is smaller
+COMPUTER_WATTS: Final = 90.0  # of the computer around the cards, under load; an assumption
+# What cooling so much usually sounds like, of the whole computer; an assumption.
+QUIET_WATTS: Final = 200.0
+AUDIBLE_WATTS: Final = 500.0
+DEFAULT_MIN_SPEED: Final = 10.0
+MANY: Final = 7  # options beyond which a table says less
+STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a buyer asks."""
+
+    models: tuple[Model, ...]
+    workload: Workload
+    budget: float | None = None
+    hours_per_day: float = 8.0
+    kwh_price: float = 0.30
+    months: float = 36.0
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One offer with what it does for the buyer."""
+
+    offer: Offer
+    plans: tuple[Plan, ...]  # one for each model asked for
+    speed: Interval  # decode tokens/s a user sees, of the slowest of them
+    loss: float  # points of quality that the quantisations cost, the worst of them
+    watts: float | None
+    noise: str
+    cost: float | None  # price, or rent over the period, with electricity
+    problem: str | None = None  # why it does not do what was asked
+
+    @property
+    def works(self) -> bool:
+        """True where it does what was asked."""
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class BuyAnswer:
+    """The options, cheapest first, and the advice around them."""
+
+    best: tuple[Option, ...]  # on the Pareto front and within the budget
+    next_step: Option | None  # above the budget
+    rented: tuple[Option, ...]
+    unpriced: tuple[Option, ...]
+    not_to_buy: tuple[Option, ...]
+    notes: tuple[str, ...]
+
+
+def buy(
+    question: Question,
+    offers: Iterable[Offer],
+    load: Callable[[str], Machine],
+    progress: Callable[[int, int], None] | None = None,
+) -> BuyAnswer:
+    """Answer a buyer's question. `load` turns an offer's spec into a Machine.
+
+    `progress(done, all)` is called while it works.
+    """
+    need = max(m.architecture.parameters() * SMALLEST_BITS / 8 for m in question.models)
+    limit = None if question.budget is None else question.budget * STEP_UP
+    wanted = [o for o in offers if _is_possible(o, need, limit)]
+    options = []
+    for done, offer in enumerate(wanted):
+        if progress:
+            progress(done, len(wanted))
+        option = evaluate(question, offer, load)
+        if option is not None:
+            options.append(option)
+    bought = [o for o in options if o.offer.price is not None]
+    within = [o for o in bought if _in_budget(o, question)]
+    working = [o for o in within if o.works]
+    front = shown(working)
+    above = [o for o in bought if o.works and not _in_budget(o, question)]
+    best_so_far = max(front, key=lambda o: o.speed.expected, default=None)
+    next_step = min(
+        (o for o in above if best_so_far is None or _is_step_up(o, best_so_far)),
+        key=lambda o: o.offer.price or 0.0,
+        default=None,
+    )
+    return BuyAnswer(
+        best=tuple(front),
+        next_step=next_step,
+        rented=tuple(_cheapest_rents([o for o in options if o.offer.kind == "cloud" and o.works])),
+        unpriced=tuple(
+            sorted(
+                (o for o in options if o.works and o.offer.price is None and o.offer.kind != "cloud"),
+                key=lambda o: o.offer.memory,
+            )[:5]
+        ),
+        not_to_buy=tuple(_traps([o for o in within if not o.works], front)),
+        notes=tuple(_notes(question, front, within)),
+    )
+
+
+def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -> Option | None:
+    """Plan every model of the question on one offer; None where the profile makes no machine."""
+    try:
+        machine = load(offer.spec)
+    except PlannerError:
+        return None
+    plans: list[Plan] = []
+    loss = 0.0
+    problem: str | None = None
+    for model in question.models:
+        choice = choose(
+            model,
+            machine,
+            question.workload,
+            50.0,
+            engines_for(model, machine, question.workload),
+            last_resort=False,
+        )
+        if choice is None:
+            return None
+        plans.append(choice.plan)
+        loss = max(loss, quant_loss(model, choice.plan.quant))
+        problem = problem or _problem(choice.plan, model, question.workload)
+    nothing = Interval(0.0, 0.0, 0.0)
+    speeds = (user_interval(p, question.workload.users) or nothing for p in plans)
+    speed = min(speeds, key=lambda interval: interval.expected)
+    watts = _watts(machine, offer)
+    return Option(
+        offer, tuple(plans), speed, loss, watts, _noise(offer, watts), _cost(question, offer, watts), problem
+    )
+
+
+def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
+    if not plan.fits:
+        return f"{model.name} does not fit: {shortage(plan)}"
+    minimum = workload.min_speed or DEFAULT_MIN_SPEED
+    speed = user_interval(plan, workload.users)
+    # Who pays for a speed wants to get it: the low end of the interval has to reach it.
+    if speed is not None and speed.low < minimum:
+        where = " because part of it runs from RAM" if plan.placement is Placement.HYBRID else ""
+        slow = f"{model.name} may run at only {rate_text(speed.low)} tokens/s{where}"
+        floor = f"the {rate_text(minimum)} wanted"
+        if workload.min_speed is None:
+            floor = f"the {rate_text(minimum)} of --min-speed's default"
+        return f"{slow}, below {floor}"
+    return None
+
+
+def pareto(options: Sequence[Option], gain_that_counts: float = 1.2) -> list[Option]:
+    """Options that no other beats in price, speed and quality at once, cheapest first.
+
+    A gain of less than a fifth in speed is none: it lies inside every interval.
+    """
+    front: list[Option] = []
+    for option in sorted(options, key=lambda o: (o.offer.price or 0.0, -o.speed.expected)):
+        gain = option.speed.expected / gain_that_counts
+        if not any(o.speed.expected >= gain and o.loss <= option.loss + 1e-9 for o in front):
+            front.append(option)
+    return front
+
+
+def shown(working: Sequence[Option]) -> list[Option]:
+    """The Pareto front, and the cheapest of each kind beside it, cheapest first: kinds differ in more than
+    price and speed (power, noise, room, what one already owns).
+    """
+    chosen = pareto(working)
+    for gain in (1.35, 1.6, 2.0):
+        if len(chosen) > MANY:
+            chosen = pareto(working, gain)
+    for kind in ("card", "cards", "machine"):
+        alike = [o for o in working if o.offer.kind == kind]
+        cheapest = min(alike, key=lambda o: o.offer.price or 0.0, default=None)
+        if cheapest is not None and cheapest not in chosen:
+            chosen.append(cheapest)
+    return sorted(chosen, key=lambda o: o.offer.price or 0.0)
+
+
+def _is_possible(offer: Offer, need: float, limit: float | None) -> bool:
+    if limit is not None and offer.price is not None and offer.price > limit:
+        return False
+    if offer.price is None and offer.kind == "cards":
+        return False
+    # Up to three quarters of a mixture of experts may live in the RAM around a card.
+    return offer.memory * 4 >= need if offer.kind in ("card", "cards") else offer.memory >= need
+
+
+def _in_budget(option: Option, question: Question) -> bool:
+    if option.offer.price is None:
+        return False
+    return question.budget is None or option.offer.price <= question.budget
+
+
+def _is_step_up(option: Option, than: Option) -> bool:
+    return option.speed.expected > than.speed.expected * 1.25 or option.loss < than.loss - 1e-9
+
+
+def _cheapest_rents(options: Sequence[Option]) -> list[Option]:
+    order = sorted(options, key=lambda o: o.offer.hourly or 0.0)
+    seen: set[str] = set()
+    rents = []
+    for option in order:
+        gpu = option.plans[0].machine
+        if gpu not in seen:
+            seen.add(gpu)
+            rents.append(option)
+    return rents[:3]
+
+
+def _traps(failing: Sequence[Option], front: Sequence[Option]) -> list[Option]:
+    """What looks suited and is not: the largest memory for at least half the cheapest working price."""
+    floor = (front[0].offer.price or 0.0) / 2 if front else 0.0
+    tempting = [o for o in failing if (o.offer.price or 0.0) >= floor]
+    return sorted(tempting, key=lambda o: -o.offer.memory)[:3]
+
+
+def _watts(machine: Machine, offer: Offer) -> float | None:
+    powers = [a.tdp_w for a in machine.accelerators]
+    if any(p is None for p in powers) or not powers:
+        return None
+    total = sum(p for p in powers if p is not None)
+    return total + (COMPUTER_WATTS if offer.kind in ("card", "cards") else 0.0)
+
+
+def _noise(offer: Offer, watts: float | None) -> str:
+    """A class, not a measurement: what cooling that power, in that form, usually sounds like."""
+    if offer.kind == "cloud":
+        return "none (rented)"
+    if offer.device_class == "datacenter":
+        return "server fans"
+    if watts is None:
+        return "unknown"
+    if watts <= QUIET_WATTS:
+        return "quiet"
+    return "audible" if watts <= AUDIBLE_WATTS else "loud"
+
+
+def _cost(question: Question, offer: Offer, watts: float | None) -> float | None:
+    days = question.months * DAYS_PER_MONTH
+    if offer.hourly is not None:
+        return offer.hourly * question.hours_per_day * days
+    if offer.price is None:
+        return None
+    electricity = (watts or 0.0) / 1000 * question.hours_per_day * days * question.kwh_price
+    return offer.price + electricity
+
+
+def _notes(question: Question, front: Sequence[Option], within: Sequence[Option]) -> list[str]:
+    if front:
+        return []
+    budget = "" if question.budget is None else f" within the budget of {question.budget:,.0f}"
+    if not within:
+        return [f"Nothing with a known price{budget} has the memory for this."]
+    closest = max(within, key=lambda o: (o.plans[0].fits, o.speed.expected))
+    return [
+        f"Nothing does what was asked{budget}; the closest is {closest.offer.name} "
+        f"({gib(closest.offer.memory, 0)}): {closest.problem}."
+    ]

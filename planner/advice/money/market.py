@@ -1,0 +1,182 @@
+"""What can be bought or rented: profiles with prices, in the numbers that people combine.
+
+Prices are facts of the profiles with date and source; they may be replaced by the reader's own. A device
+without a price is still offered, marked as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from planner.errors import InputError, cause_of
+from planner.hardware.profiles.listing import ProfileInfo, list_profiles
+
+# A computer around the card(s): board, processor, 64 GiB of RAM, drive, power supply, case. An assumption,
+# stated wherever it is used and replaced by --host-price; a passive data centre card needs a server.
+HOST_PRICE: Final = 1200.0
+SERVER_PRICE: Final = 6000.0
+COUNTS: Final = {"consumer": (1, 2), "workstation": (1, 2, 4), "datacenter": (1, 2, 4, 8)}
+LARGE_COUNTS: Final = (1, 2, 3, 4)  # consumer cards from 24 GB on, which people do put in threes and fours
+LARGE_CARD: Final = 22 << 30  # bytes, as drivers report "24 GB"
+# More than two cards need another board, risers and power supply; an assumption like the host's price.
+MANY_CARDS_PRICE: Final = 800.0
+# Older devices are losing their drivers and libraries (CUDA 13 has dropped what came before Turing, ROCm
+# what came before RDNA 2): nobody should buy them for this any more.
+OLDEST: Final = "2020-06"
+# A launch price older than this is not what anyone pays today: the device counts as one without a price.
+STALE_LAUNCH: Final = "2024-11"
+SERVER_CLASSES: Final = frozenset({"datacenter", "cloud-accelerator"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing to buy or to rent, by a profile that `planner plan --profile` takes."""
+
+    spec: str
+    name: str
+    kind: str  # card | cards | machine | cloud
+    device_class: str
+    memory: int  # bytes that GPUs (or the unified memory) offer together
+    price: float | None  # of everything that has to be bought
+    price_low: float | None
+    price_high: float | None
+    price_note: str  # what the price is, its date, what is assumed
+    hourly: float | None = None
+    around: str = ""  # "computer" or "server": what has to be bought around a card, and is in the price
+    around_price: float = 0.0
+
+
+def parse_price(text: str) -> tuple[str, float]:
+    """Return (profile, price) of "rtx-3090=900"; the decimal sign is a point whatever the locale."""
+    name, separator, value = text.partition("=")
+    try:
+        price = float(value)
+    except ValueError:
+        price = -1.0
+    if not separator or not name.strip() or not 0 <= price < 1e9:
+        raise InputError(f"--price '{text}' is not NAME=NUMBER; write for example rtx-3090=900")
+    return name.strip(), price
+
+
+def read_prices(path: Path) -> dict[str, float]:
+    """Return the prices of a TOML file: a table of NAME = NUMBER, optionally under [prices]."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such prices file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{path}: not a prices file ({cause_of(error)}); write lines such as rtx-3090 = 900"
+        ) from None
+    entries = table.get("prices", table)
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: [prices] must be a table of NAME = NUMBER")
+    prices: dict[str, float] = {}
+    for name, value in entries.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise InputError(f"{path}: the price of '{name}' must be a number, for example 900")
+        prices[name] = float(value)
+    return prices
+
+
+def resolve_prices(prices: Mapping[str, float]) -> dict[str, float]:
+    """Return own prices by profile id; InputError for a name that no profile has."""
+    from planner.hardware.profiles.store import resolve
+
+    return {resolve(name, None)[0].id: value for name, value in prices.items()}
+
+
+def offers(
+    own_prices: Mapping[str, float] | None = None,
+    *,
+    have: str | None = None,
+    host_price: float | None = None,
+    cloud: bool = True,
+) -> Iterator[Offer]:
+    """Yield everything that can be bought or rented.
+
+    `have` is what the reader already owns, as parts of a profile ("64GiB ddr5-5600"): cards are then added
+    to it and no computer has to be bought. `own_prices` is by profile id.
+    """
+    prices = own_prices or {}
+    for info in list_profiles():
+        if info.user or (info.kind in ("gpu", "soc") and not _is_current(info)):
+            continue
+        if info.kind == "gpu" and info.device_class in COUNTS:
+            if have and _is_module(info):
+                continue
+            yield from _cards(info, prices, have, host_price)
+        elif info.kind == "soc" and info.memory:
+            price, low, high, note = _price(info, prices)
+            yield Offer(info.id, info.name, "machine", info.device_class, info.memory, price, low, high, note)
+        elif info.kind == "cloud" and cloud and info.hourly_price is not None:
+            hourly = prices.get(info.id, info.hourly_price)
+            note = "your price by the hour" if info.id in prices else f"on demand, as of {info.price_date}"
+            yield Offer(
+                info.id, info.name, "cloud", info.device_class, (info.memory or 0), None, None, None,
+                note, hourly,
+            )  # fmt: skip
+
+
+def _is_module(info: ProfileInfo) -> bool:
+    """True for SXM and OAM modules: they are bought with the board of a server, never put into a computer one has."""
+    return "sxm" in info.id or info.id.startswith(
+        ("mi250", "mi300", "mi308", "mi325", "mi350", "mi355", "mi455", "gaudi")
+    )
+
+
+def _cards(
+    info: ProfileInfo, prices: Mapping[str, float], have: str | None, host_price: float | None
+) -> Iterator[Offer]:
+    each, low, high, note = _price(info, prices)
+    server = info.device_class in SERVER_CLASSES
+    around = 0.0 if have else host_price if host_price is not None else SERVER_PRICE if server else HOST_PRICE
+    large = info.device_class == "consumer" and (info.memory or 0) >= LARGE_CARD
+    for count in LARGE_COUNTS if large else COUNTS[info.device_class]:
+        host = around + (MANY_CARDS_PRICE if count > 2 and around and not server else 0.0)
+        spec = info.id if count == 1 else f"{count}x {info.id}"
+        if have:
+            spec = f"{spec} + {have}"
+        house = "" if have else "server" if server else "computer"
+        text = note
+        if each is not None and host:
+            text += f", plus {host:,.0f} assumed for the {house} around it"
+        yield Offer(
+            spec=spec,
+            name=info.name if count == 1 else f"{count} x {info.name}",
+            kind="card" if count == 1 else "cards",
+            device_class=info.device_class,
+            memory=(info.memory or 0) * count,
+            price=None if each is None else each * count + host,
+            price_low=None if low is None else low * count + host,
+            price_high=None if high is None else high * count + host,
+            price_note=text,
+            around=house,
+            around_price=host,
+        )
+
+
+def _price(
+    info: ProfileInfo, prices: Mapping[str, float]
+) -> tuple[float | None, float | None, float | None, str]:
+    if info.id in prices:
+        price = prices[info.id]
+        return price, price, price, "your price"
+    if info.price_low is None or info.price_high is None:
+        return None, None, None, "no price known"
+    if info.price_kind == "launch" and (info.price_date or "") < STALE_LAUNCH:
+        return None, None, None, f"no price of today; {info.price_low:,.0f} at launch in {info.price_date}"
+    middle = (info.price_low + info.price_high) / 2
+    return middle, info.price_low, info.price_high, f"{info.price_kind} price of {info.price_date}"
+
+
+def _is_current(info: ProfileInfo) -> bool:
+    from planner.hardware.profiles.load import get_profile
+
+    released = get_profile(info.id).released
+    return released is not None and released >= OLDEST

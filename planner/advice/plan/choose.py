@@ -1,0 +1,308 @@
+"""Choose engine and quantisation where they are left open: the best complete plan of a model on a machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from planner.advice.plan.candidates import (
+    EIGHT_BITS,
+    FASTEST_BITS,
+    FOUR_BITS,
+    SIXTEEN_BITS,
+    bits_of,
+    engines_for,
+    ladders,
+    offered_quants,
+    quants_for,
+)
+from planner.advice.plan.one_plan import bare_plan, complete, draft_plan, with_measurement
+from planner.advice.plan.worth import (
+    Worth,
+    comfortable_speed,
+    enough_speed,
+    is_short,
+    misses_speed,
+    user_interval,
+    user_speed,
+    worth,
+)
+from planner.engines.base import NO_OVERRIDES, get_engine
+from planner.errors import InputError, RefusedError, UnsupportedError
+from planner.fast_dataclass import dataclass, replace
+from planner.hardware.machine import Machine
+from planner.models.model import Model
+from planner.plan import Placement, Plan, Workload
+from planner.units import rate_text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A plan with what it is worth."""
+
+    plan: Plan
+    worth: Worth
+    final: bool = True  # False: a draft, which may understate the longest context
+
+    @property
+    def usable(self) -> bool:
+        """True where a user would call it usable; set against the workload when it was chosen."""
+        return self.worth.total > float("-inf")
+
+
+def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
+    """Points of quality that a quantisation is expected to cost this model, of the score that it has."""
+    from planner.models.catalogue.quant_loss import quality_loss
+
+    native = str((model.architecture.quantization or {}).get("quant_method", ""))
+    return quality_loss(quant, float(model.architecture.parameters()), score, native)[0]
+
+
+def choose(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    score: float,
+    engines: Iterable[str],
+    quant: str | None = None,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+    *,
+    last_resort: bool = True,
+    draft: bool = False,
+    spill: bool = True,
+) -> Choice | None:
+    """Return the best plan over engines and quantisations; None where no engine runs the model at all.
+
+    `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
+    that is nearest to fitting is returned, with fits=False. `draft` allows plans that are good enough to rank
+    but not to show; the choice then says whether it is one. Without `spill`, nothing runs partly from RAM.
+    """
+    search = _Search(model, machine, workload, score, overrides, draft)
+    for engine in engines:
+        if quant is not None:
+            search.first_that_fits(engine, (quant,))
+        else:
+            whole, rest = ladders(model, engine, machine, last_resort)
+            search.first_whole(engine, whole)
+            if (
+                rest
+                and spill
+                and not (search.whole and search.best and bits_of(search.best.plan.quant) >= FOUR_BITS)
+            ):
+                search.first_that_fits(engine, rest)
+        if search.whole:
+            break
+    return search.answer()
+
+
+class _Search:
+    """Plans one after the other, keeping the best and what came nearest to fitting."""
+
+    def __init__(
+        self,
+        model: Model,
+        machine: Machine,
+        workload: Workload,
+        score: float,
+        overrides: Mapping[str, Any],
+        draft: bool,
+    ) -> None:
+        self._model = model
+        self._machine = machine
+        self._workload = workload
+        self._score = score
+        self._overrides = overrides
+        self._draft = draft
+        self._nearest: Plan | None = None
+        self._needs_speed = False
+        self.best: Choice | None = None
+
+    @property
+    def whole(self) -> bool:
+        """True where the best plan lies on GPUs alone."""
+        return self.best is not None and self.best.plan.placement is Placement.GPU
+
+    def first_whole(self, engine: str, quants: Iterable[str]) -> None:
+        """Try quantisations, largest first, until one lies on GPUs alone, with a decent context and speed.
+
+        Smaller ones only lose quality from there on, except eight bits after sixteen: they lose next to
+        nothing and read half the bytes.
+        """
+        found = False
+        for quant in quants:
+            if found and bits_of(quant) < EIGHT_BITS:
+                return
+            plan = self._try(engine, quant)
+            if plan is None or plan.placement is not Placement.GPU:
+                continue
+            short = is_short(plan.max_context, self._workload)
+            whole_context = plan.max_context >= self._model.usable_context
+            tps = user_speed(plan, self._workload)
+            # Below four bits, what is won in speed is lost in quality.
+            slow = (
+                tps is not None and tps < comfortable_speed(self._workload) and bits_of(quant) > FASTEST_BITS
+            )
+            if not slow and (not short or whole_context):
+                if misses_speed(plan, self._workload):
+                    # Smaller ones only count from here on if they reach the speed that was asked for.
+                    self._needs_speed = True
+                    continue
+                if bits_of(quant) < SIXTEEN_BITS or (tps is not None and tps >= enough_speed(self._workload)):
+                    return
+                found = True
+
+    def first_that_fits(self, engine: str, quants: Iterable[str]) -> None:
+        """Try quantisations, largest first, until one fits at all."""
+        for quant in quants:
+            if self._try(engine, quant) is not None:
+                return
+
+    def _try(self, engine: str, quant: str) -> Plan | None:
+        """Plan one quantisation; None where it does not fit or cannot be run."""
+        model, machine, workload = self._model, self._machine, self._workload
+        if get_engine(engine).supports(model.architecture, quant, machine) is not None:
+            return None
+        try:
+            plan, final = (
+                draft_plan(model, engine, quant, machine, workload, self._overrides)
+                if self._draft
+                else (bare_plan(model, engine, quant, machine, workload, self._overrides), True)
+            )
+        except (RefusedError, UnsupportedError):
+            return None
+        if not plan.fits:
+            if self._nearest is None or plan.memory.total < self._nearest.memory.total:
+                self._nearest = plan
+            return None
+        plan = complete(plan, model, machine, workload)
+        value = worth(plan, self._score, quant_loss(model, quant, self._score), workload)
+        if self._needs_speed:
+            if not misses_speed(plan, workload):
+                self.best, self._needs_speed = Choice(plan, value, final), False
+        elif self.best is None or value.total > self.best.worth.total:
+            self.best = Choice(plan, value, final)
+        return plan
+
+    def answer(self) -> Choice | None:
+        """Return the best plan, else the nearest to fitting, else None."""
+        if self.best is not None or self._nearest is None:
+            return self.best
+        plan = complete(self._nearest, self._model, self._machine, self._workload)
+        return Choice(plan, worth(plan, self._score, 0.0, self._workload))
+
+
+def plan_model(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    *,
+    engine: str | None = None,
+    quant: str | None = None,
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
+) -> Plan:
+    """Plan one model on one machine; what is left open is chosen.
+
+    Raises UnsupportedError where no engine (or the one that was asked for) runs the model, with its reason;
+    RefusedError where the engine would refuse the settings; InputError for bad settings.
+    """
+    if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
+        raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
+    engines = (get_engine(engine).name,) if engine else engines_for(model, machine, workload)
+    if engine is None and overrides:
+        engines = _that_know(overrides, engines)
+    wanted = model.quant or quant
+    if wanted is not None:
+        wanted = _spelled(model, engines, wanted)
+    if engine is not None and wanted is not None:
+        # Everything is decided: let the engine say itself why it would not do it.
+        reason = get_engine(engines[0]).supports(model.architecture, wanted, machine)
+        if reason is not None:
+            raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
+        bare = bare_plan(model, engines[0], wanted, machine, workload, overrides)
+        return _finished(complete(bare, model, machine, workload), machine, workload)
+    # As in a recommendation, what loses too much is left out unless nothing else fits.
+    choice = choose(model, machine, workload, 50.0, engines, wanted, overrides, last_resort=False)
+    if choice is None or not choice.plan.fits:
+        choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
+    if choice is not None:
+        return _finished(choice.plan, machine, workload)
+    raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
+
+
+def _that_know(overrides: Mapping[str, Any], engines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the engines that have all the settings asked for; without any, those there are (to say it)."""
+    candidates = dict.fromkeys((*engines, "llama.cpp", "vllm"))
+    known = tuple(name for name in candidates if set(overrides) <= get_engine(name).settings)
+    return known or engines
+
+
+def _finished(plan: Plan, machine: Machine, workload: Workload) -> Plan:
+    speed = user_interval(plan, workload.users)
+    if speed is not None and misses_speed(plan, workload):
+        each = " for each user" if workload.users > 1 else ""
+        warning = (
+            f"{rate_text(speed.expected)} tokens/s{each} is below the {rate_text(workload.min_speed or 0.0)} "
+            "asked for (--min-speed)."
+        )
+        plan = replace(plan, warnings=(warning, *plan.warnings))
+    return with_measurement(plan) if machine.detected else plan
+
+
+def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
+    """Return the quantisation as the engine spells it; InputError where no engine offers it."""
+    offered: list[str] = []
+    for engine in engines:
+        for name in offered_quants(model, engine):
+            if name.lower() == quant.lower():
+                return name
+            offered.append(name)
+    if model.quant is not None:
+        return model.quant
+    if not quant.strip():
+        raise InputError("--quant is empty; write for example Q4_K_M, or leave it out")
+    names = list(dict.fromkeys(offered))
+    near = next(iter(_near(quant, names)), None)
+    hint = f" Did you mean {near}?" if near else ""
+    raise InputError(f"quantisation '{quant}' is not one of those for {model.name}.{hint} {', '.join(names)}")
+
+
+def _near(word: str, names: list[str]) -> list[str]:
+    """Return the names that a mistyped one may mean, the nearest first."""
+    from difflib import get_close_matches
+
+    spelled = {re.sub(r"[^a-z0-9]", "", n.lower()): n for n in names}
+    return [spelled[n] for n in get_close_matches(re.sub(r"[^a-z0-9]", "", word.lower()), spelled, 1)]
+
+
+def _why_not(
+    model: Model,
+    machine: Machine,
+    workload: Workload,
+    engines: tuple[str, ...],
+    quant: str | None,
+    overrides: Mapping[str, Any],
+) -> str:
+    """Return the first engine's own reason, by asking it once more."""
+    engine = engines[0]
+    name = quant or next(iter(quants_for(model, engine)), None)
+    if name is None:
+        return f"{engine} has no quantisation for {model.name}"
+    reason = get_engine(engine).supports(model.architecture, name, machine)
+    if reason is None:
+        try:
+            bare_plan(model, engine, name, machine, workload, overrides)
+        except (RefusedError, UnsupportedError) as error:
+            return str(error)
+    return f"{engine} cannot run {model.name} here: {reason}{_instead(model, machine, engine)}"
+
+
+def _instead(model: Model, machine: Machine, engine: str) -> str:
+    """Return which engine runs the model here where this one never does; nothing where none does."""
+    for other in ("llama.cpp", "vllm"):
+        if other != engine and any(
+            get_engine(other).supports(model.architecture, quant, machine) is None
+            for quant in quants_for(model, other)[:1]
+        ):
+            return f"; {other} does: --engine {other}"
+    return ""

@@ -1,0 +1,1 @@
+"""What runs best here, over the whole catalogue."""

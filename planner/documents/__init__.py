@@ -1,0 +1,1 @@
+"""What --json prints: one definition a document."""

@@ -1,0 +1,1 @@
+"""llama.cpp: what it allocates, its settings, and the best placement."""

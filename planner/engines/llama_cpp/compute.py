@@ -1,0 +1,287 @@
+"""Compute buffers for a search: exact figures kept, and bounds between them.
+
+An exact figure builds the engine's graph (graph.reserve) and takes milliseconds. Two placements
+whose layers differ only in how often each kind repeats need the same buffers, so figures are kept by kind. In
+the context, a buffer is the largest of several phases, each linear: a convex function but for how the
+allocator happens to lay tensors out, so that the line between two exact figures, and a little, is above it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Final
+
+from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.compute_rules import compute_buffers as closed_rules
+from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
+from planner.engines.llama_cpp.placing.weights import WeightTable
+from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.shipped.constants import UBATCH, constant
+from planner.engines.llama_cpp.shipped.curves import Curve
+from planner.engines.llama_cpp.shipped.curves import curve as shipped_curve
+from planner.fast_dataclass import replace
+from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture
+from planner.models.cache import FullAttention, LatentAttention
+from planner.quant.formats import ggml_format, tensor_bytes
+
+_KEPT: Final = 20_000
+_SLACK: Final = 5  # 1/32 on top: layouts were seen 3.5 % above the line
+_MEASURED_FROM: Final = 4096  # shortest context of compute.json
+_Known = tuple[WeightTable, list[int], dict[int, ComputeBuffers], Curve | None]
+_points: dict[Hashable, _Known] = {}
+
+
+def exact(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return the buffers that the engine's graph needs."""
+    found = ready(table, placement, settings, context, backend)
+    if found is None:
+        found = measure(table, placement, settings, context, backend)
+        _, contexts, known, _ = _known(table, placement, settings, context, backend)
+        insort(contexts, context.n_ctx)
+        known[context.n_ctx] = found
+    return found
+
+
+def ready(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers | None:
+    """Return the exact buffers where they are known without building a graph."""
+    _, _, known, curve = _known(table, placement, settings, context, backend)
+    found = known.get(context.n_ctx)
+    if found is None:
+        found = curve.at(context.n_ctx) if curve else _tabled(table, placement, settings, context, backend)
+    return found
+
+
+def measure(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Build the engine's graph; its modules are imported here, as most questions need none of them."""
+    from planner.engines.llama_cpp.graph.reserve import compute_buffers
+
+    return compute_buffers(table.arch, table, placement, settings, context, backend)
+
+
+def accounted(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return what llama.cpp accounts where nothing is allocated, as `--fit` and its breakdown do.
+
+    A run differs where attention is pinned to the processor: the cache on the host and no flash attention.
+    """
+    if settings.kv_offload or context.flash_attn or not placement.n_devices:
+        return exact(table, placement, settings, context, backend)
+    from planner.engines.llama_cpp.graph.reserve import compute_buffers
+
+    return compute_buffers(table.arch, table, placement, settings, context, backend, pinned=False)
+
+
+def bound(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return a figure not below the exact one, but for rare layouts; exact where no two exact ones enclose it."""
+    _, contexts, known, curve = _known(table, placement, settings, context, backend)
+    n = context.n_ctx
+    at = bisect_left(contexts, n)
+    if n in known or (curve and curve.linear) or at == 0 or at == len(contexts):
+        return exact(table, placement, settings, context, backend)
+    low, high = contexts[at - 1], contexts[at]
+    share = (n - low) / (high - low)
+    a, b = known[low], known[high]
+    return ComputeBuffers(
+        tuple(_between(x, y, share) for x, y in zip(a.devices, b.devices, strict=True)),
+        _between(a.host, b.host, share),
+    )
+
+
+def _between(low: int, high: int, share: float) -> int:
+    value = low + int((high - low) * share)
+    return min(value + (value >> _SLACK), max(low, high))
+
+
+def rough(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    """Return a figure without building a graph, for sorting out what can't win: nearly always too high.
+
+    A part on the host adds the weights that a large batch brings to the GPU, never more than two at once.
+    """
+    row = _constant(table, backend)
+    if row is None or not context.flash_attn:
+        return closed_rules(table.arch, table, placement, settings, context, backend)
+    scale = context.n_ubatch / UBATCH
+    mask = 2 * context.n_ubatch * context.n_ctx_seq
+    device, host = int(row[0] * scale) + mask, int(row[1] * scale) + mask
+    device += 4 * table.arch.vocab_size * (min(context.n_outputs_max, context.n_ubatch) - 1)
+    if ggml_format(settings.cache_type_k).quantised or ggml_format(settings.cache_type_v).quantised:
+        device += 2 * context.n_ctx_seq * context.n_stream * _widest_row(table.arch)
+    if placement.any_on_host and settings.op_offload:
+        device += 2 * _largest_on_host(table, placement)
+    if not placement.n_devices:
+        return ComputeBuffers((), device + host)
+    return ComputeBuffers((device,) * placement.n_devices, host)
+
+
+def _widest_row(arch: Architecture) -> int:
+    """Elements of K and V of one token in the widest layer that sees the whole context."""
+    rows = [
+        s.k_elements + (0 if isinstance(s, LatentAttention) else s.v_elements)
+        for g in arch.groups
+        for s in g.caches
+        if isinstance(s, FullAttention | LatentAttention)
+    ]
+    return max(rows, default=0)
+
+
+def _largest_on_host(table: WeightTable, placement: LayerPlacement) -> int:
+    """Bytes of the largest weight among those that stay on the host."""
+    largest, seen = 0, set()
+    for i, home in enumerate(placement.layers):
+        names = None if home == HOST else next((m.names for m in placement.moved.get(i, ())), frozenset())
+        at = table.group_of[i]
+        kinds = table.kinds_of(i) if names is None or names else ()
+        if (at, names, kinds) in seen:
+            continue
+        seen.add((at, names, kinds))
+        for tensor, kind in zip(table.arch.groups[at].tensors, kinds, strict=bool(kinds)):
+            if names is None or tensor.name in names:
+                largest = max(largest, tensor_bytes(tensor.shape, ggml_format(kind)))
+    return largest
+
+
+def _constant(table: WeightTable, backend: Backend) -> tuple[int, int] | None:
+    cuda = backend in (Backend.CUDA, Backend.ROCM)
+    return constant(table.arch, quantised=table.quantised, cuda=cuda)
+
+
+def _tabled(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers | None:
+    """The measured line, where this is what it was measured for: whole on one device, one sequence."""
+    usual = (
+        placement.n_devices == 1
+        and not placement.any_on_host
+        and not placement.overridden
+        and settings.kv_offload
+        and not settings.embeddings
+        and not settings.load_mtp
+        and not settings.swa_full
+        and settings.split_mode != "tensor"
+        and context.flash_attn
+        and (context.n_ubatch, context.n_seq_max, context.n_outputs_max) == (UBATCH, 1, 1)
+        and not context.unified
+        and settings.cache_type_k == settings.cache_type_v == "f16"
+        and context.n_ctx >= _MEASURED_FROM
+    )
+    row = _constant(table, backend) if usual else None
+    if row is None:
+        return None
+    mask = 2 * UBATCH * context.n_ctx_seq
+    return ComputeBuffers((row[0] + mask,), row[1] + mask)
+
+
+def _known(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> _Known:
+    plain = _normal(settings)
+    shape = (context.n_ubatch, context.n_outputs_max, context.flash_attn)
+    key = (id(table), _kinds(table, placement), plain, shape, backend)
+    found = _points.get(key)
+    if found is None:
+        if len(_points) > _KEPT:
+            _points.clear()
+        curve = shipped_curve(table, placement, settings, context, backend)
+        known = {}
+        if curve is not None and not curve.linear:
+            known = {row[0]: ComputeBuffers(tuple(row[1:-1]), row[-1]) for row in curve.rows}
+        # holding the table keeps its id from being used again
+        found = (table, sorted(known), known, curve)
+        _points[key] = found
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
+    """The settings without what the placement and the context already say."""
+    return replace(
+        settings,
+        n_ctx=0,
+        n_gpu_layers=0,
+        n_cpu_moe=0,
+        cpu_moe=False,
+        override_tensor=(),
+        tensor_split=(),
+        main_gpu=0,
+        threads=None,
+        mmproj=False,
+        mmap=True,
+        spec_type="none",
+        spec_draft_model=None,
+    )
+
+
+_kinds_of: dict[tuple[int, int], tuple[WeightTable, LayerPlacement, Hashable]] = {}
+
+
+def _kinds(table: WeightTable, placement: LayerPlacement) -> Hashable:
+    """Which kinds of layers there are, with their neighbours, and where output and boundaries lie."""
+    hit = _kinds_of.get((id(table), id(placement)))
+    if hit is None:
+        memory: dict[Hashable, Hashable] = {}  # equal signs become one object: quick to compare
+        signs = [
+            memory.setdefault(s, s)
+            for s in (_sign(table, placement, i) for i in range(len(placement.layers)))
+        ]
+        triples = frozenset(zip([None, *signs], signs, [*signs[1:], None], strict=False))
+        whole = placement.n_gpu_layers > len(placement.layers)
+        kinds = (triples, placement.output, placement.n_devices, whole, placement.overridden)
+        if len(_kinds_of) > _KEPT:
+            _kinds_of.clear()
+        # holding table and placement keeps their ids from being used again
+        hit = _kinds_of[id(table), id(placement)] = (table, placement, kinds)
+    return hit[2]
+
+
+def _sign(table: WeightTable, placement: LayerPlacement, i: int) -> Hashable:
+    home, moved = placement.layers[i], placement.moved.get(i, ())
+    kinds: Hashable = None
+    if home == HOST or moved:
+        kinds = table.kinds_of(i)
+    return (table.group_of[i], home, moved, kinds)

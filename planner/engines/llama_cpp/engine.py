@@ -1,0 +1,289 @@
+"""llama.cpp: what it allocates, and the best way to run a model with it on a machine.
+
+The rules are those of build b11434; each module that holds one names the file it was read in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.llama_cpp.reasons import first_fitting, hopeless, placement_reason, to_plan
+from planner.engines.llama_cpp.search import (
+    DEFAULT_CONTEXT,
+    SMALLEST_CONTEXT,
+    Found,
+    Search,
+    nice_context,
+    room_of,
+)
+from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SETTINGS, LlamaCppSettings
+from planner.errors import RefusedError, UnsupportedError
+from planner.fast_dataclass import replace
+from planner.hardware.machine import Machine
+from planner.models.architecture import Architecture
+from planner.plan import MemoryEstimate, Plan, UseCase, Workload
+from planner.quant.mixes import MIXES, nearest_mix
+from planner.units import context_text, gib
+
+# Largest first; what people publish and use. Others are known by name.
+_OFFERED: Final = (
+    *("BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_NL", "IQ4_XS"),
+    *("Q3_K_L", "Q3_K_M", "IQ3_M", "IQ3_S", "Q3_K_S", "IQ3_XS", "IQ3_XXS", "Q2_K", "IQ2_M", "IQ2_S"),
+    *("IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"),
+)
+_PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
+
+
+class LlamaCpp:
+    """The llama.cpp engine (llama-server)."""
+
+    name = "llama.cpp"
+    settings = SETTINGS
+
+    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+        """None where llama.cpp runs this; else the reason why not."""
+        if arch.gguf_arch is None:
+            return f"llama.cpp {BUILD} has no implementation of {arch.model_type}"
+        try:
+            nearest_mix(quant)
+        except UnsupportedError as error:
+            return str(error)
+        return None
+
+    def quants(self, arch: Architecture) -> tuple[str, ...]:
+        """Quantisations of GGUF files, largest first; a model trained in MXFP4 has that one first."""
+        if arch.gguf_arch is None:
+            return ()
+        offered = tuple(q for q in _OFFERED if q in MIXES)
+        native = (arch.quantization or {}).get("quant_method") == "mxfp4"
+        if native:
+            return ("MXFP4", *offered)
+        return (*offered, "MXFP4_MOE") if arch.is_moe else offered
+
+    def estimate(
+        self,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> MemoryEstimate:
+        """Memory per device with exactly these settings (see planner.engines.base.Engine)."""
+        search = self._search(arch, quant, machine, workload, overrides, stored)
+        settings = search.base
+        if "n_ctx" not in overrides and workload.context is not None:
+            settings = search.with_context(settings, workload.context)
+        return search.evaluate(settings, sure=True).estimate
+
+    def plan(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> Plan:
+        """The best placement and settings (see planner.engines.base.Engine)."""
+        reason = self.supports(arch, quant, machine)
+        if reason is not None:
+            raise UnsupportedError(reason)
+        search = self._search(arch, quant, machine, workload, overrides, stored)
+        return self._planned(model, quant, search, workload, overrides, machine)
+
+    def sketch(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> Plan:
+        """As `plan`, in a fraction of a millisecond: compute buffers are rough, and nearly always too high.
+
+        For sorting out what can't win; what is shown or started is planned with `plan`.
+        """
+        search = self._search(arch, quant, machine, workload, overrides, stored)
+        search.sketch = True
+        return self._planned(model, quant, search, workload, overrides, machine)
+
+    def draft(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> tuple[Plan, bool]:
+        """As `plan`, but building no graph for the last percent of a longest context.
+
+        The second value is True where the plan is what `plan` would return.
+        """
+        search = self._search(arch, quant, machine, workload, overrides, stored)
+        search.draft = True
+        plan = self._planned(model, quant, search, workload, overrides, machine)
+        return plan, not search.loose
+
+    def _planned(
+        self,
+        model: str,
+        quant: str,
+        search: Search,
+        workload: Workload,
+        overrides: Mapping[str, Any],
+        machine: Machine,
+    ) -> Plan:
+        found, why = _best(search, workload, overrides)
+        sure = search.evaluate(found.settings, sure=True)
+        if not found.fits and not sure.fits:
+            # What is short is said in the figures that are shown, not in the bounds of the search.
+            stale = placement_reason(search, found)
+            why = [*placement_reason(search, sure), *(line for line in why if line not in stale)]
+        found = sure
+        asked = workload.context is not None or "n_ctx" in overrides
+        return to_plan(model, quant, self.name, search, found, why, machine, asked=asked)
+
+    def max_context(
+        self,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> int:
+        """Longest context a sequence with the placement that `plan` would choose."""
+        plan = self.plan("", arch, quant, machine, workload, overrides, stored=stored)
+        return plan.max_context
+
+    def _search(
+        self,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any],
+        stored: Stored | None,
+    ) -> Search:
+        given: dict[str, Any] = {"n_parallel": max(workload.users, 1), **overrides}
+        if workload.use_case is UseCase.VISION and arch.vision is not None:
+            given.setdefault("mmproj", True)
+        drafts = "spec_type" in given or "spec_draft_model" in given
+        if not drafts:
+            given.setdefault("n_outputs_max", given["n_parallel"])
+        settings = LlamaCppSettings.of(given)
+        if drafts and "n_outputs_max" not in given:
+            settings = replace(settings, n_outputs_max=settings.server_outputs)
+        room = room_of(machine.host, experts=arch.is_moe)
+        return Search(weight_table(arch, quant, stored), room, settings)
+
+
+def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> tuple[Found, list[str]]:
+    """Choose context, cache types and placement; what is given stays as it is."""
+    base, trained = search.base, search.arch.n_ctx_train
+    fixed = base.n_ctx if "n_ctx" in overrides else None
+    wanted = workload.context
+    if fixed is not None:
+        per_sequence = fixed or trained
+        wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
+    if hopeless(search):
+        found = search.evaluate(search.with_context(base, wanted or SMALLEST_CONTEXT))
+        return found, placement_reason(search, found)
+    if _PLACEMENT_KEYS & overrides.keys():
+        return _given_placement(search, wanted, trained, fixed)
+    if wanted is not None:
+        found = first_fitting(search.candidates(wanted))
+        if found.fits and found.settings.n_gpu_layers >= ALL_LAYERS and not found.settings.n_cpu_moe:
+            return found, placement_reason(search, found)
+        return _with_smaller_cache(search, wanted, found, overrides)
+    return _open_context(search, trained)
+
+
+def _given_placement(
+    search: Search, wanted: int | None, trained: int, fixed: int | None
+) -> tuple[Found, list[str]]:
+    settings = search.base
+    if wanted is None:
+        longest = nice_context(search.longest(settings, trained), trained)
+        wanted = longest or min(SMALLEST_CONTEXT, trained)
+    if fixed is None:
+        settings = search.with_context(settings, wanted)
+    return search.evaluate(settings), ["The placement is the one that was asked for."]
+
+
+def _with_smaller_cache(
+    search: Search, wanted: int, found: Found, overrides: Mapping[str, Any]
+) -> tuple[Found, list[str]]:
+    """Try a q8_0 cache where it keeps the model on the GPU, or makes it fit at all."""
+    reasons = placement_reason(search, found)
+    if {"cache_type_k", "cache_type_v", "flash_attn"} & overrides.keys() or not search.room.gpus:
+        return found, reasons
+    smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
+    again = Search(search.table, search.room, smaller, sketch=search.sketch, draft=search.draft)
+    try:
+        other = first_fitting(again.candidates(wanted))
+    except RefusedError:
+        return found, reasons
+    search.loose |= again.loose
+    on_gpu = other.settings.n_gpu_layers >= ALL_LAYERS and not other.settings.n_cpu_moe
+    if not other.fits or (found.fits and not on_gpu):
+        return found, reasons
+    saved = _cache_total(found) - _cache_total(other)
+    note = (
+        f"The KV cache is q8_0: that saves {gib(saved)} and is what makes {context_text(wanted)} fit"
+        f"{' on the GPU' if on_gpu else ''}; with an f16 cache it would not."
+    )
+    return other, [*placement_reason(search, other), note]
+
+
+def _cache_total(found: Found) -> int:
+    return sum(d.kv_cache for d in found.estimate.devices)
+
+
+def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
+    """The person left the context open: as long as fits comfortably, but the model on the GPU first."""
+    comfortable, smallest = min(DEFAULT_CONTEXT, trained), min(SMALLEST_CONTEXT, trained)
+    if len(search.room.gpus) == 1:
+        everything = replace(search.base, n_gpu_layers=ALL_LAYERS)
+        whole = search.open_context(everything, trained, smallest)
+        candidates: Iterable[Iterable[Found]] = (
+            [whole] if whole else [],
+            search.partial(comfortable),
+            search.partial(smallest),
+            search.whole(smallest) if search.room.unified else [],
+        )
+    else:
+        candidates = (
+            search.whole(comfortable),
+            search.whole(smallest),
+            search.partial(comfortable),
+            search.partial(smallest),
+        )
+    found = first_fitting(candidate for each in candidates for candidate in each)
+    reasons = placement_reason(search, found)
+    if not found.fits:
+        return found, reasons
+    now = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
+    chosen = nice_context(search.longest(found.settings, trained, now), trained)
+    if chosen > now:
+        found = search.evaluate(search.with_context(found.settings, chosen))
+    if chosen < trained:
+        reasons.append(
+            f"The context is {context_text(max(chosen, now))} of the {context_text(trained)} that the model was"
+            " trained for: the longest round number that fits with this placement."
+        )
+    return found, reasons

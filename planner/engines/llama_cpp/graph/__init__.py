@@ -1,0 +1,1 @@
+"""The compute graph that llama.cpp reserves its buffers for, by architecture."""

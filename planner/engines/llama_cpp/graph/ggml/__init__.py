@@ -1,0 +1,1 @@
+"""ggml itself: tensors, the graph allocator, the scheduler; knows no model."""

@@ -1,0 +1,1 @@
+"""Where weights and caches lie: tensors to devices, layers to caches."""

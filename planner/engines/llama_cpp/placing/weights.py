@@ -1,0 +1,209 @@
+"""Weights of a GGUF model in llama.cpp: bytes a layer under one quantisation.
+
+Where a placement puts them is in planner.engines.llama_cpp.placing.loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final
+
+from planner.engines.base import Stored
+from planner.engines.llama_cpp.placing.placement import is_expert_name
+from planner.errors import InputError
+from planner.fast_dataclass import dataclass
+from planner.models.architecture import Architecture
+from planner.models.tensors import TensorInfo
+from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
+from planner.quant.mixes import GroupTypes, Mix, MixTypes, find_mix, mix_types, nearest_mix
+from planner.units import round_up
+
+_METADATA: Final = 8 << 20  # a header's vocabulary and tensor list: 2 to 16 MiB
+
+
+@lru_cache(maxsize=16384)
+def tensor_sizes(shape: tuple[int, ...], kind: str) -> tuple[int, int, int]:
+    """Return bytes in a CUDA buffer, in a host buffer, in a file."""
+    fmt = ggml_format(kind)
+    return cuda_bytes(shape, fmt), host_bytes(shape, fmt), tensor_bytes(shape, fmt)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """The same tensors measured for a CUDA buffer and for a host buffer."""
+
+    cuda: tuple[int, ...]
+    host: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightTable:
+    """Bytes of every layer's weights under one quantisation."""
+
+    arch: Architecture
+    types: MixTypes
+    layers: Bytes  # a value a layer, prediction layers too
+    experts: Bytes  # of those, the routed experts and their biases
+    file_bytes: int  # tensors in a file, without the header
+    scale: float  # applied where only the published file's size is known
+    exact: bool  # False where the mix is no public rule
+    group_of: tuple[int, ...]  # layer -> group
+
+    def kind(self, layer: int, name: str) -> str:
+        """Type of one layer's tensor, for example kind(3, "ffn_down.weight")."""
+        at = self.group_of[layer]
+        group, types = self.arch.groups[at], self.types.groups[at]
+        for tensor, kind in zip(group.tensors, types, strict=True):
+            if tensor.name == name:
+                return kind if isinstance(kind, str) else kind[group.layers.index(layer)]
+        raise KeyError(name)
+
+    @property
+    def quantised(self) -> bool:
+        """True where the layers' matrices are in block types."""
+        kinds = (k if isinstance(k, str) else k[0] for group in self.types.groups for k in group)
+        return any(ggml_format(k).quantised for k in kinds)
+
+    def kinds_of(self, layer: int) -> tuple[str, ...]:
+        """Types of one layer's tensors, in the order of its group."""
+        at = self.group_of[layer]
+        index = self.arch.groups[at].layers.index(layer)
+        return tuple(k if isinstance(k, str) else k[index] for k in self.types.groups[at])
+
+    def bytes_of(self, layer: int, names: Iterable[str], *, cuda: bool) -> int:
+        """Bytes of some tensors of one layer."""
+        group = self.arch.groups[self.group_of[layer]]
+        wanted = set(names)
+        return sum(
+            self._scaled(tensor_sizes(t.shape, self.kind(layer, t.name))[0 if cuda else 1])
+            for t in group.tensors
+            if t.name in wanted
+        )
+
+    def _scaled(self, size: int) -> int:
+        return size if self.scale == 1.0 else round_up(int(size * self.scale), 128)
+
+    def outside(self) -> Iterable[tuple[TensorInfo, str]]:
+        """Tensors outside the layers with their types."""
+        return zip(self.arch.tensors, self.types.outside, strict=True)
+
+
+_tables: dict[tuple[int, str, int | None, int, bool | None], tuple[object, object, WeightTable]] = {}
+
+
+def weight_table(
+    arch: Architecture, quant: str, stored: Stored | None = None, *, imatrix: bool | None = None
+) -> WeightTable:
+    """Return the table for a quantisation's name, or for a file's own tensors.
+
+    Raises UnsupportedError for a quantisation that isn't llama.cpp's, InputError for a file that doesn't
+    belong to the architecture.
+    """
+    tensors = stored.tensors if stored else None
+    key = (id(arch), quant, stored.file_bytes if stored else None, id(tensors), imatrix)
+    hit = _tables.get(key)
+    if hit is not None:
+        return hit[2]
+    if len(_tables) > 4096:
+        _tables.clear()
+    table = _build(arch, quant, stored, imatrix)
+    _tables[key] = (arch, tensors, table)  # holding both keeps their ids from being used again
+    return table
+
+
+def _build(arch: Architecture, quant: str, stored: Stored | None, imatrix: bool | None) -> WeightTable:
+    exact, scale = True, 1.0
+    if stored is not None and stored.tensors is not None:
+        types = _file_types(arch, stored.tensors)
+    else:
+        mix, exact = nearest_mix(quant)
+        types = mix_types(arch, mix, imatrix=imatrix)
+    total, per_layer, experts, group_of = _sums(arch, types)
+    if not exact and stored is not None and stored.file_bytes:
+        scale = max(stored.file_bytes - _METADATA, 1) / total
+        total = max(stored.file_bytes - _METADATA, 1)
+        per_layer, experts = _scale(per_layer, scale), _scale(experts, scale)
+    return WeightTable(arch, types, per_layer, experts, total, scale, exact, group_of)
+
+
+def _scale(sizes: Bytes, scale: float) -> Bytes:
+    return Bytes(tuple(int(s * scale) for s in sizes.cuda), tuple(int(s * scale) for s in sizes.host))
+
+
+def _sums(arch: Architecture, types: MixTypes) -> tuple[int, Bytes, Bytes, tuple[int, ...]]:
+    n = sum(g.count for g in arch.groups)
+    cuda, host, expert_cuda, expert_host = [0] * n, [0] * n, [0] * n, [0] * n
+    group_of = [0] * n
+    total = sum(tensor_sizes(t.shape, k)[2] for t, k in zip(arch.tensors, types.outside, strict=True))
+    for at, (group, kinds) in enumerate(zip(arch.groups, types.groups, strict=True)):
+        fixed = [0, 0, 0, 0]
+        for tensor, kind in zip(group.tensors, kinds, strict=True):
+            if isinstance(kind, str):
+                a, b, c = tensor_sizes(tensor.shape, kind)
+                fixed[0] += a
+                fixed[1] += b
+                total += c * group.count
+                if is_expert_name(tensor.name):
+                    fixed[2] += a
+                    fixed[3] += b
+                continue
+            for i, each in zip(group.layers, kind, strict=True):
+                a, b, c = tensor_sizes(tensor.shape, each)
+                cuda[i] += a
+                host[i] += b
+                total += c
+                if is_expert_name(tensor.name):
+                    expert_cuda[i] += a
+                    expert_host[i] += b
+        for i in group.layers:
+            cuda[i] += fixed[0]
+            host[i] += fixed[1]
+            expert_cuda[i] += fixed[2]
+            expert_host[i] += fixed[3]
+            group_of[i] = at
+    layers = Bytes(tuple(cuda), tuple(host))
+    return total, layers, Bytes(tuple(expert_cuda), tuple(expert_host)), tuple(group_of)
+
+
+def _file_types(arch: Architecture, tensors: Sequence[TensorInfo]) -> MixTypes:
+    """Types as a file stores them."""
+    kinds = {t.name: t.type for t in tensors}
+
+    def kind(name: str) -> str:
+        found = kinds.get(name)
+        if found is None:
+            raise InputError(f"the file has no tensor {name}: it doesn't belong to this architecture")
+        return found
+
+    groups: list[GroupTypes] = []
+    for group in arch.groups:
+        row: list[str | tuple[str, ...]] = []
+        for tensor in group.tensors:
+            each = tuple(kind(f"blk.{i}.{tensor.name}") for i in group.layers)
+            row.append(each if len(set(each)) > 1 else each[0])
+        groups.append(tuple(row))
+    return MixTypes(tuple(kind(t.name) for t in arch.tensors), tuple(groups))
+
+
+def cumulative(sizes: Sequence[int]) -> list[int]:
+    """Prefix sums: cumulative(x)[k] is the sum of the first k."""
+    return [0, *accumulate(sizes)]
+
+
+def quant_names(arch: Architecture) -> tuple[Mix, ...]:
+    """Mixes that make sense for an architecture, by bits: MXFP4 only where experts hold most weights."""
+    from planner.quant.mixes import MIXES
+
+    return tuple(m for m in MIXES.values() if m.name != "MXFP4_MOE" or arch.is_moe)
+
+
+__all__ = [
+    "Bytes",
+    "WeightTable",
+    "cumulative",
+    "find_mix",
+    "quant_names",
+    "weight_table",
+]

@@ -1,0 +1,234 @@
+"""A found placement as a Plan: reasons, warnings, limits and the settings that make it true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from planner.engines.llama_cpp.allocation import caches_of
+from planner.engines.llama_cpp.search import Found, Room, Search, device_spare, spare_of
+from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
+from planner.fast_dataclass import replace
+from planner.hardware.machine import Machine
+from planner.plan import DeviceMemory, FitAdvice, Placement, Plan
+from planner.units import MIB, context_text, gib
+
+# Shown where they differ from the defaults.
+_SHOWN: Final = (
+    *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
+    *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
+    *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v", "spec_draft_ngl"),
+)
+
+
+def hopeless(search: Search) -> bool:
+    """True where the weights alone are more than GPUs and RAM together."""
+    room = search.room
+    gpus = sum(room.devices.free)
+    return search.table.file_bytes > (max(gpus, room.beside) if room.unified else gpus + room.beside)
+
+
+def first_fitting(candidates: Iterable[Found]) -> Found:
+    """The first candidate that fits, or the one nearest to fitting."""
+    nearest: Found | None = None
+    for found in candidates:
+        if found.fits:
+            return found
+        if nearest is None or spare_of(found.estimate) > spare_of(nearest.estimate):
+            nearest = found
+    assert nearest is not None
+    return nearest
+
+
+def is_whole(found: Found) -> bool:
+    """True where everything is on GPUs."""
+    return bool(found.memory.placement.n_devices) and not found.memory.placement.any_on_host
+
+
+def placement_reason(search: Search, found: Found) -> list[str]:
+    settings, memory = found.settings, found.memory
+    counted = Counter(g.name for g in search.room.gpus)
+    names = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counted.items())
+    if not found.fits:
+        tight = min(found.estimate.devices, key=lambda d: d.available - d.total)
+        return [
+            f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
+        ]
+    if not memory.placement.n_devices:
+        if search.room.unified:
+            limit = gib(sum(search.room.devices.free))
+            return [f"Too large for the {limit} of the RAM that the GPU may take: CPU only."]
+        return ["Everything runs on the CPU." if not search.room.gpus else "Too large for the GPU: CPU only."]
+    if is_whole(found):
+        if settings.split_mode == "none" and len(search.room.gpus) > 1:
+            return [f"Fits on one GPU alone ({search.room.gpus[settings.main_gpu].name})."]
+        return [f"All layers fit on {names}."]
+    if settings.n_cpu_moe:
+        return [
+            f"The experts of {settings.n_cpu_moe} of {search.n_layer} layers stay in RAM;"
+            f" everything else, attention and cache too, is on {names}."
+        ]
+    held = memory.placement.n_gpu_layers
+    return [f"{held} of {search.n_layer + 1} layers fit on {names}; the others run on the CPU."]
+
+
+def to_plan(
+    model: str,
+    quant: str,
+    engine: str,
+    search: Search,
+    found: Found,
+    why: list[str],
+    machine: Machine,
+    *,
+    asked: bool = True,
+) -> Plan:
+    """Return the plan of what was found; `asked`: somebody asked for this context."""
+    settings, trained = found.settings, search.arch.n_ctx_train
+    if not found.memory.placement.n_devices:
+        where = Placement.CPU
+    elif found.memory.placement.any_on_host:
+        where = Placement.CPU if found.memory.placement.n_gpu_layers == 0 else Placement.HYBRID
+    else:
+        where = Placement.GPU
+    known = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
+    if not found.fits:
+        longest = 0 if hopeless(search) else _longest_anywhere(search, trained)
+    else:
+        longest = search.longest(settings, trained, min(known, trained))
+    return Plan(
+        model=model,
+        quant=quant,
+        engine=engine,
+        fits=found.fits,
+        placement=where,
+        settings=public_settings(settings, search.room, found),
+        memory=found.estimate,
+        max_context=longest,
+        max_concurrency=_concurrency(search, found),
+        why=tuple(why),
+        warnings=tuple(_warnings(search, found, trained)),
+        machine=machine.name,
+        fit=None if search.sketch else fit_advice(search, found, machine, asked=asked),
+    )
+
+
+_HELD: Final = 1 << 30  # bytes that others hold on a GPU, from which on they count
+
+
+def fit_advice(search: Search, found: Found, machine: Machine, *, asked: bool) -> FitAdvice | None:
+    """Return where --fit does as well or better: one GPU, nothing moved, and what is free there may change.
+
+    common_params_fit_impl in common/fit.cpp, llama.cpp b11434, places layers by what is free when the server
+    starts, which a plan for another machine cannot know. It looks at GPUs only, so that experts or shared
+    memory can overrun the RAM; over several GPUs it leaves half a layer a card unused; and it gives up where
+    tensors are overridden or split by rows or tensor-wise. There the plan's own flags are better.
+    """
+    settings, room = found.settings, search.room
+    if not found.fits or len(room.gpus) != 1 or room.unified or not found.memory.placement.n_devices:
+        return None
+    hybrid_experts = search.arch.is_moe and found.memory.placement.any_on_host
+    if hybrid_experts or found.memory.placement.moved or settings.mmproj or settings.n_gpu_layers == 0:
+        return None
+    gpu = room.gpus[0]
+    held = gpu.memory_total - gpu.memory_free - (gpu.memory_reserved or 0)
+    if not machine.detected:
+        reason = "what is free on the machine itself may differ from the profile"
+    elif held >= _HELD:
+        reason = f"other programs hold {gib(held)} of the GPU now, and may hold less or more when it starts"
+    else:
+        return None
+    return FitAdvice(reason, -(-room.overheads[0].high // MIB), not asked)
+
+
+def _longest_anywhere(search: Search, trained: int) -> int:
+    """Where the asked context doesn't fit: the longest one that does, with any placement."""
+    smallest = first_fitting(search.candidates(256))
+    return search.longest(smallest.settings, trained) if smallest.fits else 0
+
+
+def _concurrency(search: Search, found: Found) -> float:
+    """Sequences of the planned context that would fit: what is left, divided by what one more takes."""
+    if not found.fits:
+        return 0.0
+    settings = found.settings
+    per_sequence = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
+    count = settings.n_parallel + 1
+    more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
+    context = resolve(search.arch, more, search.room.devices.backend)
+    then = caches_of(search.table, more, context, found.memory.placement, search.room.devices)
+    now = found.memory.caches
+    rests = []
+    added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]
+    state = [b - a for a, b in zip((*now.state, now.state_host), (*then.state, then.state_host), strict=True)]
+    draft = found.memory.draft
+    if draft is not None:  # its caches grow by as much with every sequence
+        added = [n + kv // settings.n_parallel for n, kv in zip(added, draft.kv, strict=True)]
+        state = [n + kept // settings.n_parallel for n, kept in zip(state, draft.state, strict=True)]
+    for device, kv, kept in zip(_holders(found), added, state, strict=True):
+        if kv + kept > 0:
+            rests.append(max(device_spare(device), 0) / (kv + kept))
+    return float(min(settings.n_parallel + min(rests, default=MAX_SEQUENCES), MAX_SEQUENCES))
+
+
+def _holders(found: Found) -> list[DeviceMemory]:
+    """The estimate's devices that the placement knows, and the host."""
+    devices = found.estimate.devices
+    return [*devices[: len(found.memory.weights.devices)], devices[-1]]
+
+
+def _warnings(search: Search, found: Found, trained: int) -> list[str]:
+    warnings = []
+    if not search.table.exact and search.table.scale == 1.0:
+        warnings.append("This mix is no public rule: weights are those of the nearest public one.")
+    if found.settings.mmproj:
+        warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
+    if found.settings.split_mode == "tensor" and found.memory.placement.n_devices:
+        warnings.append(
+            "llama.cpp calls -sm tensor experimental. What its devices exchange isn't counted, and the speed is"
+            " that of -sm layer."
+        )
+    if found.settings.spec_draft_model is not None:
+        warnings.append("The speed is without what drafting saves.")
+    elif found.settings.drafts:
+        warnings.append(
+            "Drafting needs a GGUF that holds the prediction layers: not every publisher keeps them."
+            " The speed is without what it saves."
+        )
+    per_sequence = found.memory.context.n_ctx_seq
+    if per_sequence > trained + 255:
+        warnings.append(
+            f"{context_text(per_sequence)} is beyond the {context_text(trained)} the model was trained for."
+        )
+    for note in search.arch.notes:
+        warnings.append(note)
+    return warnings
+
+
+def public_settings(settings: LlamaCppSettings, room: Room, found: Found) -> dict[str, Any]:
+    """The settings that make the plan true, under llama.cpp's own names; defaults that matter included."""
+    threads = settings.threads or room.host.cpu.physical_cores or room.host.cpu.usable_cores
+    shown: dict[str, Any] = {
+        "n_ctx": settings.n_ctx or found.memory.context.n_ctx,
+        "n_parallel": settings.n_parallel,
+        "kv_unified": settings.kv_unified,
+        "n_gpu_layers": settings.n_gpu_layers if found.memory.placement.n_devices else 0,
+        "n_batch": settings.n_batch,
+        "n_ubatch": settings.n_ubatch,
+        "flash_attn": settings.flash_attn,
+        "cache_type_k": settings.cache_type_k,
+        "cache_type_v": settings.cache_type_v,
+    }
+    if threads:
+        shown["threads"] = threads
+    if settings.drafts:
+        shown["spec_draft_n_max"] = settings.spec_draft_n_max
+    if settings.spec_draft_model is not None:
+        shown["spec_draft_model"] = settings.spec_draft_model.source
+    plain = LlamaCppSettings()
+    for key in _SHOWN:
+        value = getattr(settings, key)
+        if value != getattr(plain, key):
+            shown[key] = value
+    return shown

@@ -1,0 +1,421 @@
+"""The search for the best placement of one model with llama.cpp: everything on the GPU, else experts on the
+CPU with as many as fit kept on the GPU, else whole layers, else the CPU alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.compute import bound, exact, ready, rough
+from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.placing.placement import LayerPlacement
+from planner.engines.llama_cpp.placing.weights import WeightTable
+from planner.engines.llama_cpp.settings import ALL_LAYERS, Context, LlamaCppSettings
+from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
+from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
+from planner.fast_dataclass import dataclass, replace
+from planner.hardware.machine import Accelerator, Backend, Host
+from planner.models.architecture import Architecture
+from planner.plan import DeviceMemory, MemoryEstimate
+from planner.units import round_up
+
+Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
+
+STEP: Final = 256  # contexts are multiples of this
+DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
+SMALLEST_CONTEXT: Final = 4096  # as --fit-ctx
+_DRIVEN: Final = (Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One host as llama.cpp sees it: devices, what is free, what stays unaccounted."""
+
+    host: Host
+    gpus: tuple[Accelerator, ...]
+    overheads: tuple[Overhead, ...]
+    devices: Devices
+
+    @property
+    def unified(self) -> bool:
+        """True where the GPU's memory is the host's."""
+        return bool(self.gpus) and all(g.unified for g in self.gpus)
+
+    @property
+    def beside(self) -> int:
+        """Bytes of RAM that the CPU alone may fill; with one memory, only where the GPU may take less of it."""
+        if not self.unified:
+            return self.host.ram_available
+        return self.host.ram_available if self.host.beyond_gpus else 0
+
+
+def room_of(host: Host, *, experts: bool) -> Room:
+    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
+    gpus = tuple(a for a in host.accelerators if a.backend in _DRIVEN)
+    discrete = tuple(a for a in gpus if not a.integrated)
+    gpus = discrete or gpus
+    backend = gpus[0].backend if gpus else Backend.CPU
+    gpus = tuple(g for g in gpus if g.backend is backend)
+    free = tuple(_free(g, host) for g in gpus)
+    return Room(
+        host=host,
+        gpus=gpus,
+        overheads=tuple(unaccounted(g, experts=experts) for g in gpus),
+        devices=Devices(free, backend, host.cpu),
+    )
+
+
+def _free(gpu: Accelerator, host: Host) -> int:
+    return min(gpu.memory_free, host.ram_available) if gpu.unified else gpu.memory_free
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One placement: settings, what they allocate, the estimate built from it."""
+
+    settings: LlamaCppSettings
+    memory: LlamaMemory
+    estimate: MemoryEstimate
+
+    @property
+    def fits(self) -> bool:
+        """True where every device has room with the overhead at its upper end."""
+        return self.estimate.fits
+
+    @property
+    def gpus_fit(self) -> bool:
+        """True where every GPU has room, whatever the host lacks."""
+        return all(d.fits for d in self.estimate.devices if d.kind == "gpu")
+
+
+class Search:
+    """Evaluates settings on one host; keeps nothing between models.
+
+    `sketch`: without building graphs, for sorting out what can't win; figures are nearly always too high.
+    `draft`: bounds will do where an exact figure would take a graph; `loose` says afterwards whether one did.
+    """
+
+    def __init__(
+        self,
+        table: WeightTable,
+        room: Room,
+        base: LlamaCppSettings,
+        *,
+        sketch: bool = False,
+        draft: bool = False,
+    ) -> None:
+        self.sketch = sketch
+        self.draft = draft
+        self.loose = False
+        self.table = table
+        self.room = room
+        self.base = base
+        self.arch = table.arch
+        self.n_layer = sum(g.count for g in table.arch.groups)
+
+    def evaluate(
+        self, settings: LlamaCppSettings, *, sure: bool = False, compute: ComputeBuffers | None = None
+    ) -> Found:
+        """Allocate with these settings: exactly where `sure`, else with an upper bound (see llama_compute).
+
+        `compute` stands in for the compute buffers where they are known well enough.
+        """
+        devices = self.room.devices
+        if self.room.gpus and settings.n_gpu_layers == 0 and not settings.op_offload:
+            devices = Devices((), Backend.CPU, devices.cpu)
+        if compute is not None:
+            memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
+            return Found(settings, memory, self._estimate(memory, settings))
+        if not sure:
+            # Where weights and caches alone are too much, nobody needs to know the rest.
+            memory = allocate(self.table, settings, devices, measure=_without)
+            without = Found(settings, memory, self._estimate(memory, settings))
+            if not without.fits:
+                return without
+        measure = rough if self.sketch else bound if not sure else self._drafted if self.draft else exact
+        memory = allocate(self.table, settings, devices, measure=measure)
+        return Found(settings, memory, self._estimate(memory, settings))
+
+    def _drafted(self, *asked: *Asked) -> ComputeBuffers:
+        found = ready(*asked)
+        if found is None:
+            self.loose = True
+            return bound(*asked)
+        return found
+
+    def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
+        return estimate_of(memory, self.room, projector_bytes(self.arch) if settings.mmproj else 0)
+
+    def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
+        """Set the context so that every sequence gets this many tokens."""
+        times = 1 if settings.kv_unified else settings.n_parallel
+        return replace(settings, n_ctx=round_up(n_ctx_seq, STEP) * times)
+
+    def longest(self, settings: LlamaCppSettings, ceiling: int, known: int = 0) -> int:
+        """Longest context a sequence, up to `ceiling`, that fits with this placement; 0 where none does.
+
+        `known`: a context that is known to fit. Memory grows with the context in steps of 256, linearly but
+        for the sliding windows: weights and caches alone give the upper end, false position the rest.
+        """
+        smallest = max(min(settings.n_ubatch, settings.n_batch) // STEP, 1)
+        low = max(known // STEP, smallest)
+        high = self._longest_without(settings, low, round_up(ceiling, STEP) // STEP)
+        spares: dict[int, int] = {}
+
+        def spare(steps: int) -> int:
+            if steps not in spares:
+                spares[steps] = spare_of(self.evaluate(self.with_context(settings, steps * STEP)).estimate)
+            return spares[steps]
+
+        if spare(low) < 0:
+            return 0
+        if high <= low:
+            return min(low * STEP, ceiling)
+        if spare(high) >= 0:
+            return self._surely(settings, high, low, ceiling)
+        floor = low
+        while high - low > 1:
+            middle = (low + high) // 2
+            if high - low >= 8:
+                share = spare(low) / max(spare(low) - spare(high), 1)
+                edge = max((high - low) // 64, 1)  # keep off the ends, or the search degenerates
+                middle = min(max(low + int((high - low) * share), low + edge), high - edge)
+            if spare(middle) >= 0:
+                low = middle
+            else:
+                high = middle
+        return self._surely(settings, low, floor, ceiling)
+
+    def _surely(self, settings: LlamaCppSettings, steps: int, floor: int, ceiling: int) -> int:
+        """Tokens of so many steps, or of a few less where the exact figures turn out higher."""
+        while steps > floor:
+            tokens = min(steps * STEP, ceiling)
+            if self.evaluate(self.with_context(settings, tokens), sure=True).fits:
+                return tokens
+            steps -= max(steps // 64, 1)
+        return min(floor * STEP, ceiling)
+
+    def _longest_without(
+        self, settings: LlamaCppSettings, low: int, high: int, compute: ComputeBuffers | None = None
+    ) -> int:
+        """Most steps of 256 for which weights and caches fit, beside these buffers or none at all."""
+        given = compute or ComputeBuffers((0,) * len(self.room.gpus), 0)
+
+        def spare(steps: int) -> int:
+            return spare_of(self.evaluate(self.with_context(settings, steps * STEP), compute=given).estimate)
+
+        if high <= low:
+            return high
+        above = spare(high)
+        if above >= 0:
+            return high
+        below = spare(max(low, 1))  # a context of 0 would be the trained one
+        if below < 0:
+            return low
+        low = max(low, 1)
+        halve = False
+        while high - low > 1:
+            # Linear but for sliding windows: the line through both ends meets the limit at once, or nearly.
+            share = 0.5 if halve else below / (below - above)
+            middle = min(max(low + int((high - low) * share), low + 1), high - 1)
+            wide = high - low
+            now = spare(middle)
+            if now >= 0:
+                low, below = middle, now
+            else:
+                high, above = middle, now
+            halve = 2 * (high - low) > wide and not halve
+        return low
+
+    def open_context(self, settings: LlamaCppSettings, trained: int, smallest: int) -> Found | None:
+        """Longest round context with which this placement fits; None where not even the smallest does.
+
+        Buffers of the longest context that weights and caches leave room for bound those of every shorter
+        one: two exact figures settle it.
+        """
+        top = self._longest_without(settings, 0, round_up(trained, STEP) // STEP)
+        if top * STEP < smallest:
+            return None
+        most = self.evaluate(self.with_context(settings, min(top * STEP, trained)))
+        if most.fits and top * STEP >= trained:
+            return most
+        steps = self._longest_without(settings, 0, top, most.memory.compute)
+        tokens = nice_context(max(steps * STEP, smallest), trained)
+        found = self.evaluate(self.with_context(settings, max(tokens, smallest)))
+        return found if found.fits else None
+
+    def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements from best to worst for one context; the caller takes the first that fits."""
+        yield from self.whole(n_ctx_seq)
+        yield from self.partial(n_ctx_seq)
+
+    def whole(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements with everything on GPUs; on the CPU where there is no GPU."""
+        base = self.with_context(self.base, n_ctx_seq)
+        if not self.room.gpus:
+            yield self.evaluate(replace(base, n_gpu_layers=0))
+            return
+        everything = replace(base, n_gpu_layers=ALL_LAYERS)
+        if len(self.room.gpus) > 1 and everything.split_mode != "tensor":
+            yield from self._single(everything)
+        yield self._balanced(everything)
+
+    def partial(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Placements with a part on the CPU: experts, else whole layers, else all of it."""
+        if not self.room.gpus or not self.room.beside:
+            return
+        base = self.with_context(self.base, n_ctx_seq)
+        if self.room.unified:  # what the CPU computes from the same memory spares the GPU nothing
+            yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+            return
+        if self.arch.is_moe:
+            everything = replace(base, n_gpu_layers=ALL_LAYERS)
+            found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
+            if found is not None:
+                yield found
+        found = self._fewest(lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n), self.n_layer)
+        if found is not None:
+            yield found
+        if base.split_mode != "tensor":
+            yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+
+    def _single(self, settings: LlamaCppSettings) -> Iterator[Found]:
+        """Everything on the roomiest GPU alone: no split, no hop between cards."""
+        best = max(range(len(self.room.gpus)), key=lambda i: self.room.devices.free[i])
+        need = self.table.file_bytes
+        if need < self.room.devices.free[best]:
+            yield self.evaluate(replace(settings, split_mode="none", main_gpu=best))
+
+    def _balanced(self, settings: LlamaCppSettings, compute: ComputeBuffers | None = None) -> Found:
+        """Shift layers to where room is left: shares by what each card can take beside its buffers."""
+        best = self.evaluate(settings, compute=compute)
+        n = len(self.room.gpus)
+        if n < 2 or best.gpus_fit or settings.split_mode != "layer" or settings.tensor_split:
+            return best
+        split = tuple(float(f) for f in self.room.devices.free)
+        for _ in range(6):
+            devices = best.estimate.devices[:n]
+            spare = [device_spare(d) for d in devices]
+            if sum(spare) < 0:
+                return best
+            per_share = sum(max(d.weights + d.kv_cache, 1) for d in devices) / sum(split)
+            split = tuple(max(s + gap / per_share / 2, 0.01) for s, gap in zip(split, spare, strict=True))
+            found = self.evaluate(replace(settings, tensor_split=_rounded(split)), compute=compute)
+            if found.gpus_fit:
+                return found
+            best = max(best, found, key=lambda f: min(device_spare(d) for d in f.estimate.devices[:n]))
+        return best
+
+    def _fewest(self, settings: Callable[[int], LlamaCppSettings], most: int) -> Found | None:
+        """Fewest layers (or layers' experts) on the CPU with which the GPUs have room; None where none has.
+
+        More on the CPU only helps the GPUs, and only hurts the RAM: the fewest is also what RAM likes best.
+        """
+        pattern = self.evaluate(settings(most // 2), sure=True).memory.compute
+        estimate = self._balanced(settings(most), pattern)
+        if not estimate.gpus_fit and not self._balanced(settings(most)).gpus_fit:
+            return None
+        low, high = 0, most
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._balanced(settings(middle), pattern).gpus_fit:
+                high = middle
+            else:
+                low = middle
+        # The buffers differ little from one number to the next, but they do: settle it exactly.
+        for n in range(high, min(high + 4, most) + 1):
+            found = self._balanced(settings(n))
+            if found.gpus_fit:
+                return found
+        return self._balanced(settings(most))
+
+
+def _without(
+    table: WeightTable,
+    placement: LayerPlacement,
+    settings: LlamaCppSettings,
+    context: Context,
+    backend: Backend,
+) -> ComputeBuffers:
+    return ComputeBuffers((0,) * placement.n_devices, 0)
+
+
+def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
+    """Shares a person can read: of a hundred."""
+    return tuple(max(round(100 * s / sum(split), 1), 0.1) for s in split)
+
+
+def device_spare(device: DeviceMemory) -> int:
+    """Bytes left on one device with the overhead at its upper end."""
+    worst = device.total - device.overhead + max(device.overhead, device.overhead_high)
+    return device.available - worst
+
+
+def spare_of(estimate: MemoryEstimate) -> int:
+    """Bytes left on the tightest device with the overhead at its upper end; negative where it doesn't fit."""
+    return min(device_spare(d) for d in estimate.devices)
+
+
+def projector_bytes(arch: Architecture) -> int:
+    """Bytes of a projector file's tensors: published ones (mmproj-F16, -BF16) hold 16 bits a weight."""
+    return 2 * arch.vision.parameters if arch.vision else 0
+
+
+def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEstimate:
+    """Build the estimate: devices in the engine's order, the host last.
+
+    `projector`: bytes of a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
+    """
+    devices: list[DeviceMemory] = []
+    shared = 0
+    used = len(memory.weights.devices)
+    for i, gpu in enumerate(room.gpus):
+        if i >= used:
+            devices.append(DeviceMemory(gpu.name, "gpu", available=room.devices.free[i]))
+            continue
+        overhead = room.overheads[i]
+        weights, kv_cache, state, compute = memory.device(i)
+        idle = weights + kv_cache + state + compute == 0
+        device = DeviceMemory(
+            name=gpu.name,
+            kind="gpu",
+            weights=weights + (0 if i else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
+            overhead=overhead.low if idle else overhead.expected,
+            overhead_high=overhead.expected if idle else overhead.high,
+            available=room.devices.free[i],
+        )
+        devices.append(device)
+        if gpu.unified:
+            shared += device.total
+    weights, kv_cache, state, compute = memory.host()
+    devices.append(
+        DeviceMemory(
+            name=room.host.cpu.name,
+            kind="cpu",
+            weights=weights + (0 if used else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
+            overhead=HOST_OVERHEAD.expected,
+            overhead_high=HOST_OVERHEAD.high,
+            available=max(room.host.ram_available - shared, 0),
+        )
+    )
+    return MemoryEstimate(tuple(devices))
+
+
+def nice_context(tokens: int, trained: int) -> int:
+    """Largest round context not above `tokens`: the trained one, or a power of two (or 1.5 times one)."""
+    if tokens >= trained:
+        return trained
+    best = 0
+    for exponent in range(10, 24):
+        for value in (1 << exponent, 3 << (exponent - 1)):
+            if value <= tokens:
+                best = max(best, value)
+    return best

@@ -1,0 +1,1 @@
+"""Compute buffers that were built beforehand."""

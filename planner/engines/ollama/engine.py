@@ -1,0 +1,390 @@
+"""Ollama: llama-server with Ollama's defaults.
+
+Read in ollama/ollama at fb30760 (2026-08-21): llm/llama_server.go (command line, memory), server/sched.go
+(batch size, parallel, placement), server/routes.go (context by VRAM), envconfig/config.go. Where num_gpu is
+not set, llama-server's own --fit decides what is offloaded (planner.engines.llama_cpp.fit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
+from planner.engines.llama_cpp.compute import bound, exact, rough
+from planner.engines.llama_cpp.engine import LlamaCpp
+from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
+from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
+from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
+from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.ollama.defaults import (
+    ONE_AT_A_TIME,
+    SETTINGS,
+    OllamaSettings,
+    automatic_batch,
+    default_context,
+    predicted_vram,
+    served_quant,
+)
+from planner.errors import RefusedError, UnsupportedError
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Backend, Machine
+from planner.models.architecture import Architecture
+from planner.plan import MemoryEstimate, Placement, Plan, Workload
+from planner.units import context_text, gib
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model as Ollama would load it."""
+
+    settings: OllamaSettings  # nothing left open but num_gpu
+    server: LlamaCppSettings  # llama-server's
+    memory: LlamaMemory
+    estimate: MemoryEstimate
+    fit: Fit | None  # None where num_gpu was set
+
+
+def ps(loaded: Loaded) -> tuple[int, str]:
+    """What `ollama ps` shows: SIZE in bytes and PROCESSOR (MemorySize in llm/llama_server.go)."""
+    memory = loaded.memory
+    vram = sum(memory.device_total(i) for i in range(len(memory.weights.devices)))
+    if memory.placement.n_devices and not memory.placement.any_on_host:
+        return vram, "100% GPU"
+    total = vram + memory.host_total
+    if vram == 0:
+        return total, "100% CPU"
+    on_cpu = round((total - vram) * 100 / total)
+    return total, f"{on_cpu}%/{100 - on_cpu}% CPU/GPU"
+
+
+class Ollama:
+    """The Ollama engine."""
+
+    name = "ollama"
+    settings = SETTINGS
+
+    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+        """None where Ollama runs this; else the reason why not."""
+        return LlamaCpp().supports(arch, quant, machine)
+
+    def quants(self, arch: Architecture) -> tuple[str, ...]:
+        """Quantisations of GGUF files, largest first."""
+        return LlamaCpp().quants(arch)
+
+    def estimate(
+        self,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> MemoryEstimate:
+        """Memory per device with these settings and Ollama's defaults (see planner.engines.base.Engine)."""
+        table = weight_table(arch, served_quant(arch, quant), stored)
+        room = room_of(machine.host, experts=arch.is_moe)
+        return _load(table, room, _settings(arch, workload, overrides)).estimate
+
+    def plan(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> Plan:
+        """The best settings (see planner.engines.base.Engine)."""
+        reason = self.supports(arch, quant, machine)
+        if reason is not None:
+            raise UnsupportedError(reason)
+        return _plan(model, arch, quant, machine, workload, overrides, stored, exact)
+
+    def sketch(
+        self,
+        model: str,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> Plan:
+        """As `plan`, quickly and with rough compute buffers (see LlamaCpp.sketch)."""
+        return _plan(model, arch, quant, machine, workload, overrides, stored, rough)
+
+    def max_context(
+        self,
+        arch: Architecture,
+        quant: str,
+        machine: Machine,
+        workload: Workload,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+        *,
+        stored: Stored | None = None,
+    ) -> int:
+        """Longest num_ctx that fits, on the GPU alone where anything does."""
+        table = weight_table(arch, served_quant(arch, quant), stored)
+        room = room_of(machine.host, experts=arch.is_moe)
+        return _longest(table, room, _settings(arch, workload, overrides))
+
+
+def _plan(
+    model: str,
+    arch: Architecture,
+    quant: str,
+    machine: Machine,
+    workload: Workload,
+    overrides: Mapping[str, Any],
+    stored: Stored | None,
+    measure: Measure,
+) -> Plan:
+    table = weight_table(arch, served_quant(arch, quant), stored)
+    room = room_of(machine.host, experts=arch.is_moe)
+    settings = _settings(arch, workload, overrides)
+    loaded, why = _choose(table, room, settings, overrides, measure)
+    return _to_plan(model, quant, table, room, loaded, why, machine, workload)
+
+
+def _settings(arch: Architecture, workload: Workload, overrides: Mapping[str, Any]) -> OllamaSettings:
+    given: dict[str, Any] = {"num_parallel": max(workload.users, 1), **overrides}
+    if workload.context is not None:
+        given.setdefault("num_ctx", workload.context)
+    settings = OllamaSettings.of(given)
+    if arch.gguf_arch in ONE_AT_A_TIME:
+        settings = replace(settings, num_parallel=1)
+    return settings
+
+
+def _prepare(
+    table: WeightTable, room: Room, settings: OllamaSettings
+) -> tuple[OllamaSettings, LlamaCppSettings, Room]:
+    """Return the settings with nothing left open, llama-server's, and the devices that it is shown."""
+    trained = table.arch.n_ctx_train
+    vram = sum(max(g.memory_total - settings.gpu_overhead, 0) for g in room.gpus)
+    num_ctx = min(settings.num_ctx or default_context(vram), trained)
+    n_ctx = num_ctx * settings.num_parallel
+    predicted = predicted_vram(table, n_ctx)
+    free = room.devices.free
+    single = max(free, default=0)
+    if len(free) > 1 and settings.num_gpu != 0 and predicted <= single:
+        at = free.index(single)
+        devices = replace(room.devices, free=(single,))
+        room = replace(room, gpus=(room.gpus[at],), overheads=(room.overheads[at],), devices=devices)
+    flash = settings.flash_attention is not False
+    available = sum(room.devices.free)
+    batch = settings.num_batch or automatic_batch(n_ctx, predicted, available, flash=flash, room=room)
+    kind = settings.kv_cache_type or "f16"
+    server = LlamaCppSettings(
+        n_ctx=n_ctx,
+        n_parallel=settings.num_parallel,
+        n_batch=batch,
+        n_ubatch=batch,
+        n_outputs_max=settings.num_parallel,
+        flash_attn={None: "auto", True: "on", False: "off"}[settings.flash_attention],
+        cache_type_k=kind,
+        cache_type_v=kind,
+        n_gpu_layers=ALL_LAYERS if settings.num_gpu < 0 else settings.num_gpu,
+        threads=settings.num_thread or None,
+    )
+    return replace(settings, num_ctx=num_ctx, num_batch=batch), server, room
+
+
+def _load(table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure = exact) -> Loaded:
+    """Do what Ollama does when it loads a model."""
+    settings, server, room = _prepare(table, room, settings)
+    if not room.gpus or settings.num_gpu == 0:
+        memory = allocate(table, replace(server, n_gpu_layers=0), Devices((), Backend.CPU, room.devices.cpu))
+        return Loaded(settings, server, memory, estimate_of(memory, room), None)
+    if settings.num_gpu > 0:
+        memory = allocate(table, server, room.devices)
+        return Loaded(settings, server, memory, estimate_of(memory, room), None)
+    choice = fit(table, server, room.devices, target=FIT_TARGET, measure=measure)
+    return Loaded(settings, choice.settings, choice.memory, estimate_of(choice.memory, room), choice)
+
+
+def _stays_whole(table: WeightTable, room: Room, settings: OllamaSettings) -> bool:
+    """True where fit would leave everything on the GPUs (its first step), without asking it."""
+    settings, server, room = _prepare(table, room, settings)
+    if not room.gpus or settings.num_gpu >= 0:
+        return False
+    memory = allocate(table, server, room.devices, measure=bound)
+    left = [f - memory.device_total(i) for i, f in enumerate(room.devices.free)]
+    return min(left) >= FIT_TARGET and estimate_of(memory, room).fits
+
+
+def _whole(loaded: Loaded) -> bool:
+    placement = loaded.memory.placement
+    return bool(placement.n_devices) and not placement.any_on_host
+
+
+def _choose(
+    table: WeightTable,
+    room: Room,
+    settings: OllamaSettings,
+    overrides: Mapping[str, Any],
+    measure: Measure,
+) -> tuple[Loaded, list[str]]:
+    """Choose what is left open: a shorter context or a q8_0 cache where that keeps the model on the GPU."""
+    loaded = _load(table, room, settings, measure)
+    default = settings.num_ctx == 0
+    why = [_reason(loaded, room, table)]
+    if loaded.estimate.fits and (_whole(loaded) or not room.gpus):
+        return loaded, why
+    if default:
+        longest = nice_context(_longest(table, room, settings), table.arch.n_ctx_train)
+        if longest >= min(SMALLEST_CONTEXT, table.arch.n_ctx_train) and longest < loaded.settings.num_ctx:
+            shorter = _load(table, room, replace(settings, num_ctx=longest), measure)
+            if shorter.estimate.fits and (_whole(shorter) or not loaded.estimate.fits):
+                note = (
+                    f"num_ctx is {context_text(longest)}: with Ollama's default of"
+                    f" {context_text(loaded.settings.num_ctx)} part of the model would leave the GPU."
+                )
+                return shorter, [_reason(shorter, room, table), note]
+    if not {"kv_cache_type", "flash_attention"} & overrides.keys() and room.gpus:
+        smaller = _with_small_cache(table, room, settings, measure)
+        if smaller and smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
+            note = (
+                "The KV cache is q8_0 (OLLAMA_KV_CACHE_TYPE): with f16 the model would not stay on the GPU."
+            )
+            return smaller, [_reason(smaller, room, table), note]
+    return loaded, why
+
+
+def _with_small_cache(
+    table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure
+) -> Loaded | None:
+    """The same with a q8_0 cache; None where that can't help, or the engine refuses it."""
+    small = replace(settings, kv_cache_type="q8_0")
+    try:
+        tried = _load(table, room, small, rough)
+    except RefusedError:
+        return None
+    return _load(table, room, small, measure) if tried.estimate.fits else None
+
+
+def _reason(loaded: Loaded, room: Room, table: WeightTable) -> str:
+    size, processor = ps(loaded)
+    shown = f"`ollama ps` will show about {size / 10**9:.1f} GB, {processor}."
+    if not loaded.estimate.fits:
+        tight = min(loaded.estimate.devices, key=lambda d: d.available - d.total)
+        return (
+            f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
+        )
+    if _whole(loaded):
+        return f"All layers fit on the GPU. {shown}"
+    if not loaded.memory.placement.n_devices:
+        return f"Everything runs on the CPU. {shown}"
+    held = loaded.memory.placement.n_gpu_layers
+    total = sum(g.count for g in table.arch.groups) + 1
+    part = " with experts in RAM" if loaded.fit and loaded.fit.overrides else ""
+    return f"llama-server's fit puts {held} of {total} layers on the GPU{part}. {shown}"
+
+
+def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
+    """Longest context that fits, on the GPU alone where the model can be there at all."""
+    trained = table.arch.n_ctx_train
+    smallest = min(SMALLEST_CONTEXT, trained)
+    whole = _stays_whole(table, room, replace(settings, num_ctx=smallest))
+    # Asking fit anew for every context is slow: with a part on the CPU a rough answer will do.
+    precision = 1 if whole else max(trained // 2048, 1)
+
+    def ok(steps: int) -> bool:
+        tried = replace(settings, num_ctx=min(steps * 256, trained))
+        return _stays_whole(table, room, tried) if whole else _load(table, room, tried, rough).estimate.fits
+
+    low, high = 1, -(-trained // 256)
+    if ok(high):
+        return trained
+    if not ok(low):
+        return 0
+    while high - low > precision:
+        middle = (low + high) // 2
+        if ok(middle):
+            low = middle
+        else:
+            high = middle
+    return low * 256
+
+
+def _to_plan(
+    model: str,
+    quant: str,
+    table: WeightTable,
+    room: Room,
+    loaded: Loaded,
+    why: list[str],
+    machine: Machine,
+    workload: Workload,
+) -> Plan:
+    settings, fits = loaded.settings, loaded.estimate.fits
+    where = Placement.GPU if _whole(loaded) else Placement.HYBRID
+    if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
+        where = Placement.CPU
+    warnings = list(table.arch.notes)
+    if workload.users > settings.num_parallel:
+        warnings.append("Ollama serves this architecture one request at a time; others wait in its queue.")
+    if workload.context is not None and settings.num_ctx < workload.context:
+        warnings.append(
+            f"Ollama caps num_ctx at {context_text(settings.num_ctx)}, what the model was trained for."
+        )
+    return Plan(
+        model=model,
+        quant=quant,
+        engine="ollama",
+        fits=fits,
+        placement=where,
+        settings=_public(loaded),
+        memory=loaded.estimate,
+        max_context=max(_longest(table, room, settings), settings.num_ctx if fits else 0),
+        max_concurrency=float(settings.num_parallel) if fits else 0.0,
+        why=tuple(why),
+        warnings=tuple(warnings),
+        machine=machine.name,
+        env=environment(loaded, room, table.arch.n_ctx_train),
+    )
+
+
+def _public(loaded: Loaded) -> dict[str, Any]:
+    settings = loaded.settings
+    shown: dict[str, Any] = {
+        "num_ctx": settings.num_ctx,
+        "num_parallel": settings.num_parallel,
+        "num_batch": settings.num_batch,
+        "kv_cache_type": settings.kv_cache_type or "f16",
+        "n_gpu_layers": loaded.memory.placement.n_gpu_layers,
+    }
+    if settings.num_gpu >= 0:
+        shown["num_gpu"] = settings.num_gpu
+    if settings.num_thread:
+        shown["num_thread"] = settings.num_thread
+    if settings.flash_attention is not None:
+        shown["flash_attention"] = settings.flash_attention
+    if loaded.fit is not None and loaded.fit.overrides:
+        # chosen by llama-server's fit when it loads: shown, not to be set
+        shown["override_tensor"] = loaded.fit.overrides
+    return shown
+
+
+def environment(loaded: Loaded, room: Room, trained: int) -> dict[str, str]:
+    """The server's environment that makes the plan true; only what differs from Ollama's defaults."""
+    settings, env = loaded.settings, {}
+    vram = sum(max(g.memory_total - settings.gpu_overhead, 0) for g in room.gpus)
+    if settings.num_ctx != min(default_context(vram), trained):
+        env["OLLAMA_CONTEXT_LENGTH"] = str(settings.num_ctx)
+    if settings.num_parallel != 1:
+        env["OLLAMA_NUM_PARALLEL"] = str(settings.num_parallel)
+    if settings.kv_cache_type not in ("", "f16"):
+        env["OLLAMA_KV_CACHE_TYPE"] = settings.kv_cache_type
+    if settings.flash_attention is not None:
+        env["OLLAMA_FLASH_ATTENTION"] = "1" if settings.flash_attention else "0"
+    if settings.gpu_overhead:
+        env["OLLAMA_GPU_OVERHEAD"] = str(settings.gpu_overhead)
+    return env

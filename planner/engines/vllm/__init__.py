@@ -1,0 +1,1 @@
+"""vLLM: memory budget, pages, settings and what it refuses."""

@@ -1,0 +1,345 @@
+"""QuantScheme: how vLLM stores a linear layer's weights, from a checkpoint's config or from a name.
+
+Layouts read in vLLM 0.33.0, vllm/model_executor/layers/quantization (fp8.py, auto_awq.py, auto_gptq.py,
+compressed_tensors/, modelopt.py, mxfp4.py).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from planner.errors import InputError, UnsupportedError
+from planner.fast_dataclass import dataclass
+from planner.models.architecture import Architecture
+from planner.models.tensors import EXPERT_ROLES, Role
+
+
+class Storage(StrEnum):
+    """How the elements of one matrix lie in memory."""
+
+    PLAIN = "plain"
+    FP8_BLOCK = "fp8_block"  # one fp32 scale a block of 128 × 128
+    FP8_TENSOR = "fp8_tensor"
+    FP8_CHANNEL = "fp8_channel"  # one fp32 scale an output row
+    INT8 = "int8"
+    INT4 = "int4"  # a 16-bit scale a group, zero points where asymmetric
+    MXFP4 = "mxfp4"  # one byte of scale for 32 elements
+    NVFP4 = "nvfp4"  # one byte of scale for 16 elements
+    MXFP8 = "mxfp8"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantScheme:
+    """Weights' storage for the linear layers; what is never quantised stays in the model's dtype."""
+
+    name: str
+    storage_kind: Storage  # of linear layers
+    method: str | None = None  # vLLM's --quantization value; None: the checkpoint's own
+    group: int = 128
+    zero_points: bool = False
+    experts: Storage | None = None  # where experts differ from other layers
+    dense: bool = True  # False: only experts are quantised (gpt-oss)
+    head: bool = False  # the output head is quantised too
+    ignored: tuple[str, ...] = field(default=(), repr=False)  # module names, "re:" patterns or wildcards
+    online: bool = False  # quantised by vLLM while loading a 16-bit checkpoint
+    assumed: str = ""  # the repository whose layout isn't known
+
+    def storage(self, role: Role, name: str) -> Storage:
+        """Return how a tensor is stored where no ignore list names its layer."""
+        if self.storage_kind is Storage.PLAIN or role in _NEVER or not name.endswith(".weight"):
+            return Storage.PLAIN
+        if role is Role.OUTPUT and not self.head:
+            return Storage.PLAIN
+        if role in EXPERT_ROLES:
+            return self.experts or self.storage_kind
+        if not self.dense:
+            return Storage.PLAIN
+        if role is Role.INDEXER and not name.startswith("indexer.attn_q"):
+            return Storage.PLAIN  # deepseek_v2.py: wk and weights_proj are one unquantised matrix
+        return self.storage_kind
+
+    def ignored_roles(self, roles: frozenset[Role], layer: int) -> frozenset[Role]:
+        """Return those of `roles` that the checkpoint leaves unquantised in a layer."""
+        if not self.ignored:
+            return frozenset()
+        exact, patterns = _ignore_list(self.ignored)
+        return frozenset(r for r in roles if _is_ignored(r, layer, exact, patterns))
+
+
+def _is_ignored(role: Role, layer: int, exact: frozenset[str], patterns: tuple[re.Pattern[str], ...]) -> bool:
+    for module in _MODULES.get(role, ()):
+        full = f"layers.{layer}.{module}"
+        if full in exact or module in exact or module.rsplit(".", 1)[-1] in exact:
+            return True
+        if full.rsplit(".", 1)[0] in exact:
+            return True
+        if any(p.search(f"model.{full}") for p in patterns):
+            return True
+    return False
+
+
+# Never quantised by any of the formats (embedding, norms, routers, convolutions, scalars).
+_NEVER: Final = frozenset(
+    {
+        Role.TOKEN_EMBD,
+        Role.POS_EMBD,
+        Role.NORM,
+        Role.BIAS,
+        Role.ATTN_SINKS,
+        Role.ROUTER,
+        Role.SHARED_ROUTER,
+        Role.EXPERT_BIAS,
+        Role.SSM_CONV,
+        Role.SSM_OTHER,
+        Role.PER_LAYER_EMBD,
+        Role.OTHER,
+    }
+)
+# The Hugging Face module(s) of a role: what the ignore lists of checkpoints name.
+_MODULES: Final[Mapping[Role, tuple[str, ...]]] = {
+    Role.ATTN_Q: ("self_attn.q_proj",),
+    Role.ATTN_K: ("self_attn.k_proj",),
+    Role.ATTN_V: ("self_attn.v_proj",),
+    Role.ATTN_QKV: ("self_attn.qkv_proj", "linear_attn.in_proj_qkvz", "linear_attn.in_proj_qkv"),
+    Role.ATTN_OUT: ("self_attn.o_proj",),
+    Role.ATTN_GATE: ("linear_attn.in_proj_z", "linear_attn.in_proj_qkvz"),
+    Role.MLA_Q_A: ("self_attn.q_a_proj",),
+    Role.MLA_Q_B: ("self_attn.q_b_proj",),
+    Role.MLA_KV_A: ("self_attn.kv_a_proj_with_mqa",),
+    Role.MLA_KV_B: ("self_attn.kv_b_proj",),
+    Role.FFN_GATE: ("mlp.gate_proj",),
+    Role.FFN_UP: ("mlp.up_proj",),
+    Role.FFN_DOWN: ("mlp.down_proj",),
+    Role.SHARED_GATE: ("mlp.shared_expert.gate_proj", "mlp.shared_experts.gate_proj"),
+    Role.SHARED_UP: ("mlp.shared_expert.up_proj", "mlp.shared_experts.up_proj"),
+    Role.SHARED_DOWN: ("mlp.shared_expert.down_proj", "mlp.shared_experts.down_proj"),
+    Role.SSM_IN: ("linear_attn.in_proj_qkvz", "mixer.in_proj"),
+    Role.SSM_OUT: ("linear_attn.out_proj", "mixer.out_proj"),
+}
+_PREFIX: Final = re.compile(r"^(?:model\.)?(?:language_model\.)?(?:model\.)?")
+_MAX_PATTERN: Final = 200
+
+
+def _ignore_list(ignored: tuple[str, ...]) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
+    cached = _IGNORE_CACHE.get(ignored)
+    if cached is None:
+        exact: set[str] = set()
+        patterns: list[re.Pattern[str]] = []
+        for entry in ignored:
+            if entry.startswith("re:"):
+                patterns.append(_regex(entry[3:]))
+            elif "*" in entry:
+                patterns.append(_regex(fnmatch.translate(_PREFIX.sub("*", entry))))
+            else:
+                exact.add(_PREFIX.sub("", entry))
+        cached = frozenset(exact), tuple(patterns)
+        if len(_IGNORE_CACHE) > 64:
+            _IGNORE_CACHE.clear()
+        _IGNORE_CACHE[ignored] = cached
+    return cached
+
+
+_IGNORE_CACHE: dict[tuple[str, ...], tuple[frozenset[str], tuple[re.Pattern[str], ...]]] = {}
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    # A pattern from a stranger's file may be built to run for ever: nested repetition is refused.
+    if len(text) > _MAX_PATTERN or re.search(r"[+*}]\)[+*{]", text):
+        raise InputError(f"quantization_config ignores {text[:40]!r}: the pattern is too complex to trust")
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise InputError(f"quantization_config ignores {text[:40]!r}: not a regular expression") from error
+
+
+# name as people write it -> scheme; formats without a public ignore list quantise every linear layer
+_BY_NAME: Final[Mapping[str, QuantScheme]] = {
+    "bf16": QuantScheme("BF16", Storage.PLAIN),
+    "f16": QuantScheme("F16", Storage.PLAIN),
+    "fp16": QuantScheme("F16", Storage.PLAIN),
+    "fp32": QuantScheme("F32", Storage.PLAIN),
+    "f32": QuantScheme("F32", Storage.PLAIN),
+    "fp8": QuantScheme("FP8", Storage.FP8_TENSOR, method="fp8", online=True),
+    "fp8-block": QuantScheme("FP8-block", Storage.FP8_BLOCK),
+    "fp8-dynamic": QuantScheme("FP8-dynamic", Storage.FP8_CHANNEL),
+    "awq": QuantScheme("AWQ", Storage.INT4, zero_points=True),
+    "gptq": QuantScheme("GPTQ-Int4", Storage.INT4),
+    "w4a16": QuantScheme("W4A16", Storage.INT4),
+    "int4": QuantScheme("W4A16", Storage.INT4),
+    "w8a8": QuantScheme("W8A8", Storage.INT8),
+    "int8": QuantScheme("W8A8", Storage.INT8),
+    "nvfp4": QuantScheme("NVFP4", Storage.NVFP4),
+    "mxfp4": QuantScheme("MXFP4", Storage.MXFP4, dense=False),
+    "mxfp8": QuantScheme("MXFP8", Storage.MXFP8),
+}
+QUANT_NAMES: Final = tuple(dict.fromkeys(s.name for s in _BY_NAME.values()))
+
+
+def _name_key(quant: str) -> str:
+    text = quant.strip().lower().replace("_", "-")
+    if text in _BY_NAME:
+        return text
+    if text in ("native", "original", "none"):
+        return "native"
+    for needle, key in _NEEDLES:
+        if needle in text:
+            return key
+    raise UnsupportedError(
+        f"vLLM quantisation '{quant}' is not known; the planner has rules for {', '.join(QUANT_NAMES)}"
+    )
+
+
+_NEEDLES: Final = (
+    ("mxfp4", "mxfp4"),
+    ("nvfp4", "nvfp4"),
+    ("mxfp8", "mxfp8"),
+    ("fp8-dynamic", "fp8-dynamic"),
+    ("fp8-block", "fp8-block"),
+    ("fp8", "fp8"),
+    ("gptq", "gptq"),
+    ("awq", "awq"),
+    ("w4a16", "w4a16"),
+    ("int4", "int4"),
+    ("w8a8", "w8a8"),
+    ("int8", "int8"),
+    ("bfloat16", "bf16"),
+    ("bf16", "bf16"),
+    ("float16", "f16"),
+)
+
+
+# What is known of a publisher's checkpoints where their config.json isn't at hand: (repository, storage, what
+# differs). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
+# those derived from it, read 2026-11-24); cyankiwi's AWQ-4bit have groups of 32
+# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit).
+_KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = (
+    (
+        re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE),
+        Storage.NVFP4,
+        {"ignored": ("re:self_attn",)},
+    ),
+    (
+        re.compile(r"^cyankiwi/.+-awq-4bit$", re.IGNORECASE),
+        Storage.INT4,
+        {"group": 32, "zero_points": False},
+    ),
+)
+
+
+def scheme_for(arch: Architecture, quant: str, repository: str = "", *, online: bool = False) -> QuantScheme:
+    """Return the scheme of this architecture under a quantisation's name, as `repository` publishes it.
+
+    The checkpoint's own quantization_config decides where the name says the same format, then the vendor's
+    checkpoint in that format, unless it is to be quantised while loading (`online`); else the name.
+    Raises UnsupportedError for a name or a config that vLLM 0.33.0 doesn't load.
+    """
+    key = _name_key(quant)
+    own = scheme_from_config(arch.quantization) if arch.quantization else None
+    if key == "native":
+        return own or _BY_NAME["bf16"]
+    named = _BY_NAME[key]
+    if own is not None and _same_format(own, named):
+        return own
+    published = (arch.published or {}).get(named.name)
+    if published is not None and (not online or repository.lower() == published.repository.lower()):
+        if published.config is not None:
+            return scheme_from_config(published.config)
+        return replace(named, method=None, online=False, assumed=published.repository)
+    for known, storage, differs in _KNOWN:
+        if named.storage_kind is storage and known.match(repository):
+            return replace(named, **differs)
+    return named
+
+
+def _same_format(own: QuantScheme, named: QuantScheme) -> bool:
+    eights = {Storage.FP8_BLOCK, Storage.FP8_TENSOR, Storage.FP8_CHANNEL}
+    if own.storage_kind in eights and named.storage_kind in eights:
+        return True
+    return own.storage_kind is named.storage_kind or own.experts is named.storage_kind
+
+
+def scheme_from_config(config: Mapping[str, Any]) -> QuantScheme:
+    """Return the scheme of a config.json's quantization_config.
+
+    Raises UnsupportedError for a method that vLLM 0.33.0 has no code for (gguf and bitsandbytes moved to
+    plugins), InputError where the config is not one.
+    """
+    method = str(config.get("quant_method", config.get("quant_algo", ""))).lower()
+    ignored = _names(config.get("modules_to_not_convert")) + _names(config.get("ignored_layers"))
+    if method == "fp8":
+        block = config.get("weight_block_size")
+        storage = Storage.FP8_BLOCK if block else Storage.FP8_TENSOR
+        experts = Storage.MXFP4 if config.get("expert_dtype") == "fp4" else None
+        return QuantScheme("FP8", storage, ignored=ignored, experts=experts)
+    if method in ("mxfp4", "gpt_oss_mxfp4"):
+        return QuantScheme("MXFP4", Storage.MXFP4, dense=False)
+    if method in ("awq", "auto_awq", "gptq", "auto_gptq"):
+        return _integer(config, method, ignored)
+    if method == "compressed-tensors":
+        return _compressed(config)
+    if method.startswith("modelopt") or method in ("nvfp4", "fp8_pb_wo"):
+        algo = str(config.get("quant_algo", _first_group(config).get("format", "")) or "NVFP4").upper()
+        skip = ignored + _names(config.get("ignore")) + _names(config.get("exclude_modules"))
+        if "NVFP4" in algo or "FP4" in algo:
+            return QuantScheme("NVFP4", Storage.NVFP4, group=16, ignored=skip)
+        return QuantScheme("FP8", Storage.FP8_TENSOR, ignored=skip)
+    raise UnsupportedError(
+        f"quantization_config says '{method or 'nothing'}', which vLLM 0.33.0 has no code for"
+    )
+
+
+def _integer(config: Mapping[str, Any], method: str, ignored: tuple[str, ...]) -> QuantScheme:
+    bits = config.get("bits", config.get("w_bit", 4))
+    group = config.get("group_size", config.get("q_group_size", 128))
+    if bits not in (4, 8) or not isinstance(group, int):
+        raise UnsupportedError(f"vLLM has no kernel for {method} with {bits} bits")
+    name = "AWQ" if "awq" in method else "GPTQ-Int4" if bits == 4 else "GPTQ-Int8"
+    zero = bool(config.get("zero_point", "awq" in method)) if "awq" in method else not config.get("sym", True)
+    storage = Storage.INT4 if bits == 4 else Storage.INT8
+    return QuantScheme(name, storage, group=group, zero_points=zero, ignored=ignored)
+
+
+def _first_group(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    groups = config.get("config_groups")
+    if isinstance(groups, Mapping) and groups:
+        first = next(iter(groups.values()))
+        if isinstance(first, Mapping):
+            return first
+    return {}
+
+
+def _compressed(config: Mapping[str, Any]) -> QuantScheme:
+    group = _first_group(config)
+    weights = group.get("weights")
+    if not isinstance(weights, Mapping):
+        raise InputError("quantization_config of compressed-tensors has no config_groups with weights")
+    bits, kind = weights.get("num_bits"), weights.get("type")
+    ignored = _names(config.get("ignore"))
+    size = weights.get("group_size")
+    group_size = size if isinstance(size, int) and size > 0 else 0
+    if kind == "float" and bits == 8:
+        strategy = weights.get("strategy")
+        storage = {"block": Storage.FP8_BLOCK, "channel": Storage.FP8_CHANNEL}.get(
+            str(strategy), Storage.FP8_TENSOR
+        )
+        return QuantScheme("FP8", storage, ignored=ignored)
+    if kind == "float" and bits == 4:
+        storage = Storage.MXFP4 if group_size == 32 else Storage.NVFP4
+        return QuantScheme(storage.value.upper(), storage, group=group_size or 16, ignored=ignored)
+    if kind == "int" and bits in (4, 8):
+        zero = not weights.get("symmetric", True)
+        name = "W4A16" if bits == 4 else "W8A8"
+        storage = Storage.INT4 if bits == 4 else Storage.INT8
+        return QuantScheme(name, storage, group=group_size, zero_points=zero, ignored=ignored)
+    raise UnsupportedError(f"compressed-tensors weights of {bits} bits ({kind}) have no rule")
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        return ()
+    return tuple(v for v in value if isinstance(v, str))

@@ -1,0 +1,209 @@
+"""Evaluate one set of settings on one machine: what each rank holds, what is left, what it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.budget import CONTEXT, Overheads, overheads
+from planner.engines.vllm.memory.kv_cache import KvLayout, kv_layout
+from planner.engines.vllm.memory.storage import QuantScheme
+from planner.engines.vllm.memory.weights import WeightTable, offloaded
+from planner.engines.vllm.releases import CURRENT, Release
+from planner.engines.vllm.settings import AUTO, VllmSettings
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Backend
+from planner.models.architecture import Architecture
+from planner.plan import DeviceMemory, MemoryEstimate
+from planner.units import GIB, context_text, gib
+
+# Four logs of R9700 servers (0.11): 0.14 to 0.62 GiB beyond the weights themselves, their middle.
+ROCM_LOADING: Final = 32 * GIB // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One evaluated set of settings. Sizes in bytes; one entry a pipeline stage where a tuple."""
+
+    settings: VllmSettings  # resolved; max_model_len is a number
+    gpu: GpuTraits
+    weights: tuple[int, ...]  # on the GPU, of one rank
+    offloaded: tuple[int, ...]  # in host memory, of one rank
+    overheads: tuple[Overheads, ...]
+    requested: int  # the budget: total × gpu_memory_utilization
+    available: tuple[int, ...]  # for the KV cache, expected
+    available_low: tuple[int, ...]  # with overheads at the upper end of their interval
+    layout: KvLayout
+    reason: str | None  # why the engine doesn't start, None where it does
+
+    @property
+    def length(self) -> int:
+        """Longest request that the engine accepts, tokens."""
+        return self.settings.max_model_len or 0
+
+    def logged_weights(self, release: Release = CURRENT) -> int:
+        """What "Model loading took" says of the fullest rank, bytes.
+
+        torch's own count on CUDA. ROCm builds from 0.7.2 to before 0.33 printed what the device held more than
+        before instead (platforms/rocm.py get_current_memory_usage by mem_get_info): with kernels and what the
+        allocator keeps reserved.
+        """
+        reserve = self.gpu.backend is Backend.ROCM and Release(0, 7, 2) <= release < CURRENT
+        return max(self.weights) + (ROCM_LOADING if reserve else 0)
+
+    @property
+    def blocks(self) -> int:
+        """KV cache blocks."""
+        return self.layout.num_blocks(self.available)
+
+    @property
+    def tokens(self) -> int:
+        """What the log calls the KV cache's size, tokens."""
+        return self.layout.tokens(self.blocks, self.length)
+
+    @property
+    def concurrency(self) -> float:
+        """Requests of full length that fit at once."""
+        return self.layout.concurrency(self.blocks, self.length)
+
+    def longest(self, limit: int, users: int = 1, *, safe: bool = False) -> int:
+        """Longest request of which `users` fit; `safe`: with overheads at their upper end."""
+        return self.layout.longest(self.available_low if safe else self.available, limit, users)
+
+    def holds(self, users: int, *, safe: bool = True) -> bool:
+        """True where `users` requests of full length fit at once."""
+        if self.reason is not None:
+            return False
+        return self.longest(self.length, users, safe=safe) >= self.length
+
+
+def evaluate(
+    arch: Architecture,
+    scheme: QuantScheme,
+    settings: VllmSettings,
+    gpu: GpuTraits,
+    free: int | None = None,
+    release: Release = CURRENT,
+    table: WeightTable | None = None,
+) -> Outcome:
+    """Evaluate settings on one kind of GPU; `free`: bytes that each GPU has free before the start.
+
+    `table`: the same model's weights, where many settings are tried.
+    """
+    resolved = settings.resolved(gpu, arch.n_ctx_train, release)
+    weights = (table or WeightTable(arch, scheme, gpu, release)).per_rank(resolved)
+    moved = tuple(offloaded(w, resolved) for w in weights)
+    on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))
+    requested = int(gpu.total * (resolved.gpu_memory_utilization or 0))
+    last = len(weights) - 1
+    inside = tuple(
+        overheads(arch, resolved, gpu, release, last_stage=stage == last) for stage in range(len(weights))
+    )
+    if resolved.kv_cache_memory_bytes is not None:
+        available = available_low = (resolved.kv_cache_memory_bytes,) * len(weights)
+    else:
+        available = tuple(requested - w - o.inside() for w, o in zip(on_gpu, inside, strict=True))
+        available_low = tuple(requested - w - o.inside("high") for w, o in zip(on_gpu, inside, strict=True))
+        if gpu.backend is Backend.CPU:
+            available = available_low = tuple(_cpu_cache(a) for a in available)
+    layout = kv_layout(arch, resolved, gpu, release)
+    if resolved.max_model_len == AUTO:
+        resolved = replace(resolved, max_model_len=layout.longest(available, arch.n_ctx_train))
+    return Outcome(
+        settings=resolved,
+        gpu=gpu,
+        weights=on_gpu,
+        offloaded=moved,
+        overheads=inside,
+        requested=requested,
+        available=available,
+        available_low=available_low,
+        layout=layout,
+        reason=_reason(resolved, gpu, on_gpu, requested, available, layout, free),
+    )
+
+
+def _cpu_cache(left: int) -> int:
+    """Bytes of cache that a CPU plan can ask for out of what weights and activations leave of the budget.
+
+    The worker's own footprint counts within its reservation (determine_available_memory in
+    vllm/v1/worker/cpu_worker.py of 0.33.0), and VLLM_CPU_KVCACHE_SPACE, by which the plan holds the cache to what
+    was counted, takes whole GiB (vllm/envs.py).
+    """
+    return max(0, left - int(CONTEXT.expected)) >> 30 << 30
+
+
+def _reason(
+    settings: VllmSettings,
+    gpu: GpuTraits,
+    weights: Sequence[int],
+    requested: int,
+    available: Sequence[int],
+    layout: KvLayout,
+    free: int | None,
+) -> str | None:
+    utilization = settings.gpu_memory_utilization or 0
+    if max(weights) > requested:
+        return (
+            f"the weights take {gib(max(weights))} a GPU, gpu_memory_utilization {utilization:g} of"
+            f" {gib(gpu.total)} is {gib(requested)}"
+        )
+    if free is not None and gpu.backend is not Backend.CPU and requested > free - CONTEXT.low:
+        return (
+            f"gpu_memory_utilization {utilization:g} asks for {gib(requested)}, but only"
+            f" {gib(max(0, int(free - CONTEXT.low)))} will be free on {gpu.name}"
+        )
+    if min(available) <= 0:
+        return (
+            f"no memory is left for the KV cache: weights {gib(max(weights))} and the profiling run's peak"
+            f" fill the {gib(requested)} that gpu_memory_utilization {utilization:g} allows"
+        )
+    length = settings.max_model_len or 0
+    if length <= 0 or not layout.fits(available, length):
+        return (
+            f"max_model_len {length:,} needs {gib(layout.request_bytes(length))} of KV cache,"
+            f" {gib(max(0, min(available)))} are left (longest: {context_text(layout.longest(available, length))})"
+        )
+    return None
+
+
+def memory_of(
+    outcome: Outcome, names: Sequence[str], free: Sequence[int], host_free: int = 0
+) -> MemoryEstimate:
+    """Return the memory of each rank in the order of tensor parallel ranks inside pipeline stages.
+
+    vLLM takes its whole budget: the cache fills what weights and overheads leave. Where not even one
+    request fits, the cache is shown as large as that request needs, so that the sum shows what is missing.
+    """
+    devices = []
+    tp = outcome.settings.tensor_parallel_size
+    ranks = outcome.settings.world_size * outcome.settings.data_parallel_size
+    kind = "cpu" if outcome.gpu.backend is Backend.CPU else "gpu"
+    need = outcome.layout.blocks_per_request(max(1, outcome.length)) + 1
+    blocks = max(outcome.blocks, need)
+    for rank in range(ranks):
+        stage = rank // tp % len(outcome.weights)
+        over = outcome.overheads[stage]
+        graphs_outside = 0 if over.graphs_in_budget else int(over.graphs.expected)
+        compute = int(over.activation.expected) + int(over.graphs.expected) - graphs_outside
+        overhead = int(over.non_torch.expected + CONTEXT.expected) + graphs_outside
+        # The parts' spread moves the cache, not the sum: vLLM measures them and gives the rest to the cache.
+        high = overhead + int(CONTEXT.high - CONTEXT.expected)
+        devices.append(
+            DeviceMemory(
+                name=names[rank % len(names)],
+                kind=kind,
+                weights=outcome.weights[stage],
+                kv_cache=blocks * outcome.layout.bytes_per_block[stage] if outcome.layout.groups else 0,
+                compute=compute,
+                overhead=overhead,
+                available=free[rank % len(free)],
+                overhead_high=high,
+            )
+        )
+    host = sum(outcome.offloaded) * tp * outcome.settings.data_parallel_size
+    if host:
+        devices.append(DeviceMemory(name="CPU", kind="cpu", weights=host, available=host_free))
+    return MemoryEstimate(tuple(devices))

@@ -1,0 +1,352 @@
+"""The settings search: which parallelism and which knobs serve a context and a number of users.
+
+Candidates are the engine's legal combinations, fewest GPUs first; for each the engine's defaults are tried
+and then, one after the other, what an operator would change, each step with its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from planner.engines.vllm.expert_parallel import for_many_users, replica_users
+from planner.engines.vllm.gpu import GpuTraits, cpu_traits, traits_of
+from planner.engines.vllm.memory.storage import QuantScheme
+from planner.engines.vllm.memory.weights import WeightTable
+from planner.engines.vllm.outcome import Outcome, evaluate
+from planner.engines.vllm.refusals import refusal, usable
+from planner.engines.vllm.releases import CURRENT
+from planner.engines.vllm.settings import AUTO, VllmSettings, settings_from
+from planner.fast_dataclass import dataclass, replace
+from planner.hardware.machine import Accelerator, Machine
+from planner.models.architecture import Architecture
+from planner.plan import Workload
+
+COMFORT: Final = 32768  # tokens: a context that no one calls short
+ENOUGH: Final = 8192  # tokens: beyond this, no length is worth slower decode or a coarser cache
+SHORTEST: Final = 2048  # below this a plan isn't one
+_BIG_SHARE: Final = 0.2  # of a GPU's memory: weights worth reading from two GPUs at once
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What vLLM would run on: GPUs of one kind over hosts, or the CPUs."""
+
+    gpu: GpuTraits
+    gpus: tuple[Accelerator, ...]
+    per_host: int  # GPUs in each host; the fewest where hosts differ
+    hosts: int
+    free: int  # bytes free on the fullest
+    nvlink: bool
+    ram: int  # bytes that the first host has available
+
+    @property
+    def count(self) -> int:
+        """Devices that ranks can be placed on."""
+        return max(1, len(self.gpus))
+
+
+def devices_of(machine: Machine) -> Devices:
+    """Return the devices that vLLM would use on this machine."""
+    gpus = usable(machine.accelerators)
+    if not gpus:
+        ram = machine.host.ram_available
+        return Devices(cpu_traits(ram), (), 0, len(machine.hosts), ram, False, ram)
+    kind = (gpus[0].name, gpus[0].memory_total)
+    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) == kind) for h in machine.hosts]
+    held = [c for c in counts if c]
+    return Devices(
+        gpu=traits_of(gpus[0], detected=machine.detected),
+        gpus=gpus,
+        per_host=min(held),
+        hosts=len(held),
+        free=min(g.memory_free for g in gpus),
+        nvlink=all(g.nvlink_bandwidth for g in gpus),
+        ram=machine.host.ram_available,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The chosen settings and how they were found."""
+
+    chosen: VllmSettings  # what goes on the command line: only what was set
+    outcome: Outcome
+    changes: tuple[str, ...]  # what differs from the defaults, with the reason
+    fits: bool
+    defaults: Outcome | None  # the engine's defaults on the same GPUs, at the model's full length
+    users: int
+
+
+_PARALLEL: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+
+
+def parallel_choices(
+    arch: Architecture, scheme: QuantScheme, devices: Devices, given: Mapping[str, Any]
+) -> list[VllmSettings]:
+    """Return the legal ways to split a model over the devices, fewest GPUs first.
+
+    Tensor parallel inside a host, pipeline parallel across hosts and where no tensor split is legal. What
+    `given` names is kept as it is.
+    """
+    base = settings_from(given)
+    if not base.quantization and scheme.online:
+        base = replace(base, quantization=scheme.method)
+    if base.dtype == "auto" and not devices.gpu.has_bf16 and arch.dtype != "float16":
+        base = replace(base, dtype="half")
+    if any(name in given for name in _PARALLEL):
+        return [_executor(base, devices)]
+    found = []
+    for world in range(1, devices.count + 1):
+        for tp in range(min(world, max(1, devices.per_host)), 0, -1):
+            if world % tp:
+                continue
+            pp = world // tp
+            if pp > 1 and not _worthwhile(tp, pp, devices):
+                continue
+            candidate = replace(base, tensor_parallel_size=tp, pipeline_parallel_size=pp)
+            if refusal(arch, scheme, candidate, devices.gpu, devices.count) is None:
+                found.append(_executor(candidate, devices))
+                break
+    return found
+
+
+def _worthwhile(tp: int, pp: int, devices: Devices) -> bool:
+    """Whole hosts only, none of whose tensor parallel groups reaches into the next.
+
+    Inside a host that is a pipeline over GPUs that tensors can't be split over (three, six). Where two, four or
+    eight can take the model, a pipeline over five or seven would only let one request wait for each in turn.
+    """
+    if tp * pp <= devices.per_host:
+        return tp * pp == devices.per_host
+    return devices.per_host % tp == 0 and (tp * pp) % devices.per_host == 0
+
+
+def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
+    if devices.hosts > 1 and settings.world_size > devices.per_host:
+        nodes = -(-settings.world_size // devices.per_host)
+        return replace(settings, distributed_executor_backend="ray", nnodes=nodes)
+    return settings
+
+
+def rungs(
+    start: VllmSettings, arch: Architecture, devices: Devices, workload: Workload, given: Mapping[str, Any]
+) -> Iterator[tuple[VllmSettings, tuple[str, ...], int]]:
+    """Yield settings from the engine's defaults to the tightest, each with what was changed and why.
+
+    The last value is the context, in tokens, from which the step isn't worth its price to the user.
+    """
+    settings = start
+    said: tuple[str, ...] = ()
+    budget = _utilization(devices, start)
+    if budget is not None and "gpu_memory_utilization" not in given:
+        settings = replace(settings, gpu_memory_utilization=budget)
+        why = "as much as other processes leave free"
+        if budget == _UNIFIED_SHARE and devices.gpu.unified:
+            why = "the system and the engine's own processes live in the same memory"
+        said = (f"--gpu-memory-utilization {budget:g}: {why}",)
+    yield settings, said, arch.n_ctx_train
+    seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
+    full = settings.resolved(devices.gpu, arch.n_ctx_train)
+    for name, value, reason in _steps(full, seqs, arch, devices, workload):
+        if name in given:
+            continue
+        settings = replace(settings, **{name: value})
+        flag = f"--{name.replace('_', '-')}"
+        said = tuple(line for line in said if not line.startswith(f"{flag} "))
+        said = (*said, f"{flag}{'' if value is True else f' {value}'}: {reason}")
+        if name == "max_num_seqs" and value >= 64:
+            enough = arch.n_ctx_train
+        else:
+            enough = min(arch.n_ctx_train, ENOUGH if name in _DEAR else COMFORT)
+        yield settings, said, enough
+
+
+_DEAR: Final = frozenset({"kv_cache_dtype", "enforce_eager"})
+
+
+def _steps(
+    full: VllmSettings, seqs: int, arch: Architecture, devices: Devices, workload: Workload
+) -> Iterator[tuple[str, Any, str]]:
+    if (full.max_num_seqs or 0) > max(256, seqs):
+        yield "max_num_seqs", max(256, seqs), "the sampler's warm-up takes memory for every sequence allowed"
+    if (full.max_num_seqs or 0) > max(64, seqs):
+        yield "max_num_seqs", max(64, seqs), "the sampler's warm-up takes memory for every sequence allowed"
+    if (full.max_num_batched_tokens or 0) > 2048:
+        yield (
+            "max_num_batched_tokens",
+            2048,
+            "a smaller batch needs less activation memory, prefill is slower",
+        )
+    if arch.vision is not None and workload.use_case.value != "vision":
+        yield "language_model_only", True, "text only: the vision tower isn't loaded"
+    roomy = devices.free - int(0.95 * devices.gpu.total)
+    shared = devices.gpu.unified
+    if devices.gpus and not shared and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
+        yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
+    if (full.max_num_seqs or 0) > seqs:
+        yield "max_num_seqs", seqs, "the users asked for, rounded up"
+    if devices.gpu.sm is not None and devices.gpu.sm >= 89:
+        yield "kv_cache_dtype", "fp8", "half the cache, at a small loss of accuracy on long contexts"
+    if devices.gpus:
+        yield "enforce_eager", True, "no CUDA graphs: less memory, slower decode"
+
+
+# Of one memory for GPU and system: what vLLM's own recipe starts a DGX Spark with, because 0.92 isn't free there when
+# it looks (vllm-project/recipes, pull request 632, July 2026).
+_UNIFIED_SHARE: Final = 0.85
+
+
+def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
+    """A lower utilisation where other processes hold memory; None where the default is free."""
+    if not devices.gpus:
+        return None
+    default = settings.gpu_memory_utilization or CURRENT.default_utilization
+    wanted = min(default, _UNIFIED_SHARE) if devices.gpu.unified else default
+    usable_share = (devices.free - 0.6 * (1 << 30)) / devices.gpu.total
+    if usable_share >= wanted:
+        return wanted if wanted < default else None
+    return max(0.01, int(usable_share * 100) / 100)
+
+
+def search(
+    arch: Architecture,
+    scheme: QuantScheme,
+    devices: Devices,
+    workload: Workload,
+    given: Mapping[str, Any],
+) -> Found | None:
+    """Return the best settings; None where no legal split exists.
+
+    Where nothing fits, the split with the most room is returned with fits=False.
+    """
+    choices = parallel_choices(arch, scheme, devices, given)
+    table = WeightTable(arch, scheme, devices.gpu)
+    best: Found | None = None
+    fitting: list[Found] = []
+    for choice in choices:
+        found = _fit(choice, table, devices, workload, given)
+        if found.fits:
+            fitting.append(found)
+            if not _faster_on_more(found, devices):
+                break
+        elif best is None or _missing(found.outcome) < _missing(best.outcome):
+            best = found
+    result = _preferred(fitting, devices) if fitting else best
+    return None if result is None else _spread(result, table, devices, workload, given)
+
+
+def _spread(
+    found: Found, table: WeightTable, devices: Devices, workload: Workload, given: Mapping[str, Any]
+) -> Found:
+    """The whole host with experts (and attention) spread for many users, where that holds no less.
+
+    Not where half a host is enough: the other half holds a replica.
+    """
+    world = found.outcome.settings.world_size
+    if devices.hosts != 1 or (found.fits and not devices.per_host // 2 < world <= devices.per_host):
+        return found
+    plain = replace(
+        settings_from(given),
+        tensor_parallel_size=devices.per_host,
+        quantization=found.chosen.quantization,
+        dtype=found.chosen.dtype,
+    )
+    wide = for_many_users(
+        table.arch, plain, workload.users, given, nvlink=devices.nvlink, tight=not found.fits
+    )
+    for choice, reason in wide:
+        if refusal(table.arch, table.scheme, choice, devices.gpu, devices.count) is not None:
+            continue
+        other = _fit(choice, table, devices, workload, given)
+        enough = other.outcome.length >= found.outcome.length or not found.fits
+        more = choice.data_parallel_size * other.outcome.concurrency > found.outcome.concurrency
+        if other.fits and enough and (more or choice.data_parallel_size == 1):
+            return replace(other, changes=(reason, *other.changes))
+    return found
+
+
+def _missing(outcome: Outcome) -> int:
+    return max(outcome.weights) - min(outcome.available, default=0)
+
+
+def _faster_on_more(found: Found, devices: Devices) -> bool:
+    """True where weights are large enough that reading them from more GPUs at once is felt."""
+    return devices.count > 1 and max(found.outcome.weights) > _BIG_SHARE * devices.gpu.total
+
+
+def _preferred(fitting: list[Found], devices: Devices) -> Found:
+    """The fewest GPUs that serve the workload comfortably; more of one host where that is felt.
+
+    Tensor parallelism over PCIe pays up to four GPUs; a pipeline never makes one stream faster.
+    """
+    first = fitting[0]
+    chosen = first
+    limit = devices.per_host if devices.nvlink else min(4, devices.per_host)
+    for found in fitting[1:]:
+        settings = found.outcome.settings
+        wider = settings.pipeline_parallel_size <= chosen.outcome.settings.pipeline_parallel_size
+        longer = found.outcome.length > chosen.outcome.length
+        if wider and (longer or settings.tensor_parallel_size <= limit):
+            chosen = found
+    return chosen
+
+
+def _fit(
+    choice: VllmSettings,
+    table: WeightTable,
+    devices: Devices,
+    workload: Workload,
+    given: Mapping[str, Any],
+) -> Found:
+    arch = table.arch
+
+    def tried(settings: VllmSettings) -> Outcome:
+        return evaluate(arch, table.scheme, settings, devices.gpu, devices.free, table=table)
+
+    wanted = given.get("max_model_len", workload.context)
+    users = replica_users(choice, workload.users)
+    asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
+    defaults: Outcome | None = None
+    best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
+    for settings, said, enough in rungs(choice, arch, devices, workload, given):
+        if best is not None and best[0] >= enough:
+            break
+        length = asked or arch.n_ctx_train
+        outcome = tried(replace(settings, max_model_len=length))
+        if defaults is None:
+            defaults = outcome
+            if _hopeless(outcome, devices):
+                return Found(replace(settings, max_model_len=length), outcome, said, False, defaults, users)
+        if outcome.holds(users):
+            final = replace(settings, max_model_len=length)
+            return Found(final, outcome, said, True, defaults, users)
+        if asked is None:
+            longest = outcome.longest(arch.n_ctx_train, users, safe=True)
+            if _starts(outcome) and (best is None or longest > best[0]):
+                best = (longest, settings, outcome, said)
+    assert defaults is not None
+    if best is not None and best[0] >= SHORTEST:
+        length = best[0] // 1024 * 1024
+        settings = replace(best[1], max_model_len=length)
+        outcome = tried(settings)
+        if outcome.holds(users):
+            said = (
+                *best[3],
+                f"--max-model-len {length}: the longest that fits with the engine's own memory at its upper end",
+            )
+            return Found(settings, outcome, said, True, defaults, users)
+    final = replace(settings, max_model_len=asked or arch.n_ctx_train)
+    outcome = tried(final)
+    return Found(final, outcome, said, False, defaults, users)
+
+
+def _hopeless(outcome: Outcome, devices: Devices) -> bool:
+    """True where the weights alone are more than any utilisation allows; only offloading could help."""
+    vision = max(outcome.weights) // 8  # --language-model-only drops a tower, which is never this large
+    return max(outcome.weights) - vision > max(devices.free, outcome.requested)
+
+
+def _starts(outcome: Outcome) -> bool:
+    """True where only the length keeps the engine from starting."""
+    return outcome.reason is None or outcome.reason.startswith("max_model_len")

@@ -1,0 +1,1 @@
+"""The host: RAM, CPU, cgroup, operating system."""

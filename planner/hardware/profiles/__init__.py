@@ -1,0 +1,1 @@
+"""Hardware profiles: read, searched, put together, exported."""

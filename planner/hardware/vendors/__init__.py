@@ -1,0 +1,1 @@
+"""Detection of accelerators, one module a vendor."""

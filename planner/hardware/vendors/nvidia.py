@@ -1,0 +1,296 @@
+"""NVIDIA GPUs through NVML (the module pynvml), including MIG slices and chips with unified memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from planner.hardware.found import Found
+from planner.hardware.host.system import System
+from planner.hardware.machine import Accelerator, Backend, TensorRates
+from planner.hardware.profiles.profile import pcie_bandwidth
+from planner.hardware.vendors.profile_facts import from_facts, size_or_none
+from planner.hardware.vendors.visible_devices import shown, visible_indices
+from planner.units import gib, mib
+
+# Files that are there when an NVIDIA driver is: without one of them the NVML library isn't even looked for.
+_DRIVER_SIGNS: Final = (
+    "/proc/driver/nvidia/version",
+    "/dev/nvidiactl",
+    "/dev/dxg",  # WSL2
+    "/usr/lib/wsl/lib/libnvidia-ml.so.1",
+    "/dev/nvgpu",  # Jetson
+    "/dev/nvmap",
+)
+# word in the board's name -> its GPU as NVML calls it where there is one
+_JETSONS: Final = {"Orin": "Orin (nvgpu)", "Thor": "NVIDIA Thor"}
+_MAX_NVLINKS: Final = 18
+
+
+def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:
+    """All NVIDIA devices that a process may use. A missing or broken driver is a note, never an error."""
+    found = Found()
+    if system.platform == "darwin":
+        return found
+    present = _pci_present(system)
+    if system.platform == "linux" and not any(system.exists(sign) for sign in _DRIVER_SIGNS):
+        if present:
+            found.notes.append("an NVIDIA GPU is in the computer but its driver is not loaded")
+        return found
+    try:
+        nvml = system.nvml()
+    except ImportError:
+        found.notes.append("NVIDIA GPUs cannot be seen: the Python module pynvml (nvidia-ml-py) is missing")
+        return found
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        board = _jetson(system, found, ram_total, ram_available)
+        if not board and (system.platform == "linux" or present):
+            found.notes.append(f"NVIDIA GPUs cannot be seen: {_reason(error)}")
+        return found
+    except OSError as error:
+        found.notes.append(f"NVIDIA GPUs cannot be seen: {error.strerror or 'the library cannot be loaded'}")
+        return found
+    try:
+        _devices(nvml, system, found, ram_total, ram_available)
+    finally:
+        _ask(nvml, nvml.nvmlShutdown)
+    return found
+
+
+def _jetson(system: System, found: Found, ram_total: int, ram_available: int) -> bool:
+    """The GPU of a Jetson board whose JetPack brings no NVML, from the board's name."""
+    model = system.read("/proc/device-tree/model") or system.read("/sys/firmware/devicetree/base/model") or ""
+    name = next((gpu for word, gpu in _JETSONS.items() if "Jetson" in model and word in model), None)
+    if name is None or ram_total <= 0:
+        return False
+    gpu = Accelerator(
+        name=name,
+        vendor="nvidia",
+        backend=Backend.CUDA,
+        memory_total=ram_total,
+        memory_free=ram_available,
+        unified=True,
+        integrated=True,
+    )
+    found.accelerators.append(from_facts(gpu, found.notes, found.sources, told=ram_total))
+    found.sources["gpus"] = "device tree: " + model[:60]
+    found.notes.append(f"{model[:60]} brings no NVML: its GPU shares the RAM of the computer")
+    return True
+
+
+def _pci_present(system: System) -> bool:
+    folder = "/sys/bus/pci/devices"
+    return any(
+        system.read(f"{folder}/{name}/vendor") == "0x10de"
+        and (system.read(f"{folder}/{name}/class") or "").startswith(("0x0300", "0x0302"))
+        for name in system.entries(folder)
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    hints = {
+        "version mismatch": "; the driver was updated under a running system: reboot",
+        "Insufficient Permissions": "; the user may not open /dev/nvidia*",
+        "Driver Not Loaded": "; load it with: modprobe nvidia",
+    }
+    return text + next((hint for key, hint in hints.items() if key in text), "")
+
+
+def _ask(nvml: Any, call: Callable[..., Any], *args: Any) -> Any:
+    """The answer of one NVML call, or None when the driver does not give it."""
+    try:
+        value = call(*args)
+    except (nvml.NVMLError, AttributeError, TypeError, ValueError, UnicodeDecodeError):
+        return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _devices(nvml: Any, system: System, found: Found, ram_total: int, ram_available: int) -> None:
+    count = _ask(nvml, nvml.nvmlDeviceGetCount)
+    if not isinstance(count, int):
+        found.notes.append("NVIDIA GPUs cannot be counted: the driver gives no answer")
+        return
+    found.sources["gpus"] = "NVML"
+    driver = _ask(nvml, nvml.nvmlSystemGetDriverVersion)
+    if driver:
+        found.sources["nvidia driver"] = str(driver)
+    everything: list[Accelerator] = []
+    for index in range(count):
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        except nvml.NVMLError as error:
+            found.notes.append(f"NVIDIA GPU {index} cannot be opened: {_reason(error)}")
+            continue
+        whole = _device(nvml, handle, index, found, ram_total, ram_available)
+        slices = _mig_slices(nvml, handle, whole, found)
+        everything += slices if slices is not None else [whole]
+    found.accelerators = _visible(everything, system, found)
+
+
+def _device(
+    nvml: Any, handle: Any, index: int, found: Found, ram_total: int, ram_available: int
+) -> Accelerator:
+    name = str(_ask(nvml, nvml.nvmlDeviceGetName, handle) or "NVIDIA GPU")
+    memory = _memory(nvml, handle)
+    total, free = size_or_none(getattr(memory, "total", None)), getattr(memory, "free", None)
+    unified = total is None
+    if unified:
+        # GB10, Jetson and Thor answer "not supported": the GPU uses the RAM of the computer.
+        total, free = ram_total, ram_available
+        found.notes.append(f"{name} reports no memory of its own: it shares the RAM of the computer")
+    assert total is not None
+    if not isinstance(free, int) or not 0 <= free <= total:
+        found.notes.append(f"{name} does not say how much memory is free; all is counted")
+        free = total
+    gpu = Accelerator(
+        name=name,
+        vendor="nvidia",
+        backend=Backend.CUDA,
+        memory_total=total,
+        memory_free=free,
+        memory_reserved=_reserved(memory, total),
+        index=index,
+        unified=unified,
+        integrated=unified,
+        uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, handle),
+        compute_capability=_capability(nvml, handle),
+        pcie_bandwidth=None if unified else _pcie(nvml, handle, name, found),
+        tdp_w=_power(nvml, handle),
+    )
+    gpu = from_facts(gpu, found.notes, found.sources, told=ram_total if unified else total)
+    if gpu.nvlink_bandwidth is not None and not _nvlinks(nvml, handle):
+        gpu = replace(gpu, nvlink_bandwidth=None)
+    if not unified:
+        _others(nvml, handle, gpu, found)
+    return gpu
+
+
+def _memory(nvml: Any, handle: Any) -> Any:
+    """NVML's memory figures: version 2, which tells the driver's own part, else version 1."""
+    version = getattr(nvml, "nvmlMemory_v2", None)
+    second = None if version is None else _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle, version)
+    return second or _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+
+
+def _reserved(memory: Any, total: int) -> int | None:
+    value = getattr(memory, "reserved", None)
+    return value if isinstance(value, int) and 0 < value < total else None
+
+
+def _capability(nvml: Any, handle: Any) -> tuple[int, int] | None:
+    value = _ask(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    return (int(value[0]), int(value[1])) if value else None
+
+
+def _power(nvml: Any, handle: Any) -> float | None:
+    value = _ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    return value / 1000 if isinstance(value, int) and value > 0 else None
+
+
+def _pcie(nvml: Any, handle: Any, name: str, found: Found) -> float | None:
+    # The link's generation drops when the card idles, its width does not: the highest generation that card
+    # and slot agree on, times the width of now.
+    generation = _ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle)
+    width = _ask(nvml, nvml.nvmlDeviceGetCurrPcieLinkWidth, handle)
+    widest = _ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkWidth, handle)
+    if not isinstance(generation, int) or not isinstance(width, int) or width < 1:
+        return None
+    if isinstance(widest, int) and width < widest:
+        found.notes.append(f"{name} is connected by {width} of its {widest} PCIe lanes")
+    return pcie_bandwidth(generation, width)
+
+
+def _nvlinks(nvml: Any, handle: Any) -> int:
+    states = [_ask(nvml, nvml.nvmlDeviceGetNvLinkState, handle, link) for link in range(_MAX_NVLINKS)]
+    return sum(1 for state in states if state == 1)
+
+
+def _others(nvml: Any, handle: Any, gpu: Accelerator, found: Found) -> None:
+    """A note when a display or other programs hold memory of the card."""
+    held = gpu.memory_total - gpu.memory_free
+    compute = _ask(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
+    graphics = _ask(nvml, nvml.nvmlDeviceGetGraphicsRunningProcesses, handle) or []
+    programs = len({getattr(p, "pid", None) for p in [*compute, *graphics]})
+    display = _ask(nvml, nvml.nvmlDeviceGetDisplayActive, handle) == 1
+    if programs or display:
+        who = [f"{programs} program{'s' if programs != 1 else ''}"] if programs else []
+        who += ["a display"] if display else []
+        found.notes.append(
+            f"GPU {gpu.index} ({gpu.name}): {mib(held)} are in use, by {' and '.join(who)} and the driver"
+        )
+
+
+def _mig_slices(nvml: Any, handle: Any, whole: Accelerator, found: Found) -> list[Accelerator] | None:
+    """The slices of a partitioned card, [] when it has none yet, None when it is not partitioned."""
+    mode = _ask(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    if not mode or mode[0] != 1:
+        return None
+    slices: list[Accelerator] = []
+    most = _ask(nvml, nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0
+    for number in range(most):
+        part = _ask(nvml, nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number)
+        memory = None if part is None else _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, part)
+        if memory is None:
+            continue
+        share = _slice_share(nvml, part, memory.total, whole)
+        slices.append(
+            replace(
+                whole,
+                name=str(_ask(nvml, nvml.nvmlDeviceGetName, part) or f"{whole.name} MIG"),
+                memory_total=memory.total,
+                memory_free=memory.free,
+                memory_reserved=None,
+                uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, part),
+                mig=True,
+                memory_bandwidth=_scaled(whole.memory_bandwidth, memory.total / whole.memory_total),
+                rates=_scaled_rates(whole.rates, share),
+                nvlink_bandwidth=None,
+            )
+        )
+    if slices:
+        found.notes.append(
+            f"{whole.name} is split into {len(slices)} MIG slices; one process can use one slice"
+        )
+    else:
+        found.notes.append(f"{whole.name} is in MIG mode but has no slice: no program can use it")
+    return slices
+
+
+def _slice_share(nvml: Any, part: Any, memory: int, whole: Accelerator) -> float:
+    """The slice's part of the multiprocessors: sevenths; of the memory where the driver does not say."""
+    attributes = _ask(nvml, nvml.nvmlDeviceGetAttributes, part)
+    sevenths = getattr(attributes, "gpuInstanceSliceCount", 0)
+    return sevenths / 7 if sevenths else memory / whole.memory_total
+
+
+def _scaled(value: float | None, share: float) -> float | None:
+    return None if value is None else value * min(share, 1.0)
+
+
+def _scaled_rates(rates: TensorRates, share: float) -> TensorRates:
+    names = ("fp16", "fp16_acc16", "bf16", "fp8", "fp4", "int8", "fp32")
+    return TensorRates(**{n: _scaled(getattr(rates, n), share) for n in names})
+
+
+def _visible(gpus: list[Accelerator], system: System, found: Found) -> list[Accelerator]:
+    variable = "CUDA_VISIBLE_DEVICES"
+    value = system.env.get(variable)
+    if value is None:
+        return gpus
+    kept = visible_indices(value, [g.uuid for g in gpus])
+    chosen = [gpus[i] for i in kept]
+    if chosen != gpus:
+        found.notes.append(f"{variable}={shown(value)} shows {len(chosen)} of {len(gpus)} NVIDIA devices")
+    mixed = len({g.name for g in gpus}) > 1 and system.env.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
+    if mixed and value.strip() and chosen:
+        found.notes.append(
+            "CUDA counts the fastest card first: set CUDA_DEVICE_ORDER=PCI_BUS_ID to count as here"
+        )
+    hidden = sum(g.memory_total for g in gpus if g not in chosen)
+    if hidden:
+        found.notes.append(f"{gib(hidden)} of GPU memory are hidden from this program")
+    return chosen

@@ -1,0 +1,1 @@
+"""The catalogue: cards, licences, scores, and its index."""

@@ -1,0 +1,199 @@
+"""Asks the hub what is new about catalogued models: files, sizes, checksums, licences, new models.
+
+What it answers is kept in the user's cache and shown beside the shipped facts; nothing needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, Final
+
+from planner.errors import InputError
+from planner.models.catalogue.catalogue import Entry, load_catalogue
+from planner.models.hub.cache import load_entry, store_entry
+from planner.models.hub.range_request import NoAnswerError
+
+KIND: Final = "catalogue"
+_WORKERS: Final = 6
+_NEWEST: Final = 12  # of each vendor
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository."""
+
+    path: str
+    size: int  # bytes; 0 where the hub does not say
+    sha256: str  # empty where it does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What the hub said about one model."""
+
+    id: str
+    asked: str  # ISO time
+    licence: str
+    repositories: dict[str, tuple[HubFile, ...]]
+
+    def sizes(self, repo: str) -> dict[str, int]:
+        """Return bytes by quantisation of a GGUF repository; of another, the weights' sum."""
+        from planner.models.hub.gguf_files import group_files
+
+        files = self.repositories.get(repo, ())
+        ggufs = group_files((f.path, f.size) for f in files)
+        if ggufs:
+            return {g.quant: g.size for g in ggufs if not g.mmproj and g.size}
+        weights = sum(f.size for f in files if f.path.endswith(".safetensors"))
+        return {"weights": weights} if weights else {}
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a refresh."""
+
+    answered: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # id -> why
+    licence_changes: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> (ours, the hub's)
+    new: list[str] = field(default_factory=list)  # models of the same vendors that have no card
+
+    def lines(self) -> list[str]:
+        """Return what a person should know, one line each."""
+        lines = list(self.failed.values())  # each names its repository
+        lines += [
+            f"{i}: the hub states the licence {theirs}, the card {ours}"
+            for i, (ours, theirs) in self.licence_changes.items()
+        ]
+        lines += [f"new, without a card: {i}" for i in self.new]
+        return lines
+
+    def summary(self) -> str:
+        """Return one line."""
+        return f"{self.answered} models refreshed, {len(self.failed)} without an answer, {len(self.new)} new."
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        return {
+            "answered": self.answered,
+            "failed": dict(self.failed),
+            "licence_changes": {i: {"card": a, "hub": b} for i, (a, b) in self.licence_changes.items()},
+            "new": list(self.new),
+        }
+
+
+def refreshed(ident: str) -> Refreshed | None:
+    """Return what was last asked about a model; None where nothing was, or it cannot be read."""
+    stored = load_entry(KIND, ident)
+    if stored is None:
+        return None
+    try:
+        repositories = {
+            str(repo): tuple(HubFile(str(f[0]), int(f[1]), str(f[2])) for f in files)
+            for repo, files in stored["repositories"].items()
+        }
+        return Refreshed(ident, str(stored["asked"]), str(stored["licence"]), repositories)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return None
+
+
+def refresh_models(
+    ids: Sequence[str], on_progress: Callable[[int, int], None] | None = None, *, look_for_new: bool = True
+) -> Report:
+    """Ask the hub about catalogued models and keep the answers.
+
+    A model that gets no answer keeps what was known, and is named in the report. Raises InputError where the
+    hub cannot be reached at all or HF_HUB_OFFLINE is set.
+    """
+    from planner.models.hub.gguf_header import offline
+
+    if offline():
+        raise InputError("HF_HUB_OFFLINE is set: nothing can be asked; unset it, or use what is shipped")
+    catalogue = load_catalogue()
+    entries = [e for i in ids if (e := catalogue.lookup(i)) is not None]
+    report = Report()
+    if not entries:
+        return report
+    # One model first: without network each of hundreds would wait for its own time-out.
+    first = _ask(entries[0])
+    if isinstance(first, NoAnswerError) and "can't be reached" in str(first):
+        raise InputError(str(first))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for done, (entry, result) in enumerate(
+            zip(entries, chain([first], pool.map(_ask, entries[1:])), strict=True), 1
+        ):
+            if isinstance(result, Refreshed):
+                report.answered += 1
+                if result.licence and not _same_licence(entry.licence, result.licence):
+                    report.licence_changes[entry.id] = (entry.licence, result.licence)
+            else:
+                report.failed[entry.id] = str(result)
+            if on_progress:
+                on_progress(done, len(entries))
+    if look_for_new and report.answered:
+        report.new = _new_models(entries)
+    return report
+
+
+def _ask(entry: Entry) -> Refreshed | InputError:
+    from planner.models.hub.repository import _api, _explained
+
+    api = _api()
+    wanted = [f.repo for f in entry.files if f.repo == entry.id or f.format == "gguf"]
+    repositories: dict[str, tuple[HubFile, ...]] = {}
+    licence = ""
+    for repo in wanted:
+        try:
+            info = api.model_info(repo, files_metadata=True, timeout=20)
+        except Exception as error:
+            if repo == entry.id:
+                return _explained(repo, "files", error)
+            continue  # a mirror that is gone or moved: the rest still counts
+        if repo == entry.id:
+            licence = str(getattr(info.card_data, "license", None) or "")
+        repositories[repo] = tuple(
+            HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else "") for s in info.siblings or []
+        )
+    asked = datetime.now(UTC).isoformat(timespec="seconds")
+    store_entry(
+        KIND,
+        entry.id,
+        {
+            "asked": asked,
+            "licence": licence,
+            "repositories": {r: [[f.path, f.size, f.sha256] for f in fs] for r, fs in repositories.items()},
+        },
+    )
+    return Refreshed(entry.id, asked, licence, repositories)
+
+
+def _same_licence(ours: str, theirs: str) -> bool:
+    """True where the hub's tag does not contradict the card ("other" and the like say nothing)."""
+    tag = theirs.lower()
+    exact = {"apache-2.0": "Apache-2.0", "mit": "MIT", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
+    if tag in exact:
+        return ours == exact[tag]
+    return ours not in exact.values() or tag in ("other", "unknown")
+
+
+def _new_models(entries: Sequence[Entry]) -> list[str]:
+    """Return recent text models of the same organisations that the catalogue does not know."""
+    from planner.models.hub.repository import _api
+
+    catalogue = load_catalogue()
+    api = _api()
+    found: list[str] = []
+    for owner in sorted({e.id.split("/")[0] for e in entries}):
+        try:
+            newest = list(api.list_models(author=owner, sort="created_at", limit=_NEWEST))
+        except Exception:
+            continue  # one organisation less: the report is about the models asked for
+        for model in newest:
+            if model.pipeline_tag in ("text-generation", "image-text-to-text", "any-to-any") and (
+                catalogue.lookup(model.id) is None
+            ):
+                found.append(model.id)
+    return found

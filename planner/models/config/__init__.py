@@ -1,0 +1,1 @@
+"""A config.json read into an Architecture."""

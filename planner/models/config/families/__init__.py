@@ -1,0 +1,1 @@
+"""Model families: how each one's config.json becomes layer groups."""

@@ -1,0 +1,336 @@
+"""What each layer of a GGUF keeps and computes: caches and feed-forward, from metadata and tensors.
+
+Follows load_hparams in llama.cpp b11434 (src/llama-model.cpp) and load_arch_hparams of each architecture
+(src/models/*.cpp); what a layer is (recurrent, latent, mixture of experts) is read off its tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from planner.errors import InputError, UnsupportedError
+from planner.models.architecture import DenseFeedForward, FeedForward, MixtureOfExperts, NoFeedForward
+from planner.models.cache import (
+    CacheSpec,
+    CompressedAttention,
+    FullAttention,
+    Indexer,
+    LatentAttention,
+    RecurrentState,
+    SlidingWindow,
+)
+from planner.models.gguf.header import GgufHeader
+
+MAX_LAYERS: Final = 1024  # LLAMA_MAX_LAYERS is 512; Nanbeige's loops are counted on top of it
+Shapes = Mapping[str, tuple[int, ...]]  # a layer's tensors by name without "blk.N."
+
+
+@dataclass(frozen=True, slots=True)
+class _Swa:
+    """How an architecture's sliding-window layers are placed where the file has no pattern of its own."""
+
+    period: int  # one layer of so many is full
+    window: int | None = None  # the default; None: no window, no sliding layers
+    dense_first: bool = False  # the full one comes first
+    chunked: bool = False
+    fixed: bool = False  # the file's window only says whether there is one, not how long
+
+
+# load_swa_pattern(ml, period, dense_first) in src/models/*.cpp
+_SWA: Final = {
+    "afmoe": _Swa(4),
+    "cohere2": _Swa(4),
+    "cohere2moe": _Swa(4, dense_first=True),
+    "exaone-moe": _Swa(4, 128),
+    "exaone4": _Swa(4, 4096),
+    "gemma-embedding": _Swa(6),
+    "gemma2": _Swa(2, 4096),
+    "gemma3": _Swa(6),
+    "gemma3n": _Swa(5),
+    "gpt-oss": _Swa(2),
+    "laguna": _Swa(4, dense_first=True),
+    "llama4": _Swa(4, 8192, chunked=True, fixed=True),
+    "mellum": _Swa(4),
+    "muse-glimmer": _Swa(4),
+    "olmo2": _Swa(4),
+    "plamo3": _Swa(8),
+    "smallthinker": _Swa(4, 4096, dense_first=True, fixed=True),
+}
+# The pattern must be in the file.
+_SWA_LISTED: Final = frozenset(
+    {"dots3note", "gemma4", "gemma4-assistant", "granite_swa", "maple", "mimo2", "spark2_5", "step35"}
+)
+_DELTA_NET: Final = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef"})
+# LLAMA_ROPE_TYPE_NONE in llama_model_rope_type, and StarCoder's learned positions.
+_NO_ROPE: Final = frozenset(
+    {"gpt2", "gptj", "mpt", "refact", "bloom", "mamba", "mamba2", "jamba", "jais", "starcoder"}
+    | {"nemotron_h", "nemotron_h_moe"}
+)
+_INDEX_TYPES: Final = frozenset({"glm-dsa", "dots3note", "hy_v4"})
+# Rows of the indexer's size kept a token: llama-memory-hybrid-idx.cpp (key, gate, pooled key; key and pooled
+# key) and llama-kv-cache-msa.cpp (K and V)
+_INDEX_ROWS: Final = {"glm5-next": 3, "qwen4exp": 2, "minimax-m3": 2}
+
+
+class Hparams:
+    """A model's hyperparameters as llama.cpp reads them: checked, per layer where they vary."""
+
+    def __init__(self, header: GgufHeader) -> None:
+        self.header = header
+        self.arch = header.architecture
+        self.n_layer = self.integer("block_count", low=1, high=MAX_LAYERS)
+        self.n_embd = self.integer("embedding_length", low=1)
+        self.n_mtp = self.integer("nextn_predict_layers", 0)
+        if self.n_mtp >= self.n_layer:
+            raise InputError(f"{header.source}: {self.n_mtp} prediction layers of {self.n_layer} layers")
+        self.n_head = self.per_layer("attention.head_count", 0)
+        self.n_head_kv = self.per_layer("attention.head_count_kv", None) or self.n_head
+        head0 = max(self.n_head[0], 1)
+        self.head_k = self.integer("attention.key_length", self.n_embd // head0)
+        self.head_v = self.integer("attention.value_length", self.n_embd // head0)
+        self.head_k_swa = self.integer("attention.key_length_swa", self.head_k)
+        self.head_v_swa = self.integer("attention.value_length_swa", self.head_v)
+        self.n_rot = self.integer("rope.dimension_count", self.head_k)
+        finetuned = header.find(self.key("rope.scaling.finetuned"), bool)
+        self.rotates = self.arch not in _NO_ROPE and not (self.arch == "granitehybrid" and finetuned is False)
+        self.window, self.swa = self._sliding()
+        self.owners = self._cache_owners()
+
+    def key(self, name: str) -> str:
+        """Return the metadata key of an architecture's own parameter."""
+        return f"{self.arch}.{name}"
+
+    def integer(self, name: str, default: int | None = None, low: int = 0, high: int = 1 << 31) -> int:
+        """Return one integer; InputError where it is required and absent, or out of bounds."""
+        key = self.key(name)
+        value = self.header.get(key, int) if default is None else self.header.find(key, int)
+        if value is None:
+            assert default is not None
+            return default
+        if not low <= value <= high:
+            raise InputError(f"{self.header.source}: {key} is {value}, expected {low} to {high}")
+        return value
+
+    def per_layer(self, name: str, default: int | None) -> tuple[int, ...]:
+        """Return one integer a layer, from a scalar or an array; () where absent without a default."""
+        key = self.key(name)
+        value = self.header.metadata.get(key)
+        if value is None:
+            return () if default is None else (default,) * self.n_layer
+        if isinstance(value, tuple):
+            if len(value) < self.n_layer or not all(isinstance(v, int) and 0 <= v < 1 << 31 for v in value):
+                raise InputError(f"{self.header.source}: {key} must hold {self.n_layer} whole numbers")
+            return tuple(int(v) for v in value[: self.n_layer])
+        return (self.integer(name),) * self.n_layer
+
+    def _sliding(self) -> tuple[int, tuple[bool, ...]]:
+        """Return the window and which layers slide."""
+        none = 0, (False,) * self.n_layer
+        rule = _SWA.get(self.arch)
+        if rule is None and self.arch not in _SWA_LISTED and self.arch not in ("lfm2", "deepseek4"):
+            return none  # also where the file has a window that llama.cpp ignores (Mistral, Phi-3, Qwen 2)
+        said = self.header.find(self.key("attention.sliding_window"), int)
+        window = said if said is not None else rule.window if rule and rule.window else 0
+        if window <= 0 or (self.arch == "exaone4" and self.n_layer - self.n_mtp != 64):
+            return none
+        if rule and rule.fixed and rule.window:
+            window = rule.window
+        if rule is None:
+            if self.arch in _SWA_LISTED:
+                pattern = self.per_layer("attention.sliding_window_pattern", None)
+                if not pattern:
+                    raise InputError(
+                        f"{self.header.source}: {self.arch}.attention.sliding_window_pattern is missing"
+                    )
+                return window, tuple(map(bool, pattern))
+            return window, tuple(n > 0 for n in self.n_head_kv)
+        listed = self.header.metadata.get(self.key("attention.sliding_window_pattern"))
+        if isinstance(listed, tuple):
+            return window, tuple(map(bool, self.per_layer("attention.sliding_window_pattern", None)))
+        period = self.integer("attention.sliding_window_pattern", rule.period)
+        main = self.n_layer - self.n_mtp
+        return window, tuple(
+            il < main
+            and (period == 0 or (il % period != 0 if rule.dense_first else il % period < period - 1))
+            for il in range(self.n_layer)
+        )
+
+    def _cache_owners(self) -> int:
+        """Return how many layers, from the first, keep a cache of their own (n_layer_kv_from_start)."""
+        if self.arch == "gemma3n":
+            return 20
+        if self.arch == "gemma4":
+            return self.n_layer - self.integer("attention.shared_kv_layers", 0)
+        return self.n_layer
+
+    def caches(self, il: int, shapes: Shapes) -> tuple[CacheSpec, ...]:
+        """Return what layer `il` keeps."""
+        recurrent = self._recurrent(il, shapes)
+        attention = self._attention(il, shapes)
+        return tuple(c for c in (attention, recurrent) if c is not None)
+
+    def _recurrent(self, il: int, shapes: Shapes) -> RecurrentState | None:
+        if "shortconv.conv.weight" in shapes:
+            return RecurrentState(
+                kind="short_conv",
+                conv_kernel=self.integer("shortconv.l_cache", low=1),
+                conv_channels=self.n_embd,
+                state_elements=0,
+            )
+        if self.arch == "minimax-01" and "attn_norm_2.weight" in shapes:
+            n_head = self.n_head[0]
+            return RecurrentState(
+                kind="lightning",
+                conv_kernel=1,
+                conv_channels=0,
+                state_elements=self.head_k * self.head_k * n_head,
+                n_head=n_head,
+                head_dim=self.head_k,
+                d_state=self.head_k,
+                d_inner=n_head * self.head_k,
+            )
+        if "ssm_conv1d_q.weight" in shapes:
+            head_dim, n_head = self.integer("kda.head_dim", low=1), self.n_head[0]
+            return RecurrentState(
+                kind="kda",
+                conv_kernel=self.integer("ssm.conv_kernel", 4, low=1),
+                conv_channels=3 * n_head * head_dim,
+                state_elements=head_dim * head_dim * n_head,
+                n_head=n_head,
+                head_dim=head_dim,
+                d_state=head_dim,
+                n_group=n_head,
+                d_inner=n_head * head_dim,
+            )
+        if "ssm_conv1d.weight" not in shapes:
+            return None
+        d_inner, d_state = self.integer("ssm.inner_size", low=1), self.integer("ssm.state_size", low=1)
+        n_head, n_group = self.integer("ssm.time_step_rank", low=1), self.integer("ssm.group_count", 0)
+        mamba1 = "ssm_x.weight" in shapes and self.arch in ("mamba", "jamba")
+        kind = "gated_delta_net" if self.arch in _DELTA_NET else "mamba1" if mamba1 else "mamba2"
+        return RecurrentState(
+            kind=kind,
+            conv_kernel=self.integer("ssm.conv_kernel", low=1),
+            conv_channels=d_inner + 2 * n_group * d_state,
+            state_elements=d_state * d_inner,
+            n_head=0 if mamba1 else n_head,
+            head_dim=0 if mamba1 else d_inner // n_head,
+            d_state=d_state,
+            n_group=n_group,
+            d_inner=d_inner,
+        )
+
+    def _attention(self, il: int, shapes: Shapes) -> CacheSpec | None:
+        n_head, n_head_kv = self.n_head[il], self.n_head_kv[il]
+        if self.arch == "deepseek4":
+            return self._compressed(il, n_head)
+        if "attn_kv_a_mqa.weight" in shapes and self.integer("attention.key_length_mla", 0):
+            rank = self.integer("attention.kv_lora_rank", low=1)
+            rope = shapes["attn_kv_a_mqa.weight"][-1] - rank
+            if not 0 <= rope <= self.integer("attention.key_length_mla"):
+                raise InputError(
+                    f"{self.header.source}: blk.{il}.attn_kv_a_mqa.weight contradicts the metadata"
+                )
+            return LatentAttention(
+                n_head=n_head,
+                kv_lora_rank=rank,
+                qk_rope_head_dim=rope,
+                qk_nope_head_dim=self.integer("attention.key_length_mla") - rope,
+                v_head_dim=self.integer("attention.value_length_mla"),
+                q_lora_rank=self.integer("attention.q_lora_rank", 0) or None,
+                indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1))
+                if self._has_indexer(il, shapes)
+                else None,
+            )
+        if not any(name in shapes for name in ("attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight")):
+            return None
+        if self.arch == "minimax-01" and "attn_norm_2.weight" in shapes:
+            return None
+        if n_head_kv == 0 or ("ssm_conv1d_q.weight" in shapes):
+            return None
+        if self.arch in _DELTA_NET and "ssm_conv1d.weight" in shapes:
+            return None  # attn_qkv is the input projection of the delta net
+        owns = il < self.owners
+        v_from_k = "attn_k.weight" in shapes and "attn_v.weight" not in shapes
+        if self.swa[il]:
+            return SlidingWindow(
+                n_head,
+                n_head_kv,
+                self.head_k_swa,
+                self.head_v_swa,
+                self.window,
+                chunked=_SWA[self.arch].chunked if self.arch in _SWA else False,
+                owns_cache=owns,
+                v_from_k=v_from_k,
+            )
+        indexed = "indexer.k_proj.weight" in shapes
+        return FullAttention(
+            n_head,
+            n_head_kv,
+            self.head_k,
+            self.head_v,
+            owns_cache=owns,
+            v_from_k=v_from_k,
+            indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1)) if indexed else None,
+        )
+
+    def _has_indexer(self, il: int, shapes: Shapes) -> bool:
+        """True where a layer keeps indexer keys: others reuse the choice of the last that does (GLM-5.2)."""
+        types = self.header.metadata.get(self.key("attention.indexer.types"))
+        if self.arch in _INDEX_TYPES and isinstance(types, tuple) and il < len(types) and not types[il]:
+            return False
+        return "indexer.attn_k.weight" in shapes
+
+    def _indexer(self, rows: int = 1) -> Indexer:
+        return Indexer(
+            rows=rows,
+            n_head=self.integer("attention.indexer.head_count", low=1),
+            head_dim=self.integer("attention.indexer.key_length", low=1),
+            top_k=self.integer("attention.indexer.top_k", low=1),
+        )
+
+    def _compressed(self, il: int, n_head: int) -> CompressedAttention:
+        ratio = self.per_layer("attention.compress_ratios", None)
+        if not ratio:
+            raise InputError(f"{self.header.source}: {self.arch}.attention.compress_ratios is missing")
+        return CompressedAttention(
+            n_head=n_head,
+            head_dim=self.head_k,
+            window=self.window,
+            ratio=ratio[il],
+            indexer=self._indexer() if ratio[il] == 4 else None,
+        )
+
+    def feed_forward(self, il: int, shapes: Shapes) -> FeedForward:
+        """Return the feed-forward of layer `il`, from its tensors."""
+        if "ffn_gate.0.weight" in shapes or "ffn_up.0.weight" in shapes:
+            raise UnsupportedError(
+                f"{self.header.source}: one tensor an expert (made before April 2024): llama.cpp no longer"
+                " loads it; get a current file"
+            )
+        down, dense = shapes.get("ffn_down_exps.weight"), shapes.get("ffn_down.weight")
+        if down is None:
+            if dense is None:
+                return NoFeedForward()
+            up = shapes.get("ffn_up.weight", (0, 0))
+            return DenseFeedForward(dense[0], gated="ffn_gate.weight" in shapes or up[-1] == 2 * dense[0])
+        if len(down) != 3:
+            raise InputError(f"{self.header.source}: blk.{il}.ffn_down_exps.weight has not three dimensions")
+        shared = shapes.get("ffn_down_shexp.weight")
+        up = shapes.get("ffn_up_exps.weight") or shapes.get("ffn_gate_up_exps.weight") or (self.n_embd,)
+        rows = up[0]  # experts may work in a latent space (Nemotron 3 Super, Kimi K3)
+        used = self.per_layer("expert_used_count", 0)[il]
+        if not 0 < used <= down[2]:
+            raise InputError(f"{self.header.source}: {self.arch}.expert_used_count is {used} of {down[2]}")
+        return MixtureOfExperts(
+            n_expert=down[2],
+            n_expert_used=used,
+            intermediate=down[0],
+            gated="ffn_gate_exps.weight" in shapes or "ffn_gate_up_exps.weight" in shapes,
+            n_shared=max(self.integer("expert_shared_count", 1), 1) if shared else 0,
+            shared_intermediate=shared[0] if shared else 0,
+            dense_intermediate=dense[0] if dense else 0,
+            latent=rows if rows != self.n_embd else 0,
+        )

@@ -1,0 +1,1 @@
+"""Hugging Face's hub: repositories, files, ranges of files, and the cache."""

@@ -1,0 +1,93 @@
+"""Ollama's defaults and what they lead to."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.llama_cpp.search import room_of
+from planner.engines.ollama.defaults import OllamaSettings, automatic_batch, default_context, served_quant
+from planner.engines.ollama.engine import Ollama
+from planner.errors import InputError
+from planner.plan import Placement, Workload
+from planner.units import GIB
+from tests.engines.llama_cpp.llama_shapes import shape
+from tests.engines.llama_cpp.test_llama_plan import machine
+
+ENGINE = Ollama()
+
+
+@pytest.mark.parametrize(
+    ("vram", "context"), [(0, 4096), (22, 4096), (23, 32768), (46, 32768), (47, 262144), (640, 262144)]
+)
+def test_context_by_vram(vram: int, context: int) -> None:
+    assert default_context(vram * GIB) == context
+
+
+def test_the_default_context_is_capped_by_training() -> None:
+    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(80), Workload())
+    assert plan.settings["num_ctx"] == 40960 and "OLLAMA_CONTEXT_LENGTH" not in plan.env
+
+
+def test_a_wanted_context_and_users_go_into_the_environment() -> None:
+    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=2))
+    assert plan.fits and plan.placement is Placement.GPU
+    assert plan.env == {"OLLAMA_CONTEXT_LENGTH": "8192", "OLLAMA_NUM_PARALLEL": "2"}
+    assert "100% GPU" in plan.why[0]
+
+
+def test_what_does_not_fit_is_fitted_by_llama_server() -> None:
+    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
+    assert plan.fits and plan.placement is Placement.HYBRID
+    assert plan.settings["override_tensor"] and "CPU/GPU" in plan.why[0]
+
+
+def test_batch_size_by_context_and_headroom() -> None:
+    room = room_of(machine(24).host, experts=False)
+    assert automatic_batch(4096, 5 * GIB, 24 * GIB, flash=True, room=room) == 512
+    assert automatic_batch(8192, 5 * GIB, 24 * GIB, flash=True, room=room) == 1024
+    assert automatic_batch(65536, 5 * GIB, 24 * GIB, flash=True, room=room) == 2048
+    assert automatic_batch(65536, 15 * GIB, 24 * GIB, flash=True, room=room) == 1024
+    assert automatic_batch(65536, 23 * GIB, 24 * GIB, flash=True, room=room) == 512
+    small = room_of(machine(8).host, experts=False)
+    assert automatic_batch(8192, GIB, 8 * GIB, flash=False, room=small) == 256
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(InputError, match="n_ctx"):
+        OllamaSettings.of({"n_ctx": 4096})
+    with pytest.raises(InputError):
+        OllamaSettings.of({"kv_cache_type": "q5_0"})
+    with pytest.raises(InputError):
+        OllamaSettings.of({"num_parallel": 0})
+
+
+def test_max_context_is_on_the_gpu_where_the_model_can_be() -> None:
+    longest = ENGINE.max_context(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=4096))
+    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=longest))
+    assert plan.placement is Placement.GPU and 8192 < longest < 131072
+
+
+def test_without_a_gpu() -> None:
+    plan = ENGINE.plan("m", shape("LLAMA_1B"), "Q4_K_M", machine(), Workload())
+    assert plan.fits and plan.placement is Placement.CPU and plan.settings["num_ctx"] == 4096
+
+
+def test_gpt_oss_is_served_with_bfloat16_around_the_experts() -> None:
+    """13.8 GB on the library's page; files of llama.cpp's own tools have 12.1."""
+    arch = shape("GPT_OSS_20B")
+    assert served_quant(arch, "MXFP4") == "MXFP4_BF16" and served_quant(arch, "Q8_0") == "Q8_0"
+    assert weight_table(arch, "MXFP4_BF16").file_bytes == pytest.approx(13.78e9, rel=0.002)
+    assert weight_table(arch, "MXFP4").file_bytes == pytest.approx(12.1e9, rel=0.002)
+
+
+def test_max_context_is_never_below_what_runs() -> None:
+    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
+    assert plan.max_context >= 8192
+
+
+def test_a_sketch_decides_as_the_plan_does() -> None:
+    for size in (8, 16, 24):
+        arguments = ("m", shape("QWEN3_30B"), "Q4_K_M", machine(size), Workload(context=8192))
+        sketch, plan = ENGINE.sketch(*arguments), ENGINE.plan(*arguments)
+        assert (sketch.fits, sketch.placement) == (plan.fits, plan.placement)
