@@ -117,10 +117,10 @@ def _pip(python: Path, *words: str) -> None:
 
 def commands() -> tuple[dict[tuple[str, ...], list[str]], int, dict[str, int]]:
     """Return every distinct `vllm serve` line with where it came from; plans made; reasons for none."""
+    from planner.engines.vllm.command import serve_argv
     from planner.engines.vllm.engine import Vllm
     from planner.errors import PlannerError
     from planner.hardware.profiles.load import load_profile
-    from planner.launching.vllm_command import serve_argv
     from planner.models.catalogue.catalogue import load_catalogue
     from planner.models.load import load_model
     from planner.plan import Workload

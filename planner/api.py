@@ -19,7 +19,7 @@ from planner.plan import Plan, Workload
 
 if TYPE_CHECKING:
     from planner.advice.recommend.recommend import Recommendation
-    from planner.launching.render import Launch
+    from planner.engines.launch import Launch
     from planner.models.catalogue.catalogue import Entry
 
 
@@ -89,7 +89,7 @@ def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(named, str):
         return settings
     from planner.engines.base import DraftModel, Stored
-    from planner.launching.shell import gguf_repository
+    from planner.models.sources import gguf_repository
 
     model = load_model(named)
     quant = model.quant or "Q8_0"

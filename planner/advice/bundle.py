@@ -120,12 +120,12 @@ def _ollama_tag(model: Model, plan: Plan) -> str | None:
 
 def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> Download:
     if plan.engine == "vllm":
-        from planner.launching.vllm_command import repository
+        from planner.models.sources import checkpoint_repository
 
-        repo = repository(plan, model)
+        repo = checkpoint_repository(plan, model)
         include: tuple[str, ...] = _CHECKPOINT
     else:
-        from planner.launching.shell import gguf_repository
+        from planner.models.sources import gguf_repository
 
         found = gguf_repository(model, plan.quant)
         if found is None:

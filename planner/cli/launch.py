@@ -27,7 +27,7 @@ from planner.cli.progress import say_on_terminal
 from planner.errors import InputError
 
 if TYPE_CHECKING:
-    from planner.launching.render import Launch
+    from planner.engines.launch import Launch
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
 

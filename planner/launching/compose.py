@@ -9,10 +9,10 @@ import shlex
 from pathlib import Path
 from typing import Any, Final
 
+from planner.engines.launch import Launch
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.errors import InputError
 from planner.launching.names import first_command, service_name
-from planner.launching.render import Launch
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
 from planner.plan import ENGINE_NAMES, Placement, Plan

@@ -12,12 +12,12 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
+from planner.engines.launch import Launch
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.errors import InputError
 from planner.launching.kubernetes_storage import VOLUME, claim, claim_spec, claimed, storage_gib
 from planner.launching.names import first_command, service_name
 from planner.launching.ray_serve import ray_service
-from planner.launching.render import Launch
 from planner.launching.yaml_text import to_yaml_documents
 from planner.models.model import Model
 from planner.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from planner.launching.render import Launch
+from planner.engines.launch import Launch
 
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
 

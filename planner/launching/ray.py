@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
+from planner.engines.launch import Launch
 from planner.errors import InputError
 from planner.launching.names import first_command
-from planner.launching.render import Launch
 from planner.models.model import Model
 from planner.plan import Plan
 

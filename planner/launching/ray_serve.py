@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from planner.engines.launch import Launch
+from planner.engines.vllm.command import recipe_flags
 from planner.launching.kubernetes_storage import VOLUME, claim, claimed
-from planner.launching.render import Launch
-from planner.launching.vllm_command import recipe_flags, repository
 from planner.launching.yaml_text import to_yaml, to_yaml_documents
 from planner.models.model import Model
+from planner.models.sources import checkpoint_repository
 from planner.plan import Plan
 
 RAY_VERSION: Final = "2.60.0"
@@ -27,7 +28,7 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int, 
     arguments = {k: v for k, v in plan.settings.items() if k not in _NOT_ARGUMENTS and v is not None}
     arguments |= engine_flags(model)
     llm = {
-        "model_loading_config": {"model_id": plan.model, "model_source": repository(plan, model)},
+        "model_loading_config": {"model_id": plan.model, "model_source": checkpoint_repository(plan, model)},
         "engine_kwargs": arguments,
         "placement_group_config": {
             "bundles": [{"CPU": 1, "GPU": 1}] * (gpus * nodes),

@@ -7,31 +7,19 @@ engine's command is one new module with `shell(plan, model) -> Launch` and one l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from importlib import import_module
 from typing import Any, Final
 
+from planner.engines.launch import Launch
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
 from planner.models.model import Model
 from planner.plan import Plan
 
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What starts a plan. Words of the command are quoted for a POSIX shell."""
-
-    command: str  # one line, ready to paste
-    files: tuple[tuple[str, str], ...] = ()  # (name, content) of every file that has to be written
-    env: Mapping[str, str] = field(default_factory=dict)
-    source: str | None = None  # what is fetched: repository, Ollama tag or path
-
-
 # engine -> "module:function" of its command line
 SHELLS: Final[Mapping[str, str]] = {
-    "llama.cpp": "planner.launching.shell:llama_server",
-    "ollama": "planner.launching.shell:ollama",
-    "vllm": "planner.launching.vllm_command:vllm_serve",
+    "llama.cpp": "planner.engines.llama_cpp.command:llama_server",
+    "ollama": "planner.engines.ollama.command:ollama",
+    "vllm": "planner.engines.vllm.command:vllm_serve",
 }
 # format -> module with render(plan, model, shell)
 FORMATS: Final[Mapping[str, str]] = {
@@ -39,7 +27,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "systemd": "planner.launching.systemd",
     "kubernetes": "planner.launching.kubernetes",
     "ray": "planner.launching.ray",
-    "sglang": "planner.launching.sglang",
+    "sglang": "planner.engines.sglang.command",
 }
 
 

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from planner.engines.launch import Launch
 from planner.errors import InputError
-from planner.launching.render import Launch
 
 
 def run_launch(launch: Launch) -> int:

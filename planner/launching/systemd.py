@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import shlex
 
+from planner.engines.launch import Launch
 from planner.errors import InputError
 from planner.launching.names import first_command, service_name
-from planner.launching.render import Launch
 from planner.models.model import Model
 from planner.plan import ENGINE_NAMES, Plan
 

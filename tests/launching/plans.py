@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from planner.engines.launch import Launch
 from planner.engines.vllm.engine import Vllm
 from planner.hardware.machine import Machine
 from planner.hardware.profiles.load import load_profile
-from planner.launching.render import Launch, render
+from planner.launching.render import render
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model

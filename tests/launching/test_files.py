@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from planner.engines.launch import Launch
 from planner.launching.kubernetes import inert
 from planner.launching.names import service_name
-from planner.launching.render import Launch, render
+from planner.launching.render import render
 from planner.launching.systemd import unit_word
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model

@@ -8,16 +8,11 @@ from dataclasses import replace
 import pytest
 
 import planner
+from planner.engines.vllm.command import recipe_flags, serve_argv, settings_flags
+from planner.engines.vllm.parsers import REASONING_PARSERS, TOOL_PARSERS
 from planner.engines.vllm.settings import VllmSettings
 from planner.errors import InputError
 from planner.launching.render import render
-from planner.launching.vllm_command import (
-    REASONING_PARSERS,
-    TOOL_PARSERS,
-    recipe_flags,
-    serve_argv,
-    settings_flags,
-)
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import from_entry
 from tests.launching.plans import HOSTILE, hostile, model_of, planned, rendered, two_hosts

@@ -59,7 +59,7 @@ def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> 
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
     if plan.fit is None:
         return plan
-    from planner.launching.shell import fit_command
+    from planner.engines.llama_cpp.command import fit_command
 
     return replace(plan, fit=replace(plan.fit, command=fit_command(plan, model, plan.fit)))
 

@@ -11,12 +11,12 @@ import pytest
 import planner
 from planner.engines.base import get_engine
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.command import llama_arguments
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.errors import InputError, RefusedError
 from planner.hardware.machine import Backend
 from planner.hardware.profiles.load import load_profile
-from planner.launching.shell import llama_arguments
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Plan, Workload
 

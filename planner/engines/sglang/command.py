@@ -10,10 +10,11 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
+from planner.engines.launch import Launch
+from planner.engines.vllm.command import recipe_flags
 from planner.errors import InputError
-from planner.launching.render import Launch
-from planner.launching.vllm_command import recipe_flags, repository
 from planner.models.model import Model
+from planner.models.sources import checkpoint_repository
 from planner.plan import Plan
 
 # Classes with a model file in sglang/srt/models.
@@ -99,7 +100,7 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     if known not in SUPPORTED:
         raise InputError(f"SGLang is not known to run {known or model.name}; use --format shell for vLLM")
     settings = plan.settings
-    argv = ["python3", "-m", "sglang.launch_server", "--model-path", repository(plan, model)]
+    argv = ["python3", "-m", "sglang.launch_server", "--model-path", checkpoint_repository(plan, model)]
     argv += _parallel(settings)
     argv += ["--context-length", str(settings["max_model_len"])]
     argv += ["--mem-fraction-static", f"{static_fraction(plan):.2f}"]

@@ -1,4 +1,4 @@
-"""The command lines of llama.cpp (llama-server) and Ollama, with the files and environment that they need.
+"""llama.cpp's command line: llama-server with every flag that makes the plan true.
 
 Flags are those of llama.cpp b11434 (common/arg.cpp); every one that the plan's memory rests on is printed, and
 --fit is switched off, so that what was planned is what runs. Where --fit does as well, there is a command for it.
@@ -6,14 +6,13 @@ Flags are those of llama.cpp b11434 (common/arg.cpp); every one that the plan's 
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
-from planner.launching.render import Launch
+from planner.engines.launch import Launch, file_stem
 from planner.models.model import Model
+from planner.models.sources import gguf_repository
 from planner.plan import FitAdvice, Plan
 
 # setting -> flag, in the order of the command line; only what the plan holds is printed
@@ -54,10 +53,7 @@ _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
     "embeddings": ("--embeddings", ""),
     "kv_unified": ("-kvu", ""),
 }
-# Who publishes GGUF files of everything, best kept up first.
-_PUBLISHERS: Final = ("ggml-org", "unsloth", "bartowski", "lmstudio-community")
 _FIT_CONTEXT: Final = 4096  # tokens a sequence that --fit keeps, rather than leave layers on the host
-_UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 
 
 def llama_server(plan: Plan, model: Model) -> Launch:
@@ -98,7 +94,7 @@ def _start(plan: Plan, model: Model) -> tuple[list[str], str | None]:
                 argv[-1] = repository
                 argv += ["-hff", model.file]
         else:
-            argv += ["-m", f"{_file_stem(model)}-{plan.quant}.gguf"]
+            argv += ["-m", f"{file_stem(model)}-{plan.quant}.gguf"]
     if source is not None and model.path is None and not plan.settings.get("mmproj"):
         argv.append("--no-mmproj")  # the projector's memory is not part of the plan
     return argv, source
@@ -138,76 +134,3 @@ def _flags(settings: Mapping[str, Any]) -> list[str]:
     if settings.get("spec_type", "none") != "none":
         words += ["--spec-type", settings["spec_type"]]
     return words
-
-
-def gguf_repository(model: Model, quant: str) -> str | None:
-    """Return the repository to fetch a GGUF of this quantisation from; None where none is known."""
-    if model.repository is not None:
-        return model.repository
-    if model.entry is None:
-        return None
-    wanted = _plain(quant)
-    candidates = [f for f in model.entry.files if f.format == "gguf"]
-    named = [f.repo for f in candidates if wanted in {_plain(q) for q in f.quants}]
-    if named:
-        return named[0]
-    open_ones = [f.repo for f in candidates if not f.quants]
-
-    def rank(repository: str) -> int:
-        owner = repository.split("/", 1)[0]
-        order = _PUBLISHERS if wanted.startswith("MXFP4") else ("unsloth", "bartowski", *_PUBLISHERS)
-        return order.index(owner) if owner in order else len(order)
-
-    return min(open_ones or [f.repo for f in candidates], key=rank, default=None)
-
-
-def ollama(plan: Plan, model: Model) -> Launch:
-    """Return Ollama's commands for a plan: fetch or create the model where needed, then run it.
-
-    The environment is the server's (`ollama serve`); options of one model go into a Modelfile. So does the
-    context where it is not Ollama's own: a server that runs already would not hear of the environment.
-    """
-    source, from_file = _ollama_source(plan, model)
-    env = dict(plan.env)
-    names = ["num_gpu", "num_thread"]
-    # A plan that has its command already has lost the variable to its Modelfile.
-    if env.pop("OLLAMA_CONTEXT_LENGTH", None) is not None or plan.command.startswith("ollama create"):
-        names.insert(0, "num_ctx")
-    parameters = {key: plan.settings[key] for key in names if plan.settings.get(key) is not None}
-    if not from_file and not parameters:
-        return Launch(shlex.join(["ollama", "run", source]), env=env, source=source)
-    name = f"{_file_stem(model)}-planned"
-    lines = [f"FROM {source}", *(f"PARAMETER {key} {value}" for key, value in parameters.items())]
-    commands = [["ollama", "create", name, "-f", "Modelfile"], ["ollama", "run", name]]
-    return Launch(
-        command="\n".join(shlex.join(words) for words in commands),
-        files=(("Modelfile", "\n".join(lines) + "\n"),),
-        env=env,
-        source=source,
-    )
-
-
-def _ollama_source(plan: Plan, model: Model) -> tuple[str, bool]:
-    """What the model comes from, and whether that is a file that has to be imported."""
-    if model.path is not None:
-        return str(Path(model.path).resolve()), True
-    wanted = _plain(plan.quant)
-    if model.entry is not None and model.repository is None:
-        for tag in model.entry.ollama:
-            if _plain(tag.quant) == wanted:
-                return tag.tag, False
-    repository = gguf_repository(model, plan.quant)
-    if repository is not None:
-        return f"hf.co/{repository}:{plan.quant}", False
-    return f"./{_file_stem(model)}-{plan.quant}.gguf", True
-
-
-def _plain(quant: str) -> str:
-    """A quantisation's name without what differs between publishers."""
-    name = quant.upper().replace("-", "_")
-    return {"MXFP4_MOE": "MXFP4", "FP16": "F16"}.get(name, name)
-
-
-def _file_stem(model: Model) -> str:
-    stem = _UNSAFE.sub("-", model.name.rsplit("/", 1)[-1].lower()).strip("-.")
-    return stem.removesuffix(".gguf")[:60] or "model"

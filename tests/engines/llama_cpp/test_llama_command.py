@@ -1,10 +1,10 @@
-"""llama-server's and Ollama's commands: every setting that the plan rests on, nothing that a shell would read."""
+"""llama-server's command: every setting that the plan rests on, nothing that a shell would read."""
 
 from __future__ import annotations
 
 import shlex
 
-from planner.launching.shell import llama_arguments, llama_server, ollama
+from planner.engines.llama_cpp.command import llama_arguments, llama_server
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model
@@ -60,20 +60,8 @@ def test_a_hostile_path_is_one_word() -> None:
     assert shlex.split(launch.command)[:3] == ["llama-server", "-m", path]
 
 
-def test_repositories_and_tags_of_the_catalogue() -> None:
+def test_repositories_of_the_catalogue() -> None:
     model = from_entry(find_entry("gpt-oss-20b"))
     launch = llama_server(plan("llama.cpp", "MXFP4", n_ctx=4096), model)
     assert "-hf ggml-org/gpt-oss-20b-GGUF:MXFP4" in launch.command
     assert launch.source == "ggml-org/gpt-oss-20b-GGUF" and "--no-mmproj" in launch.command
-    assert ollama(plan("ollama", "MXFP4"), model).command == "ollama run gpt-oss:20b"
-    other = ollama(plan("ollama", "Q8_0"), model)
-    assert other.command.startswith("ollama run hf.co/") and other.command.endswith(":Q8_0")
-
-
-def test_a_file_becomes_a_modelfile() -> None:
-    launch = ollama(plan("ollama", "Q4_K_M", num_gpu=20), local("/models/x.gguf"))
-    assert launch.files == (("Modelfile", "FROM /models/x.gguf\nPARAMETER num_gpu 20\n"),)
-    assert launch.command.splitlines() == [
-        "ollama create my-model-planned -f Modelfile",
-        "ollama run my-model-planned",
-    ]

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from planner.launching.render import Launch
-from planner.launching.vllm_parsers import REASONING_PARSERS, TOOL_PARSERS
+from planner.engines.launch import Launch
+from planner.engines.vllm.parsers import REASONING_PARSERS, TOOL_PARSERS
 from planner.models.model import Model
-from planner.models.vendor_checkpoints import vendor_repository
+from planner.models.sources import checkpoint_repository
 from planner.plan import Plan
 
 # setting -> flag; in the order of the command line
@@ -76,13 +76,13 @@ def vllm_serve(plan: Plan, model: Model) -> Launch:
     return Launch(
         command=shlex.join(argv),
         env={**recipe_environment(model), **plan.env},
-        source=repository(plan, model),
+        source=checkpoint_repository(plan, model),
     )
 
 
 def serve_argv(plan: Plan, model: Model) -> list[str]:
     """Return `vllm serve …` as words, not quoted."""
-    source = repository(plan, model)
+    source = checkpoint_repository(plan, model)
     argv = ["vllm", "serve", source]
     if model.path is not None and source == model.path:
         argv += ["--served-model-name", Path(model.path).name or model.name]
@@ -127,28 +127,6 @@ def settings_flags(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 _REALS: Final = frozenset({"gpu_memory_utilization", "cpu_offload_gb"})
-
-
-def repository(plan: Plan, model: Model) -> str:
-    """Return what the server loads: a folder, or the repository that holds this quantisation."""
-    if model.path is not None:
-        return model.path
-    if plan.source and "/" in plan.source:
-        return plan.source
-    if model.repository is not None:
-        return model.repository
-    if model.entry is not None and not plan.settings.get("quantization"):
-        vendor = vendor_repository(model.id, model.entry.files, plan.quant)
-        if vendor is not None:
-            return vendor
-        own = model.architecture.quantization
-        wanted = plan.quant.lower()
-        for file in model.entry.files:
-            if file.format == "safetensors" and wanted in (q.lower() for q in file.quants):
-                return file.repo
-        if own is None and wanted in ("bf16", "f16", "f32"):
-            return model.id
-    return model.id
 
 
 def recipe_flags(model: Model) -> list[tuple[str, str | None]]:
