@@ -82,9 +82,9 @@ def table_formats(incomplete: str) -> list[str]:
 
 def launch_formats(incomplete: str) -> list[str]:
     """Formats that `launch` writes."""
-    from planner.launching.render import FORMATS
+    from planner.launching.render import launch_formats
 
-    return _beginning(incomplete, ["shell", *FORMATS])
+    return _beginning(incomplete, launch_formats())
 
 
 def claims(incomplete: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
@@ -27,3 +28,25 @@ def file_stem(model: Model) -> str:
     """Return a file's name for a model, without its suffix, that no shell reads anything into."""
     stem = _UNSAFE.sub("-", model.name.rsplit("/", 1)[-1].lower()).strip("-.")
     return stem.removesuffix(".gguf")[:60] or "model"
+
+
+def first_command(shell: Launch) -> list[str]:
+    """Return the words of the command that serves: the last one, after what it needs first."""
+    steps = commands(shell.command)
+    return steps[-1] if steps else []
+
+
+def commands(text: str) -> list[list[str]]:
+    """Split lines of shell commands into words; a quoted newline does not end a command."""
+    steps: list[list[str]] = []
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        try:
+            words = shlex.split(pending)
+        except ValueError:  # a quote is still open
+            continue
+        if words:
+            steps.append(words)
+        pending = ""
+    return steps

@@ -10,21 +10,23 @@ claim that outlives the pods: one for a Deployment, one a pod for a LeaderWorker
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any, Final
 
-from planner.engines.launch import Launch
-from planner.engines.vllm.releases import RULES_VERSION
+from planner.engines.container import Container, backend_of
+from planner.engines.launch import Launch, first_command
+from planner.engines.register import engine_facts, planning, titles
 from planner.errors import InputError
+from planner.hardware.machine import Backend
 from planner.launching.kubernetes_storage import VOLUME, claim, claim_spec, claimed, storage_gib
-from planner.launching.names import first_command, service_name
+from planner.launching.names import one_line, service_name
 from planner.launching.ray_serve import ray_service
 from planner.launching.yaml_text import to_yaml_documents
 from planner.models.model import Model
 from planner.plan import Plan
 
-IMAGE: Final = f"vllm/vllm-openai:v{RULES_VERSION}"
-ROCM_IMAGE: Final = f"vllm/vllm-openai-rocm:v{RULES_VERSION}"
-PORT: Final = 8000
+# What the vendors' device plugins call a GPU.
+_RESOURCES: Final = {Backend.CUDA: "nvidia.com/gpu", Backend.ROCM: "amd.com/gpu"}
 TOKEN: Final = "A gated model needs: kubectl create secret generic hf-token --from-literal=token=YOUR_TOKEN"
 _LEADER: Final = """\
 set -eu
@@ -46,9 +48,13 @@ done
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:
-    """Return the manifests and the command that applies them; InputError for another engine than vLLM."""
-    if plan.engine != "vllm":
-        raise InputError(f"--format kubernetes renders vLLM plans; for {plan.engine} use compose or systemd")
+    """Return the manifests and the command that applies them; InputError for an engine not made to serve many."""
+    facts = engine_facts(plan.engine)
+    if not facts.serves_many:
+        able = titles(tuple(facts for facts in planning() if facts.serves_many))
+        raise InputError(
+            f"--format kubernetes renders {able} plans; for {plan.engine} use compose or systemd"
+        )
     if model.path is not None:
         raise InputError(
             f"{model.path} lies on this machine only; give the model's Hugging Face id, which every node can fetch"
@@ -56,9 +62,11 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     name = service_name(model.name)
     nodes = int(plan.settings.get("nnodes", 1))
     size = storage_gib(plan, model)
+    container = facts.container(plan, model, shell)
+    base = _container(plan, container, gpus_per_node(plan, nodes))
     other: tuple[tuple[str, str], ...] = ()
     if nodes > 1:
-        documents = _leader_worker_set(name, plan, shell, nodes, size)
+        documents = _leader_worker_set(name, base, container, first_command(shell), nodes, size)
         file = f"{name}-lws.yaml"
         comment = (
             "Needs the LeaderWorkerSet controller, 0.8 or later. The other file does the same on KubeRay: apply one.\n"
@@ -66,10 +74,10 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         )
         other = ((f"{name}-rayservice.yaml", ray_service(name, plan, model, shell, nodes, size)),)
     else:
-        documents = _deployment(name, plan, shell, size)
+        documents = _deployment(name, base, container, first_command(shell), size)
         file = f"{name}.yaml"
         comment = f"The claim {name}-models ({size} GiB) keeps the weights over restarts."
-    head = f"{_one_line(plan.model)} ({plan.quant}) with vLLM; apply: kubectl apply --filename {file}"
+    head = f"{one_line(plan.model)} ({plan.quant}) with {facts.title}; apply: kubectl apply --filename {file}"
     content = to_yaml_documents(documents, f"{head}\n{comment}\n{TOKEN}")
     return Launch(
         command=shlex.join(["kubectl", "apply", "--filename", file]),
@@ -78,18 +86,9 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     )
 
 
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def inert(text: str) -> str:
     """Return a value in which Kubernetes expands nothing."""
     return text.replace("$", "$$")
-
-
-def _resource(plan: Plan) -> str:
-    amd = any("AMD" in d.name or "Radeon" in d.name or "Instinct" in d.name for d in plan.memory.devices)
-    return "amd.com/gpu" if amd else "nvidia.com/gpu"
 
 
 def gpus_per_node(plan: Plan, nodes: int) -> int:
@@ -97,39 +96,47 @@ def gpus_per_node(plan: Plan, nodes: int) -> int:
     return -(-sum(1 for d in plan.memory.devices if d.kind == "gpu") // nodes)
 
 
-def _environment(shell: Launch) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = [
-        {
-            "name": "HF_TOKEN",
-            "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
-        }
-    ]
-    for key, value in shell.env.items():
+def _environment(container: Container) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    if container.fetches_from_hub:
+        secret = {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}}
+        entries.append({"name": "HF_TOKEN", "valueFrom": secret})
+    for key, value in container.env.items():
         if key != "CUDA_VISIBLE_DEVICES":  # the device plugin chooses
             entries.append({"name": key, "value": inert(value)})
     return entries
 
 
-def _container(plan: Plan, shell: Launch, gpus: int) -> dict[str, Any]:
-    resource = _resource(plan)
-    container: dict[str, Any] = {
-        "name": "vllm",
-        "image": ROCM_IMAGE if resource.startswith("amd") else IMAGE,
-        "env": _environment(shell),
+def _container(plan: Plan, container: Container, gpus: int) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": service_name(plan.engine),
+        "image": container.image,
+        "env": _environment(container),
         "volumeMounts": [
-            {"name": VOLUME, "mountPath": "/root/.cache/huggingface"},
+            {"name": VOLUME, "mountPath": container.cache},
             {"name": "shm", "mountPath": "/dev/shm"},
         ],
     }
     if gpus:
-        container["resources"] = {"limits": {resource: str(gpus)}}
-    return container
+        described["resources"] = {"limits": {gpu_resource(plan): str(gpus)}}
+    return described
 
 
-def _probes() -> dict[str, Any]:
-    health = {"httpGet": {"path": "/health", "port": PORT}}
+def gpu_resource(plan: Plan) -> str:
+    """Return what a cluster calls the plan's GPUs. Raises InputError where no device plugin offers them."""
+    backend = backend_of(plan)
+    if backend not in _RESOURCES:
+        raise InputError(f"no device plugin of Kubernetes is known for GPUs driven by {backend.value}")
+    return _RESOURCES[backend]
+
+
+def _probes(container: Container) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": container.port}]
+    if container.health is None:
+        return {"ports": ports}
+    health = {"httpGet": {"path": container.health, "port": container.port}}
     return {
-        "ports": [{"name": "http", "containerPort": PORT}],
+        "ports": ports,
         # Loading and compiling take minutes: the other probes begin when this one has passed.
         "startupProbe": {**health, "periodSeconds": 10, "failureThreshold": 360},
         "readinessProbe": {**health, "periodSeconds": 5},
@@ -140,22 +147,23 @@ def _probes() -> dict[str, Any]:
 _SHM: Final[dict[str, Any]] = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
 
 
-def _service(name: str, selector: dict[str, str]) -> dict[str, Any]:
+def _service(name: str, port: int, selector: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
         "spec": {
             "selector": selector,
-            "ports": [{"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
         },
     }
 
 
-def _deployment(name: str, plan: Plan, shell: Launch, size: int) -> list[dict[str, Any]]:
+def _deployment(
+    name: str, base: dict[str, Any], container: Container, argv: Sequence[str], size: int
+) -> list[dict[str, Any]]:
     labels = {"app": name}
-    container = _container(plan, shell, gpus_per_node(plan, 1))
-    container |= {"command": [inert(w) for w in first_command(shell)], **_probes()}
+    server = base | {"command": [inert(w) for w in argv], **_probes(container)}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -166,22 +174,22 @@ def _deployment(name: str, plan: Plan, shell: Launch, size: int) -> list[dict[st
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [container], "volumes": [claimed(f"{name}-models"), _SHM]},
+                "spec": {"containers": [server], "volumes": [claimed(f"{name}-models"), _SHM]},
             },
         },
     }
-    return [claim(f"{name}-models", size), deployment, _service(name, labels)]
+    return [claim(f"{name}-models", size), deployment, _service(name, container.port, labels)]
 
 
-def _leader_worker_set(name: str, plan: Plan, shell: Launch, nodes: int, size: int) -> list[dict[str, Any]]:
-    gpus = gpus_per_node(plan, nodes)
-    leader, worker = _container(plan, shell, gpus), _container(plan, shell, gpus)
+def _leader_worker_set(
+    name: str, base: dict[str, Any], container: Container, argv: Sequence[str], nodes: int, size: int
+) -> list[dict[str, Any]]:
     # The script is a constant; the plan's words come after it as "$@" and are never read by the shell.
-    leader |= {
-        "command": ["/bin/sh", "-c", inert(_LEADER), "leader", *(inert(w) for w in first_command(shell))],
-        **_probes(),
+    leader = base | {
+        "command": ["/bin/sh", "-c", inert(_LEADER), "leader", *(inert(w) for w in argv)],
+        **_probes(container),
     }
-    worker |= {"command": ["/bin/sh", "-c", inert(_WORKER)]}
+    worker = base | {"command": ["/bin/sh", "-c", inert(_WORKER)]}
     labels = {"role": "leader", "app": name}
     group = {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
@@ -202,4 +210,4 @@ def _leader_worker_set(name: str, plan: Plan, shell: Launch, nodes: int, size: i
         },
     }
     selector = {"leaderworkerset.sigs.k8s.io/name": name, "role": "leader"}
-    return [group, _service(name, selector)]
+    return [group, _service(name, container.port, selector)]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-
-from planner.engines.launch import Launch
 
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
 
@@ -16,23 +13,6 @@ def service_name(model: str, longest: int = 50) -> str:
     return label or "model"
 
 
-def first_command(shell: Launch) -> list[str]:
-    """Return the words of the command that serves: the last one, after what it needs first."""
-    steps = commands(shell.command)
-    return steps[-1] if steps else []
-
-
-def commands(text: str) -> list[list[str]]:
-    """Split lines of shell commands into words; a quoted newline does not end a command."""
-    steps: list[list[str]] = []
-    pending = ""
-    for line in text.splitlines(keepends=True):
-        pending += line
-        try:
-            words = shlex.split(pending)
-        except ValueError:  # a quote is still open
-            continue
-        if words:
-            steps.append(words)
-        pending = ""
-    return steps
+def one_line(text: str) -> str:
+    """Return a text as a comment or description may hold it: on one line, nothing unprintable."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from planner.engines.launch import Launch
+from planner.engines.launch import Launch, first_command
+from planner.engines.register import engine_facts, planning, titles
 from planner.errors import InputError
-from planner.launching.names import first_command
 from planner.models.model import Model
 from planner.plan import Plan
 
@@ -22,9 +22,10 @@ _COUNT: Final = (
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:
-    """Return ray-head.sh and ray-worker.sh and what to type; InputError for another engine than vLLM."""
-    if plan.engine != "vllm":
-        raise InputError(f"--format ray renders vLLM plans; {plan.engine} does not run on Ray")
+    """Return ray-head.sh and ray-worker.sh and what to type; InputError for an engine that does not run on Ray."""
+    if not engine_facts(plan.engine).spans_hosts:
+        able = titles(tuple(facts for facts in planning() if facts.spans_hosts))
+        raise InputError(f"--format ray renders {able} plans; {plan.engine} does not run on Ray")
     nodes = int(plan.settings.get("nnodes", 1))
     gpus = sum(1 for d in plan.memory.devices if d.kind == "gpu")
     argv = first_command(shell)

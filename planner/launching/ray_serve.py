@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from planner.engines.launch import Launch
-from planner.engines.vllm.command import recipe_flags
+from planner.engines.register import engine_facts
 from planner.launching.kubernetes_storage import VOLUME, claim, claimed
 from planner.launching.yaml_text import to_yaml, to_yaml_documents
 from planner.models.model import Model
@@ -15,8 +15,6 @@ from planner.plan import Plan
 RAY_VERSION: Final = "2.60.0"
 IMAGE: Final = f"rayproject/ray-llm:{RAY_VERSION}-py312-cu130"
 _MODELS: Final = "/models"
-# Settings of a plan that vLLM takes as engine arguments under the same name.
-_NOT_ARGUMENTS: Final = frozenset({"nnodes", "distributed_executor_backend"})
 
 
 def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int, size: int) -> str:
@@ -25,11 +23,9 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int, 
     A head without GPUs, `nodes` workers, one LLM deployment over them.
     """
     gpus = -(-sum(1 for d in plan.memory.devices if d.kind == "gpu") // nodes)
-    arguments = {k: v for k, v in plan.settings.items() if k not in _NOT_ARGUMENTS and v is not None}
-    arguments |= engine_flags(model)
     llm = {
         "model_loading_config": {"model_id": plan.model, "model_source": checkpoint_repository(plan, model)},
-        "engine_kwargs": arguments,
+        "engine_kwargs": engine_facts(plan.engine).ray_arguments(plan, model),
         "placement_group_config": {
             "bundles": [{"CPU": 1, "GPU": 1}] * (gpus * nodes),
             "strategy": "PACK",
@@ -86,15 +82,6 @@ def ray_service(name: str, plan: Plan, model: Model, shell: Launch, nodes: int, 
         f"The claim {volume} ({size} GiB) is mounted on every node: the default storage class must offer\n"
         "ReadWriteMany (NFS, CephFS, Lustre …); name one that does as storageClassName where it doesn't.",
     )
-
-
-def engine_flags(model: Model) -> dict[str, Any]:
-    """Return the recipe's flags that are engine arguments (parsers belong to the server)."""
-    found: dict[str, Any] = {}
-    for flag, value in recipe_flags(model):
-        if flag in ("--trust-remote-code", "--tokenizer-mode", "--config-format", "--load-format"):
-            found[flag.lstrip("-").replace("-", "_")] = True if value is None else value
-    return found
 
 
 def _pod(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shlex
 
-from planner.engines.launch import Launch
+from planner.engines.launch import Launch, first_command
+from planner.engines.register import engine_facts
 from planner.errors import InputError
-from planner.launching.names import first_command, service_name
+from planner.launching.names import one_line, service_name
 from planner.models.model import Model
-from planner.plan import ENGINE_NAMES, Plan
+from planner.plan import Plan
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:
@@ -22,13 +23,13 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
             "systemd starts one machine; this plan spans several: use --format ray or kubernetes"
         )
     name = f"{service_name(model.name)}.service"
-    argv = first_command(shell)
-    setup = _setup(plan, shell)
-    if plan.engine == "ollama":
-        argv = ["ollama", "serve"]  # the models that it was given stay in its store
+    facts = engine_facts(plan.engine)
+    # Where a server runs first, models are fetched or created through it, and stay in its store.
+    argv = list(facts.daemon) or first_command(shell)
+    setup = shell.command.splitlines() if facts.daemon else []
     lines = [
         "[Unit]",
-        f"Description={_plain(f'{plan.model} with {ENGINE_NAMES.get(plan.engine, plan.engine)}')}",
+        f"Description={_plain(f'{plan.model} with {facts.title}')}",
         "Wants=network-online.target",
         "After=network-online.target",
         "",
@@ -58,11 +59,6 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     return Launch(command=command, files=((name, "\n".join(lines)), *shell.files), source=shell.source)
 
 
-def _setup(plan: Plan, shell: Launch) -> list[str]:
-    """Ollama's server has to run before a model is fetched or created."""
-    return shell.command.splitlines() if plan.engine == "ollama" else []
-
-
 def unit_word(word: str, *, command: bool = True) -> str:
     """Return one word as systemd reads it back: quoted, specifiers and (in a command) variables inert."""
     out = []
@@ -81,4 +77,4 @@ def unit_word(word: str, *, command: bool = True) -> str:
 
 
 def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text).replace("%", "%%")
+    return one_line(text).replace("%", "%%")

@@ -92,10 +92,8 @@ _REASONING: Final = {
 }
 
 
-def render(plan: Plan, model: Model, shell: Launch) -> Launch:
-    """Return SGLang's command line; InputError where it has no code for the model or the plan's engine."""
-    if plan.engine != "vllm":
-        raise InputError(f"--format sglang renders plans made for vLLM, this one is for {plan.engine}")
+def launch_server(plan: Plan, model: Model) -> Launch:
+    """Return SGLang's command line for a plan made for vLLM; InputError where it has no code for the model."""
     known = model.architecture.hf_class
     if known not in SUPPORTED:
         raise InputError(f"SGLang is not known to run {known or model.name}; use --format shell for vLLM")
@@ -123,8 +121,8 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         command = f'{shlex.join(argv)} --node-rank "$NODE_RANK" --dist-init-addr "$HEAD_IP:20000"'
     else:
         command = shlex.join(argv)
-    env = {k: v for k, v in shell.env.items() if k == "CUDA_VISIBLE_DEVICES"}
-    return Launch(command=command, env=env, source=shell.source)
+    env = {k: v for k, v in plan.env.items() if k == "CUDA_VISIBLE_DEVICES"}
+    return Launch(command=command, env=env, source=checkpoint_repository(plan, model))
 
 
 def static_fraction(plan: Plan) -> float:

@@ -68,6 +68,12 @@ _RECIPE_FLAGS: Final = frozenset(
         "--reasoning-config",
     }
 )
+# Of those, what the engine takes, not the server around it.
+_ENGINE_FLAGS: Final = frozenset(
+    {"--trust-remote-code", "--tokenizer-mode", "--config-format", "--load-format"}
+)
+# Settings of a plan that whoever starts the engine decides.
+_NOT_ARGUMENTS: Final = frozenset({"nnodes", "distributed_executor_backend"})
 
 
 def vllm_serve(plan: Plan, model: Model) -> Launch:
@@ -152,6 +158,18 @@ def recipe_flags(model: Model) -> list[tuple[str, str | None]]:
     else:
         kept = [(f, v) for f, v in kept if f != "--reasoning-config"]
     return [(f.replace("_", "-"), v) for f, v in kept]
+
+
+def engine_arguments(plan: Plan, model: Model) -> dict[str, Any]:
+    """Return the plan as arguments of the engine under their own names, for who starts it without a command line.
+
+    Of the recipe's flags, parsers belong to the server.
+    """
+    found = {k: v for k, v in plan.settings.items() if k not in _NOT_ARGUMENTS and v is not None}
+    for flag, value in recipe_flags(model):
+        if flag in _ENGINE_FLAGS:
+            found[flag.lstrip("-").replace("-", "_")] = True if value is None else value
+    return found
 
 
 def recipe_environment(model: Model) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""EngineFacts: what an engine says about itself, and where its parts are.
+
+Everybody outside an engine's folder asks here instead of comparing its name. A part (rules, command line,
+container …) is imported when it is asked for, so that listing engines costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from planner.errors import InputError
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Backend
+
+if TYPE_CHECKING:
+    from planner.engines.base import Engine
+    from planner.engines.container import Container
+    from planner.engines.launch import Launch
+    from planner.models.model import Model
+    from planner.plan import Plan
+
+
+class Weights(StrEnum):
+    """What an engine loads."""
+
+    GGUF = "gguf"
+    CHECKPOINT = "checkpoint"  # a Hugging Face repository of safetensors
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Where an engine is fetched for a machine without network."""
+
+    url: str
+    what: str
+    package: str | None = None  # the package of Python wheels, where it is one
+
+
+@dataclass(frozen=True, slots=True)
+class NarrowCache:
+    """Settings that store the KV cache in eight bits."""
+
+    settings: Mapping[str, str]
+    said: str  # at the beginning of a sentence: what the person would write or choose
+    instead_of: Mapping[str, str]  # only where the plan has these settings, or doesn't name them
+
+
+class EngineFacts:
+    """One engine. A subclass states what differs; what is left out is the common case."""
+
+    name: ClassVar[str]  # in plans, documents and options
+    title: ClassVar[str]  # as its makers write it
+    aliases: ClassVar[tuple[str, ...]] = ()  # what people type as well
+    loads: ClassVar[Weights] = Weights.GGUF
+    backends: ClassVar[frozenset[Backend]] = frozenset()  # what drives the GPUs that it can use
+    serves_many: ClassVar[bool] = False  # made to batch the requests of many users
+    may_spill: ClassVar[bool] = True  # weights may lie partly in RAM
+    spans_hosts: ClassVar[bool] = False  # one model over several hosts, held together by Ray
+    variant_of: ClassVar[str | None] = None  # the engine that it runs with defaults of its own
+    starts_plans_of: ClassVar[str | None] = None  # the engine whose rules plan for it; it has none of its own
+    daemon: ClassVar[tuple[str, ...]] = ()  # the server that must run before the command is given
+    narrow_cache: ClassVar[NarrowCache | None] = None
+    option_names: ClassVar[Mapping[str, str]] = {}  # its own spelling of options -> names of settings
+    install: ClassVar[Install | None] = None
+
+    def rules(self) -> Engine:
+        """Return the rules of memory and placement. Raises InputError where there are none."""
+        raise InputError(f"engine '{self.name}' has no memory rules")
+
+    def command(self, plan: Plan, model: Model) -> Launch:
+        """Return the command that starts a plan. Raises InputError where no command is known."""
+        raise InputError(f"engine '{self.name}' has no command line")
+
+    def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
+        """Return the container that runs a plan, `shell` being its command. Raises InputError where there is none."""
+        raise InputError(f"there is no container image for {self.name}")
+
+    def ray_arguments(self, plan: Plan, model: Model) -> dict[str, Any]:
+        """Return the engine's arguments inside Ray Serve. Raises InputError where it doesn't run there."""
+        raise InputError(f"{self.name} does not run on Ray")

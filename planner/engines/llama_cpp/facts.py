@@ -1,0 +1,90 @@
+"""What llama.cpp says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
+from planner.hardware.machine import Backend
+
+if TYPE_CHECKING:
+    from planner.engines.base import Engine
+    from planner.engines.container import Container
+    from planner.engines.launch import Launch
+    from planner.models.model import Model
+    from planner.plan import Plan
+
+# Backends that ggml has for GPUs (ggml/src, b11434).
+BACKENDS: Final = frozenset({Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL})
+
+
+class LlamaCppFacts(EngineFacts):
+    """llama.cpp, served by llama-server."""
+
+    name = "llama.cpp"
+    title = "llama.cpp"
+    aliases = ("llamacpp", "llama-cpp", "llama-server")
+    loads = Weights.GGUF
+    backends = BACKENDS
+    narrow_cache = NarrowCache(
+        settings={"cache_type_k": "q8_0", "cache_type_v": "q8_0"},
+        said="an 8-bit KV cache (q8_0)",
+        instead_of={"cache_type_k": "f16"},
+    )
+    install = Install(
+        "https://github.com/ggml-org/llama.cpp/releases",
+        "the archive of the target's system and GPU, or its source to build there",
+    )
+    # common/arg.cpp, b11434
+    option_names: ClassVar[Mapping[str, str]] = {
+        "ngl": "n_gpu_layers",
+        "gpu_layers": "n_gpu_layers",
+        "ncmoe": "n_cpu_moe",
+        "cmoe": "cpu_moe",
+        "ctk": "cache_type_k",
+        "ctv": "cache_type_v",
+        "md": "spec_draft_model",
+        "model_draft": "spec_draft_model",
+        "hfd": "spec_draft_model",
+        "hf_repo_draft": "spec_draft_model",
+        "ngld": "spec_draft_ngl",
+        "n_gpu_layers_draft": "spec_draft_ngl",
+        "ctkd": "spec_draft_type_k",
+        "ctvd": "spec_draft_type_v",
+        "cache_type_k_draft": "spec_draft_type_k",
+        "cache_type_v_draft": "spec_draft_type_v",
+        "b": "n_batch",
+        "batch_size": "n_batch",
+        "ub": "n_ubatch",
+        "ubatch_size": "n_ubatch",
+        "np": "n_parallel",
+        "parallel": "n_parallel",
+        "fa": "flash_attn",
+        "sm": "split_mode",
+        "ts": "tensor_split",
+        "mg": "main_gpu",
+        "ot": "override_tensor",
+        "nkvo": "no_kv_offload",
+        "kvu": "kv_unified",
+        "t": "threads",
+        "ctx_size": "n_ctx",
+    }
+
+    def rules(self) -> Engine:
+        """Return llama.cpp's rules."""
+        from planner.engines.llama_cpp.engine import LlamaCpp
+
+        return LlamaCpp()
+
+    def command(self, plan: Plan, model: Model) -> Launch:
+        """Return llama-server's command."""
+        from planner.engines.llama_cpp.command import llama_server
+
+        return llama_server(plan, model)
+
+    def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
+        """Return llama-server in ggml-org's image."""
+        from planner.engines.llama_cpp.container import container
+
+        return container(plan, model, shell)

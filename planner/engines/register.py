@@ -1,0 +1,97 @@
+"""The register of engines: one line each. Names, titles and spellings follow from what the engines say.
+
+An engine's facts are imported when somebody asks for them, its rules when it plans.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from planner.engines.base import Engine
+from planner.engines.facts import EngineFacts
+from planner.errors import InputError
+
+# name -> "module:class" of its EngineFacts; where two would do, the first is tried first
+ENGINES: Final[dict[str, str]] = {
+    "llama.cpp": "planner.engines.llama_cpp.facts:LlamaCppFacts",
+    "ollama": "planner.engines.ollama.facts:OllamaFacts",
+    "vllm": "planner.engines.vllm.facts:VllmFacts",
+    "sglang": "planner.engines.sglang.facts:SglangFacts",
+}
+
+
+@cache
+def _facts(target: str) -> EngineFacts:
+    module, _, attribute = target.partition(":")
+    facts: EngineFacts = getattr(import_module(module), attribute)()
+    return facts
+
+
+@cache
+def _rules(target: str) -> Engine:
+    return _facts(target).rules()
+
+
+def all_facts() -> tuple[EngineFacts, ...]:
+    """Return what every engine says about itself, in the register's order."""
+    return tuple(_facts(target) for target in ENGINES.values())
+
+
+def planning() -> tuple[EngineFacts, ...]:
+    """Return the engines that have rules of their own."""
+    return tuple(facts for facts in all_facts() if facts.starts_plans_of is None)
+
+
+def offered() -> tuple[EngineFacts, ...]:
+    """Return the engines that are tried where none is asked for: not those that are another with its own defaults."""
+    return tuple(facts for facts in planning() if facts.variant_of is None)
+
+
+def starting() -> tuple[EngineFacts, ...]:
+    """Return the engines that start what was planned by another's rules."""
+    return tuple(facts for facts in all_facts() if facts.starts_plans_of is not None)
+
+
+def engine_facts(name: str) -> EngineFacts:
+    """Return what the engine of this name says; any spelling that people type, in any case.
+
+    Raises InputError for a name that isn't registered.
+    """
+    key = name.strip().lower()
+    if key in ENGINES:
+        return _facts(ENGINES[key])
+    for facts in all_facts():
+        if key in facts.aliases:
+            return facts
+    choices = ", ".join(facts.name for facts in planning())
+    others = ", ".join(facts.name for facts in starting())
+    raise InputError(
+        f"engine '{name}' is not known; choose one of {choices}"
+        + (f" (launch: also {others})" if others else "")
+    )
+
+
+def title_of(name: str) -> str:
+    """Return an engine's name as its makers write it; a name that isn't registered as it is."""
+    return _facts(ENGINES[name]).title if name in ENGINES else name
+
+
+def titles(engines: tuple[EngineFacts, ...]) -> str:
+    """Return the titles of engines, to stand in a sentence."""
+    return " and ".join(facts.title for facts in engines)
+
+
+def get_engine(name: str) -> Engine:
+    """Return the rules of the engine of this name, in any spelling.
+
+    Raises InputError for a name that isn't registered, and for an engine that has no rules of its own.
+    """
+    facts = engine_facts(name)
+    if facts.starts_plans_of is not None:
+        raise InputError(
+            f"the planner has no memory rules of {facts.title}'s own; planner launch MODEL --engine {facts.name}"
+            f" gives its command for the plan made for {title_of(facts.starts_plans_of)}"
+        )
+    return _rules(ENGINES[facts.name])

@@ -1,0 +1,31 @@
+"""What SGLang says about itself: it starts what was planned by vLLM's rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.engines.facts import EngineFacts, Weights
+from planner.engines.vllm.facts import VllmFacts
+
+if TYPE_CHECKING:
+    from planner.engines.launch import Launch
+    from planner.models.model import Model
+    from planner.plan import Plan
+
+
+class SglangFacts(EngineFacts):
+    """SGLang, served by sglang.launch_server."""
+
+    name = "sglang"
+    title = "SGLang"
+    loads = Weights.CHECKPOINT
+    backends = VllmFacts.backends
+    serves_many = True
+    may_spill = False
+    starts_plans_of = VllmFacts.name
+
+    def command(self, plan: Plan, model: Model) -> Launch:
+        """Return sglang.launch_server for a plan made for vLLM."""
+        from planner.engines.sglang.command import launch_server
+
+        return launch_server(plan, model)

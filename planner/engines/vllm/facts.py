@@ -1,0 +1,62 @@
+"""What vLLM says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
+from planner.hardware.machine import Backend
+
+if TYPE_CHECKING:
+    from planner.engines.base import Engine
+    from planner.engines.container import Container
+    from planner.engines.launch import Launch
+    from planner.models.model import Model
+    from planner.plan import Plan
+
+
+class VllmFacts(EngineFacts):
+    """vLLM, served by `vllm serve`."""
+
+    name = "vllm"
+    title = "vLLM"
+    loads = Weights.CHECKPOINT
+    backends = frozenset({Backend.CUDA, Backend.ROCM})
+    serves_many = True
+    may_spill = False
+    spans_hosts = True
+    narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
+    install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
+    # vllm/engine/arg_utils.py, 0.33.0
+    option_names: ClassVar[Mapping[str, str]] = {
+        "tp": "tensor_parallel_size",
+        "pp": "pipeline_parallel_size",
+        "dp": "data_parallel_size",
+        "ep": "enable_expert_parallel",
+        "dcp": "decode_context_parallel_size",
+    }
+
+    def rules(self) -> Engine:
+        """Return vLLM's rules."""
+        from planner.engines.vllm.engine import Vllm
+
+        return Vllm()
+
+    def command(self, plan: Plan, model: Model) -> Launch:
+        """Return `vllm serve`."""
+        from planner.engines.vllm.command import vllm_serve
+
+        return vllm_serve(plan, model)
+
+    def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
+        """Return the server in vLLM's image."""
+        from planner.engines.vllm.container import container
+
+        return container(plan, model, shell)
+
+    def ray_arguments(self, plan: Plan, model: Model) -> dict[str, Any]:
+        """Return the arguments of the engine inside Ray Serve."""
+        from planner.engines.vllm.command import engine_arguments
+
+        return engine_arguments(plan, model)
