@@ -13,7 +13,8 @@ from planner.errors import InputError
 from planner.units import gib, mib, rate_text, size_text
 
 if TYPE_CHECKING:
-    from planner.hardware.host.engines_installed import InstalledEngine, ModelStore, PulledModel
+    from planner.engines.installed import InstalledEngine, ModelStore
+    from planner.engines.local_files import PulledModel
     from planner.hardware.machine import Accelerator, Machine
 
 
@@ -29,8 +30,8 @@ def doctor(
     json: JsonOption = False,
 ) -> int:
     """What was detected, and from where each figure came."""
+    from planner.engines.installed import installed_engines, model_stores, pulled_models
     from planner.hardware.detect import detect
-    from planner.hardware.host.engines_installed import installed_engines, model_stores, pulled_models
     from planner.hardware.host.system import System
     from planner.hardware.profiles.exported import export_profile
 
@@ -74,11 +75,12 @@ def _document(
     exported: str | None,
 ) -> dict[str, Any]:
     from planner.documents.plan import machine_document
+    from planner.engines.installed import differences
 
     return {
         "machine": machine_document(machine),
         "engines": [{"name": e.name, "version": e.version, "source": e.source} for e in engines],
-        "differences": list(engine_differences(engines)),
+        "differences": list(differences(engines)),
         "models": [{"store": m.store, "name": m.name, "size": m.size} for m in models],
         "stores": [{"name": s.name, "folder": s.folder, "free": s.free, "total": s.total} for s in stores],
         "exported": exported,
@@ -149,23 +151,17 @@ def _print_rows(rows: list[tuple[str, str, str]]) -> None:
         print_wrapped(value + (f"  [{source}]" if source else ""), "  ", f"{key:<19}")
 
 
-def engine_differences(engines: list[InstalledEngine]) -> tuple[str, ...]:
-    """What an installed vLLM does otherwise than the planner's rules; one line each, none where they agree."""
-    from planner.engines.vllm.releases import differences
-
-    versions = [e.version for e in engines if e.name == "vLLM" and e.version]
-    return tuple(line for version in versions for line in differences(version))
-
-
 def _print_engines(
     engines: list[InstalledEngine], models: list[PulledModel], stores: list[ModelStore]
 ) -> None:
+    from planner.engines.installed import differences
+
     print_line()
     print_heading("Engines")
     if not engines:
         print_line("  none found on the PATH (Ollama, llama.cpp, vLLM, LM Studio, Docker)")
     _print_rows([(e.name, e.version or "version unknown", e.source) for e in engines])
-    for line in engine_differences(engines):
+    for line in differences(engines):
         print_wrapped(line, "  ", "- ")
     print_line()
     print_heading("Room for models")

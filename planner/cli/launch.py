@@ -61,11 +61,12 @@ def launch(
     """The exact command (and files) to start a model so that the plan holds."""
     import planner
     from planner.advice.plan.one_plan import shortage
+    from planner.launching.render import SHELL, is_command, planned_by, starter
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
-    engine, format = _for_sglang(engine, format)
-    if run and format not in ("shell", "sglang"):
+    engine, format = planned_by(engine, format)
+    if run and not is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed)
@@ -90,35 +91,18 @@ def launch(
         _print_launch(rendered, answer.engine)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
-    if answer.fit is not None and format == "shell":
+    if answer.fit is not None and format == SHELL:
         diagnostic(f"note: {answer.fit.reason}; or let llama.cpp place it at start: {answer.fit.command}")
-    if answer.engine == "vllm" and format != "sglang" and machine.detected:
-        for line in _installed_vllm_differs():
+    if machine.detected:
+        from planner.hardware.host.system import System
+
+        for line in starter(answer, format).differences_here(System()):
             diagnostic(f"note: {line}")
     if run:
         from planner.launching.run import run_launch
 
         return run_launch(rendered)
     return 0
-
-
-def _for_sglang(engine: str | None, format: str) -> tuple[str | None, str]:
-    """SGLang is a way to start what was planned for vLLM: as an engine and as a format it means the same."""
-    kind = format.strip().lower()
-    if engine is not None and engine.strip().lower() == "sglang":
-        if kind not in ("shell", "sglang"):
-            raise InputError(f"SGLang is rendered as a command only; leave out --format {format}")
-        return "vllm", "sglang"
-    return "vllm" if engine is None and kind == "sglang" else engine, format
-
-
-def _installed_vllm_differs() -> tuple[str, ...]:
-    from planner.engines.vllm.releases import differences
-    from planner.hardware.host.engines_installed import installed_vllm
-    from planner.hardware.host.system import System
-
-    version = installed_vllm(System())
-    return () if version is None else differences(version)
 
 
 def _print_launch(rendered: Launch, engine: str) -> None:

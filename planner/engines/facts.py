@@ -6,7 +6,7 @@ container …) is imported when it is asked for, so that listing engines costs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.engines.local_files import PulledModel
+    from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -64,6 +66,9 @@ class EngineFacts:
     narrow_cache: ClassVar[NarrowCache | None] = None
     option_names: ClassVar[Mapping[str, str]] = {}  # its own spelling of options -> names of settings
     install: ClassVar[Install | None] = None
+    programs: ClassVar[
+        tuple[str, ...]
+    ] = ()  # on the PATH where it is installed; the first that is there is asked
 
     def rules(self) -> Engine:
         """Return the rules of memory and placement. Raises InputError where there are none."""
@@ -80,3 +85,27 @@ class EngineFacts:
     def ray_arguments(self, plan: Plan, model: Model) -> dict[str, Any]:
         """Return the engine's arguments inside Ray Serve. Raises InputError where it doesn't run there."""
         raise InputError(f"{self.name} does not run on Ray")
+
+    def installed_version(self, system: System, program: str) -> str | None:
+        """Return the version of the program at this path, None where it doesn't say."""
+        from planner.engines.local_files import version_in
+
+        return version_in(system.run([program, "--version"]))
+
+    def differences(self, version: str) -> tuple[str, ...]:
+        """Return what an installed version does otherwise than the rules here, one clause each."""
+        return ()
+
+    def differences_here(self, system: System) -> tuple[str, ...]:
+        """Return the same of what is installed on this computer, as far as that can be read without running it."""
+        return ()
+
+    def model_folders(self, system: System) -> Sequence[str]:
+        """Return where it keeps models of its own, whether the folders are there or not."""
+        return ()
+
+    def models_in(self, system: System, store: str, folder: str) -> Iterator[PulledModel]:
+        """Yield the models in such a folder; GGUF files unless the engine keeps them otherwise."""
+        from planner.engines.local_files import gguf_files
+
+        return gguf_files(system, store, folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from planner.engines.facts import EngineFacts
 from planner.engines.launch import Launch
 from planner.engines.register import engine_facts, starting, title_of
 from planner.errors import InputError
@@ -33,7 +34,29 @@ def launch_formats() -> tuple[str, ...]:
 
 def is_command(format: str) -> bool:
     """True for a format that is a command to type, without files for a supervisor."""
-    return format.strip().lower() not in FORMATS
+    return format not in FORMATS
+
+
+def planned_by(engine: str | None, format: str) -> tuple[str | None, str]:
+    """Return the engine that plans and the format, where an engine may be named that starts another's plans.
+
+    As an engine and as a format that one means the same. Raises InputError where it is asked for both with a
+    supervisor's format.
+    """
+    kind = format.strip().lower()
+    for facts in starting():
+        if engine is not None and engine.strip().lower() in (facts.name, *facts.aliases):
+            if kind not in (SHELL, facts.name):
+                raise InputError(f"{facts.title} is rendered as a command only; leave out --format {format}")
+            return facts.starts_plans_of, facts.name
+        if engine is None and kind == facts.name:
+            return facts.starts_plans_of, kind
+    return engine, kind
+
+
+def starter(plan: Plan, format: str) -> EngineFacts:
+    """Return the engine that a plan is started with in this format."""
+    return next((facts for facts in starting() if facts.name == format), engine_facts(plan.engine))
 
 
 def command_line(plan: Plan, model: Model) -> Launch:

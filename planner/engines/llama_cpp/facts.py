@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -32,6 +33,7 @@ class LlamaCppFacts(EngineFacts):
         said="an 8-bit KV cache (q8_0)",
         instead_of={"cache_type_k": "f16"},
     )
+    programs = ("llama-server", "llama-cli")
     install = Install(
         "https://github.com/ggml-org/llama.cpp/releases",
         "the archive of the target's system and GPU, or its source to build there",
@@ -88,3 +90,15 @@ class LlamaCppFacts(EngineFacts):
         from planner.engines.llama_cpp.container import container
 
         return container(plan, model, shell)
+
+    def model_folders(self, system: System) -> Sequence[str]:
+        """Return the folder of -hf downloads (common/common.cpp fs_get_cache_directory)."""
+        home, env = system.home(), system.env
+        if not home:
+            return ()
+        cache = (
+            f"{home}/Library/Caches"
+            if system.platform == "darwin"
+            else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
+        )
+        return (env.get("LLAMA_CACHE") or f"{cache}/llama.cpp",)

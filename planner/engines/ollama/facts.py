@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from planner.engines.facts import EngineFacts, Install, Weights
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.engines.local_files import PulledModel
+    from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -25,6 +28,7 @@ class OllamaFacts(EngineFacts):
     variant_of = LlamaCppFacts.name
     daemon = ("ollama", "serve")
     narrow_cache = LlamaCppFacts.narrow_cache
+    programs = ("ollama",)
     install = Install("https://ollama.com/download", "the archive of the target's system")
 
     def rules(self) -> Engine:
@@ -44,3 +48,15 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.container import container
 
         return container(plan, shell)
+
+    def model_folders(self, system: System) -> Sequence[str]:
+        """Return the user's store and the service's."""
+        from planner.engines.ollama.store import folders
+
+        return folders(system)
+
+    def models_in(self, system: System, store: str, folder: str) -> Iterator[PulledModel]:
+        """Yield the models of a store."""
+        from planner.engines.ollama.store import models
+
+        return models(system, store, folder)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -27,6 +28,7 @@ class VllmFacts(EngineFacts):
     may_spill = False
     spans_hosts = True
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
+    programs = ("vllm",)
     install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
     # vllm/engine/arg_utils.py, 0.33.0
     option_names: ClassVar[Mapping[str, str]] = {
@@ -60,3 +62,22 @@ class VllmFacts(EngineFacts):
         from planner.engines.vllm.command import engine_arguments
 
         return engine_arguments(plan, model)
+
+    def installed_version(self, system: System, program: str) -> str | None:
+        """Return the version in the metadata beside the program."""
+        from planner.engines.vllm.installed import version_beside
+
+        return version_beside(system, program)
+
+    def differences(self, version: str) -> tuple[str, ...]:
+        """Return what another release does otherwise."""
+        from planner.engines.vllm.releases import differences
+
+        return differences(version)
+
+    def differences_here(self, system: System) -> tuple[str, ...]:
+        """Return the same of the vLLM on the PATH, else of this Python's own."""
+        from planner.engines.vllm.installed import installed_vllm
+
+        version = installed_vllm(system)
+        return () if version is None else self.differences(version)

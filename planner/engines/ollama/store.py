@@ -1,0 +1,43 @@
+"""Ollama's store: manifests that name layers, which are files by their checksum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from planner.engines.local_files import PulledModel, walk
+from planner.hardware.host.system import System
+
+_MAX_MANIFEST: Final = 1 << 20
+
+
+def folders(system: System) -> list[str]:
+    """Where models are kept, whether the folder is there or not; the service's own user has its own."""
+    home, env = system.home(), system.env
+    own = [env["OLLAMA_MODELS"]] if env.get("OLLAMA_MODELS") else [f"{home}/.ollama/models"] if home else []
+    return [*own, "/usr/share/ollama/.ollama/models"]
+
+
+def models(system: System, store: str, folder: str) -> Iterator[PulledModel]:
+    """Models of a store; damaged manifests have no size."""
+    # manifests/HOST/NAMESPACE/NAME/TAG, each a JSON document that lists layers with their sizes
+    base = system.path(f"{folder}/manifests")
+    for path in walk(base, 4):
+        parts = path.relative_to(base).parts
+        if len(parts) != 4:
+            continue
+        name = f"{parts[2]}:{parts[3]}" if parts[1] == "library" else f"{parts[1]}/{parts[2]}:{parts[3]}"
+        yield PulledModel(store, name, _manifest_size(path))
+
+
+def _manifest_size(path: Path) -> int | None:
+    try:
+        if path.stat().st_size > _MAX_MANIFEST:
+            return None
+        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
+        sizes = [layer["size"] for layer in layers]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return sum(sizes) if all(isinstance(s, int) and s >= 0 for s in sizes) else None
