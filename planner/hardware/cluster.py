@@ -12,12 +12,14 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.units import KIB, MIB
 
+_PACKAGE: Final = Path(__file__).parents[1]  # what a node without the planner is sent
 MAX_NODES: Final = 5000  # Kubernetes' own limit of a cluster
 MAX_GPUS: Final = 64  # of a node
 MAX_TEXT: Final = 256 << 20
@@ -266,8 +268,6 @@ def _reachable(address: str | None) -> None:
 def _probed(ray: Any, timeout: float) -> Machine:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    import planner
-
     remote = ray.remote(num_cpus=0, max_retries=0)(_probe)
     nodes = [n for n in ray.nodes() if n.get("Alive")][:MAX_NODES]
     pending = {}
@@ -275,7 +275,7 @@ def _probed(ray: Any, timeout: float) -> Machine:
         strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
         options: dict[str, Any] = {"scheduling_strategy": strategy}
         if _elsewhere(ray, node):
-            options["runtime_env"] = {"py_modules": [planner]}
+            options["runtime_env"] = {"py_modules": [str(_PACKAGE)]}
         pending[remote.options(**options).remote()] = node
     hosts: list[Host] = []
     notes: list[str] = []

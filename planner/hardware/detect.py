@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
+from typing import Final, NamedTuple
 
-from planner.hardware.found import Found
+from planner.hardware.found import FoundDevices
 from planner.hardware.host.host import detect_host
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend, Host, Machine
-from planner.hardware.vendors.nvidia import detect_nvidia
+
+Detector = Callable[[System, int, int], FoundDevices]  # of a system, its RAM and what of that is available
+
+
+class Vendor(NamedTuple):
+    """Where the GPUs of one vendor are looked for."""
+
+    detector: str  # "module:function" of a Detector, imported where it is asked
+    platforms: tuple[str, ...]  # of sys.platform; "linux" stands for all others too
+    seen_in: str = "/"  # a folder without which nothing of the vendor can be seen
+
+
+_DRM: Final = "/sys/class/drm"
+VENDORS: Final[dict[str, Vendor]] = {
+    "apple": Vendor("planner.hardware.vendors.apple:detect_apple", ("darwin",)),
+    "nvidia": Vendor("planner.hardware.vendors.nvidia:detect_nvidia", ("linux", "win32")),
+    "amd": Vendor("planner.hardware.vendors.amd:detect_amd", ("linux",), _DRM),
+    "intel": Vendor("planner.hardware.vendors.intel:detect_intel", ("linux",), _DRM),
+    "amd, intel": Vendor("planner.hardware.vendors.windows:detect_windows_gpus", ("win32",)),
+}
 
 
 def detect(system: System | None = None) -> Machine:
@@ -46,26 +68,16 @@ def detect(system: System | None = None) -> Machine:
     )
 
 
-def _gpus(system: System, ram_total: int, ram_available: int) -> list[Found]:
-    if system.platform == "darwin":
-        from planner.hardware.vendors.apple import detect_apple
-
-        return [detect_apple(system, ram_total, ram_available)]
-    found = [detect_nvidia(system, ram_total, ram_available)]
-    if system.platform == "win32":
-        from planner.hardware.vendors.windows import detect_windows_gpus
-
-        return [*found, detect_windows_gpus(system, ram_total, ram_available)]
-    if system.exists("/sys/class/drm"):
-        from planner.hardware.vendors.amd import detect_amd
-        from planner.hardware.vendors.intel import detect_intel
-
-        found += [
-            detect_amd(system, ram_total, ram_available),
-            detect_intel(system, ram_total, ram_available),
-        ]
-    elif not system.exists("/sys"):
-        found.append(Found(notes=["/sys is missing: AMD and Intel GPUs cannot be seen"]))
+def _gpus(system: System, ram_total: int, ram_available: int) -> list[FoundDevices]:
+    platform = system.platform if system.platform in ("darwin", "win32") else "linux"
+    found: list[FoundDevices] = []
+    for vendor in VENDORS.values():
+        if platform in vendor.platforms and system.exists(vendor.seen_in):
+            module, _, function = vendor.detector.partition(":")
+            detector: Detector = getattr(import_module(module), function)
+            found.append(detector(system, ram_total, ram_available))
+    if platform == "linux" and not system.exists("/sys"):
+        found.append(FoundDevices(notes=["/sys is missing: AMD and Intel GPUs cannot be seen"]))
     return found
 
 

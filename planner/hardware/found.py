@@ -22,7 +22,7 @@ class HostFacts:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundDevices:
     """Devices of one vendor, with notes and sources."""
 
     accelerators: list[Accelerator] = field(default_factory=list)

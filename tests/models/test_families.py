@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from planner.models.cache import (
     SlidingWindow,
 )
 from planner.models.config.architecture import architecture_from_config
+from planner.models.config.families import registry
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 # One model of each family whose published count is met to the last element, and what the count holds.
@@ -391,3 +393,18 @@ def test_a_window_that_llama_cpp_ignores_is_kept_beside() -> None:
     assert full == FullAttention(4, 2, 64, 64)  # as a GGUF header says it
     assert "1024" in a.notes[0]
     assert build("qwen2", sliding_window=1024, use_sliding_window=False).notes == ()
+
+
+def test_the_registry_names_what_each_file_builds() -> None:
+    for module, types in registry.MODEL_TYPES.items():
+        families = import_module(f"{registry.__package__}.{module}").FAMILIES
+        assert set(types) == set(families), module
+    folder = Path(registry.__file__).parent
+    with_families = {p.stem for p in folder.glob("*.py") if "\nFAMILIES:" in p.read_text(encoding="utf-8")}
+    assert with_families == {*registry.MODEL_TYPES, registry.DECODERS}
+
+
+def test_no_model_type_has_two_builders() -> None:
+    decoders = import_module(f"{registry.__package__}.{registry.DECODERS}").FAMILIES
+    named = [kind for types in registry.MODEL_TYPES.values() for kind in types] + list(decoders)
+    assert len(named) == len(set(named))

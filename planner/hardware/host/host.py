@@ -34,11 +34,11 @@ _ASSUMED_TEXT: Final = "two channels of DDR4-3200, 51.2 GB/s"
 def detect_host(system: System) -> HostFacts:
     """Read RAM, processor and limits. What cannot be read is assumed small and said in the notes."""
     if system.platform == "darwin":
-        from planner.hardware.vendors.apple import detect_mac_host
+        from planner.hardware.host.macos import detect_mac_host
 
         return detect_mac_host(system)
     if system.platform == "win32":
-        from planner.hardware.vendors.windows import detect_windows_host
+        from planner.hardware.host.windows import detect_windows_host
 
         return detect_windows_host(system)
     return _linux(system)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
-from planner.hardware.found import Found
+from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend
 from planner.hardware.profiles.profile import Profile
@@ -25,9 +25,9 @@ def is_apu(device: int) -> bool:
     return device < 0x2000 or 0x9800 <= device < 0x9A00 or device == _MI300A
 
 
-def detect_amd(system: System, ram_total: int, ram_available: int) -> Found:
+def detect_amd(system: System, ram_total: int, ram_available: int) -> FoundDevices:
     """All AMD devices of the amdgpu driver. `ram_*`: bytes, what an APU may share."""
-    found = Found()
+    found = FoundDevices()
     cards = [c for c in drm_cards(system) if c.vendor == 0x1002]
     if not cards:
         return found
@@ -53,7 +53,7 @@ def _card(
     target: str | None,
     ram_total: int,
     ram_available: int,
-    found: Found,
+    found: FoundDevices,
 ) -> Accelerator | None:
     folder = card.folder
     vram = size_or_none(system.read_int(f"{folder}/mem_info_vram_total"))
@@ -98,7 +98,7 @@ def _used(system: System, name: str, total: int) -> int:
     return min(max(system.read_int(name) or 0, 0), total)
 
 
-def _profile(ident: str, told: int, found: Found) -> Profile | None:
+def _profile(ident: str, told: int, found: FoundDevices) -> Profile | None:
     try:
         return find_by_pci_id(ident, told)
     except InputError as error:
@@ -145,7 +145,7 @@ def gfx_name(version: int) -> str:
     return f"gfx{major}{minor:x}{step:x}"
 
 
-def _visible(system: System, found: Found) -> list[Accelerator]:
+def _visible(system: System, found: FoundDevices) -> list[Accelerator]:
     gpus = found.accelerators
     for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
         value = system.env.get(variable)

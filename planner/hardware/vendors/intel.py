@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
-from planner.hardware.found import Found
+from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend
 from planner.hardware.profiles.profile import Profile
@@ -34,9 +34,9 @@ def shared_limit(ram: int) -> int:
     return ram * 3 // 4 if ram > 4 * GIB else ram // 2
 
 
-def detect_intel(system: System, ram_total: int, ram_available: int) -> Found:
+def detect_intel(system: System, ram_total: int, ram_available: int) -> FoundDevices:
     """All Intel devices. `ram_*`: bytes, what an integrated GPU may share."""
-    found = Found()
+    found = FoundDevices()
     for card in drm_cards(system):
         if card.vendor != 0x8086:
             continue
@@ -51,7 +51,7 @@ def detect_intel(system: System, ram_total: int, ram_available: int) -> Found:
     return found
 
 
-def _profile(ident: str, told: int | None, found: Found) -> Profile | None:
+def _profile(ident: str, told: int | None, found: FoundDevices) -> Profile | None:
     try:
         return find_by_pci_id(ident, told)
     except InputError as error:
@@ -59,7 +59,7 @@ def _profile(ident: str, told: int | None, found: Found) -> Profile | None:
         return None
 
 
-def _discrete(system: System, card: DrmCard, found: Found) -> Accelerator | None:
+def _discrete(system: System, card: DrmCard, found: FoundDevices) -> Accelerator | None:
     ident = f"8086:{card.device:04x}:{card.revision:02x}"
     total = _vram(system, card)
     profile = _profile(ident, total, found)
@@ -101,7 +101,7 @@ def _vram(system: System, card: DrmCard) -> int | None:
     )
 
 
-def _integrated(card: DrmCard, ram_total: int, ram_available: int, found: Found) -> Accelerator | None:
+def _integrated(card: DrmCard, ram_total: int, ram_available: int, found: FoundDevices) -> Accelerator | None:
     ident = f"8086:{card.device:04x}:{card.revision:02x}"
     if ram_total <= 0:
         found.notes.append(f"integrated Intel GPU {ident}: the RAM that it shares cannot be read; left out")
@@ -124,7 +124,7 @@ def _integrated(card: DrmCard, ram_total: int, ram_available: int, found: Found)
     return from_facts(gpu, found.notes, found.sources, profile=profile)
 
 
-def _visible(system: System, found: Found) -> list[Accelerator]:
+def _visible(system: System, found: FoundDevices) -> list[Accelerator]:
     value = system.env.get("ZE_AFFINITY_MASK")
     gpus = found.accelerators
     if value is None or not gpus:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from planner.hardware.found import Found
+from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend, TensorRates
 from planner.hardware.profiles.profile import pcie_bandwidth
@@ -28,9 +28,9 @@ _JETSONS: Final = {"Orin": "Orin (nvgpu)", "Thor": "NVIDIA Thor"}
 _MAX_NVLINKS: Final = 18
 
 
-def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:
+def detect_nvidia(system: System, ram_total: int, ram_available: int) -> FoundDevices:
     """All NVIDIA devices that a process may use. A missing or broken driver is a note, never an error."""
-    found = Found()
+    found = FoundDevices()
     if system.platform == "darwin":
         return found
     present = _pci_present(system)
@@ -60,7 +60,7 @@ def detect_nvidia(system: System, ram_total: int, ram_available: int) -> Found:
     return found
 
 
-def _jetson(system: System, found: Found, ram_total: int, ram_available: int) -> bool:
+def _jetson(system: System, found: FoundDevices, ram_total: int, ram_available: int) -> bool:
     """The GPU of a Jetson board whose JetPack brings no NVML, from the board's name."""
     model = system.read("/proc/device-tree/model") or system.read("/sys/firmware/devicetree/base/model") or ""
     name = next((gpu for word, gpu in _JETSONS.items() if "Jetson" in model and word in model), None)
@@ -109,7 +109,7 @@ def _ask(nvml: Any, call: Callable[..., Any], *args: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _devices(nvml: Any, system: System, found: Found, ram_total: int, ram_available: int) -> None:
+def _devices(nvml: Any, system: System, found: FoundDevices, ram_total: int, ram_available: int) -> None:
     count = _ask(nvml, nvml.nvmlDeviceGetCount)
     if not isinstance(count, int):
         found.notes.append("NVIDIA GPUs cannot be counted: the driver gives no answer")
@@ -132,7 +132,7 @@ def _devices(nvml: Any, system: System, found: Found, ram_total: int, ram_availa
 
 
 def _device(
-    nvml: Any, handle: Any, index: int, found: Found, ram_total: int, ram_available: int
+    nvml: Any, handle: Any, index: int, found: FoundDevices, ram_total: int, ram_available: int
 ) -> Accelerator:
     name = str(_ask(nvml, nvml.nvmlDeviceGetName, handle) or "NVIDIA GPU")
     memory = _memory(nvml, handle)
@@ -191,7 +191,7 @@ def _power(nvml: Any, handle: Any) -> float | None:
     return value / 1000 if isinstance(value, int) and value > 0 else None
 
 
-def _pcie(nvml: Any, handle: Any, name: str, found: Found) -> float | None:
+def _pcie(nvml: Any, handle: Any, name: str, found: FoundDevices) -> float | None:
     # The link's generation drops when the card idles, its width does not: the highest generation that card
     # and slot agree on, times the width of now.
     generation = _ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle)
@@ -209,7 +209,7 @@ def _nvlinks(nvml: Any, handle: Any) -> int:
     return sum(1 for state in states if state == 1)
 
 
-def _others(nvml: Any, handle: Any, gpu: Accelerator, found: Found) -> None:
+def _others(nvml: Any, handle: Any, gpu: Accelerator, found: FoundDevices) -> None:
     """A note when a display or other programs hold memory of the card."""
     held = gpu.memory_total - gpu.memory_free
     compute = _ask(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
@@ -224,7 +224,7 @@ def _others(nvml: Any, handle: Any, gpu: Accelerator, found: Found) -> None:
         )
 
 
-def _mig_slices(nvml: Any, handle: Any, whole: Accelerator, found: Found) -> list[Accelerator] | None:
+def _mig_slices(nvml: Any, handle: Any, whole: Accelerator, found: FoundDevices) -> list[Accelerator] | None:
     """The slices of a partitioned card, [] when it has none yet, None when it is not partitioned."""
     mode = _ask(nvml, nvml.nvmlDeviceGetMigMode, handle)
     if not mode or mode[0] != 1:
@@ -276,7 +276,7 @@ def _scaled_rates(rates: TensorRates, share: float) -> TensorRates:
     return TensorRates(**{n: _scaled(getattr(rates, n), share) for n in names})
 
 
-def _visible(gpus: list[Accelerator], system: System, found: Found) -> list[Accelerator]:
+def _visible(gpus: list[Accelerator], system: System, found: FoundDevices) -> list[Accelerator]:
     variable = "CUDA_VISIBLE_DEVICES"
     value = system.env.get(variable)
     if value is None:

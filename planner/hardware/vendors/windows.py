@@ -1,4 +1,4 @@
-"""Windows: RAM and processor through psutil, display adapters through the registry.
+"""AMD and Intel display adapters of Windows, through the registry.
 
 The registry's qwMemorySize is 64 bits wide; Win32_VideoController.AdapterRAM stops at 4 GiB and is not used.
 """
@@ -8,52 +8,18 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from planner.hardware.found import Found, HostFacts
+from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
-from planner.hardware.machine import Accelerator, Backend, Cpu
-from planner.hardware.profiles.store import find_cpu_family
+from planner.hardware.machine import Accelerator, Backend
 from planner.hardware.vendors.profile_facts import from_facts, size_or_none
 
 _VENDORS: Final = {"1002": "amd", "8086": "intel"}
 _INTEGRATED_MAX: Final = 4 << 30  # carve-outs that firmware gives integrated graphics
 
 
-def detect_windows_host(system: System) -> HostFacts:
-    """RAM and processor of a Windows computer."""
-    notes: list[str] = []
-    total = available = 0
-    cores: int | None = None
-    if system.real:
-        try:
-            import psutil
-
-            memory = psutil.virtual_memory()
-            total, available = int(memory.total), int(memory.available)
-            cores = psutil.cpu_count(logical=False)
-        except Exception as error:  # psutil raises what the platform raises
-            notes.append(f"the RAM cannot be read: {type(error).__name__}")
-    else:
-        total, available = system.read_int("ram_total") or 0, system.read_int("ram_available") or 0
-    brand, features = system.windows_cpu()
-    name = brand or system.env.get("PROCESSOR_IDENTIFIER", "CPU")
-    family = find_cpu_family(name)
-    cpu = Cpu(
-        name=name,
-        physical_cores=cores,
-        usable_cores=cores,
-        features=features,
-        memory_bandwidth=family.bandwidth if family else None,
-        architecture={"AMD64": "x86_64", "ARM64": "arm64"}.get(system.env.get("PROCESSOR_ARCHITECTURE", "")),
-    )
-    if family is None:
-        notes.append("the memory's speed cannot be seen")
-    sources = {"ram": "psutil", "cpu": "registry ProcessorNameString" if brand else "environment"}
-    return HostFacts(total, available, cpu, "windows", (), tuple(notes), sources)
-
-
-def detect_windows_gpus(system: System, ram_total: int, ram_available: int) -> Found:
+def detect_windows_gpus(system: System, ram_total: int, ram_available: int) -> FoundDevices:
     """AMD and Intel adapters of the registry (NVIDIA's answer through NVML)."""
-    found = Found()
+    found = FoundDevices()
     for row in system.registry():
         gpu = _adapter(row, ram_total, ram_available, found)
         if gpu is not None:
@@ -69,7 +35,9 @@ def _memory(value: Any) -> int | None:
     return size_or_none(value)
 
 
-def _adapter(row: dict[str, Any], ram_total: int, ram_available: int, found: Found) -> Accelerator | None:
+def _adapter(
+    row: dict[str, Any], ram_total: int, ram_available: int, found: FoundDevices
+) -> Accelerator | None:
     ident = re.search(r"ven_([0-9a-f]{4})&dev_([0-9a-f]{4})", str(row.get("MatchingDeviceId", "")).lower())
     vendor = _VENDORS.get(ident.group(1)) if ident else None
     name = row.get("DriverDesc")

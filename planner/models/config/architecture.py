@@ -1,20 +1,22 @@
 """The Architecture of a model from its Hugging Face config.json.
 
 The tensors are those of llama.cpp's GGUF of the model (names, shapes, order: build b11434), or, where
-llama.cpp doesn't run it, those of its safetensors merged in the same style. Each model family is a function
-in family_registry.py; this module finds the text model in a nested configuration and adds what all
+llama.cpp doesn't run it, those of its safetensors merged in the same style. Each model family is a
+file in families/; this module finds the text model in a nested configuration and adds what all
 configurations state alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from planner.errors import InputError, UnsupportedError
 from planner.models.architecture import Architecture
-from planner.models.config.families.decoder import Style, build
-from planner.models.config.families.registry import FAMILIES
+from planner.models.config.families.decoder import DecoderStyle, build_decoder
+from planner.models.config.families.parts import Builder
+from planner.models.config.families.registry import find_builder
 from planner.models.config.reader import Reader
 from planner.models.config.vision import read_vision
 
@@ -47,26 +49,26 @@ def architecture_from_config(config: Mapping[str, Any], *, name: str = "") -> Ar
     top = Reader(config, where)
     text = _text_model(top)
     kind, build_family = _family(text, top)
-    draft = build_family(text)
-    dims = draft.dims
+    blueprint = build_family(text)
+    dims = blueprint.dims
     architectures = top.texts("architectures") or text.texts("architectures")
     quantization = top.section("quantization_config") or text.section("quantization_config")
     return Architecture(
         model_type=kind,
-        gguf_arch=draft.gguf_arch,
+        gguf_arch=blueprint.gguf_arch,
         hf_class=architectures[0][:128] if architectures else None,
         hidden_size=dims.hidden,
         vocab_size=dims.vocab,
         n_ctx_train=dims.context,
-        tied_embeddings=draft.tied,
-        groups=draft.groups,
-        tensors=tuple(draft.outside),
-        rope=draft.rope,
+        tied_embeddings=blueprint.tied,
+        groups=blueprint.groups,
+        tensors=tuple(blueprint.outside),
+        rope=blueprint.rope,
         vision=read_vision(top, dims.hidden),
         dtype=_dtype(text, top),
         quantization=_quantization(quantization, text) if quantization else None,
-        exact=draft.exact,
-        notes=draft.notes,
+        exact=blueprint.exact,
+        notes=blueprint.notes,
     )
 
 
@@ -94,18 +96,19 @@ def _text_model(top: Reader) -> Reader:
     return section
 
 
-def _family(text: Reader, top: Reader) -> tuple[str, Any]:
+def _family(text: Reader, top: Reader) -> tuple[str, Builder]:
     """Return the model type and the function that builds it."""
     for reader in (top, text):  # the whole first: a Kimi K3 calls its text model kimi_linear
         kind = reader.text("model_type")
-        if kind in FAMILIES:
-            return kind, FAMILIES[kind]
+        builder = find_builder(kind)
+        if builder is not None:
+            return kind, builder
     kind = text.text("model_type") or top.text("model_type")
     if not kind:
         raise InputError(f"{top.where}: model_type is missing: not a Hugging Face config.json")
     if set(text.data) <= _PLAIN_KEYS and text.has("intermediate_size"):
         note = f"model type {kind} is unknown: taken for a plain decoder like Llama"
-        return kind, lambda c: build(c, Style(arch=None, exact=False, notes=(note,)))
+        return kind, partial(build_decoder, s=DecoderStyle(arch=None, exact=False, notes=(note,)))
     raise UnsupportedError(
         f"{top.where}: model type '{kind[:60]}' is not known; give a GGUF file of the model instead"
     )

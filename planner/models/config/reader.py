@@ -25,6 +25,14 @@ class Reader:
         self.data = data
         self.where = where
 
+    def updated(self, keys: Mapping[str, Any]) -> Reader:
+        """Return the object with other values for some keys."""
+        return Reader({**self.data, **keys}, self.where)
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Reader:
+        """Return the object with values for keys that are absent or null."""
+        return Reader({**defaults, **{k: v for k, v in self.data.items() if v is not None}}, self.where)
+
     def wrong(self, key: str, expected: str) -> InputError:
         """Return the error for a key's value."""
         shown = repr(self.data.get(key))

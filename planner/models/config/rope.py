@@ -8,7 +8,7 @@ the rows: linear × factor, yarn original × factor, long rope short and long si
 from __future__ import annotations
 
 from planner.models.architecture import Rope
-from planner.models.config.families.parts import Dims
+from planner.models.config.dims import Dims
 from planner.models.config.reader import Reader
 
 _KINDS = ("full_attention", "sliding_attention", "chunked_attention", "global", "local")

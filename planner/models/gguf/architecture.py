@@ -1,6 +1,6 @@
 """The Architecture and the tensors of a model, from its GGUF header.
 
-Equal to what hf_config.py builds from the same model's config.json: layers are grouped by what they keep,
+Equal to what models/config builds from the same model's config.json: layers are grouped by what they keep,
 compute and hold; the types that the file's tensors are stored in are not part of the Architecture but of
 `tensors_from_gguf`, since a mix gives layers of one group different types.
 """

@@ -1,6 +1,6 @@
-"""Decoders of one attention and one feed-forward a layer: most families, each described by a Style.
+"""Decoders of one attention and one feed-forward a layer: most families, each described by a DecoderStyle.
 
-A Style says how a family's tensors differ from Llama's; dimensions come from the configuration. Read in
+A DecoderStyle says how a family's tensors differ from Llama's; dimensions come from the configuration. Read in
 llama.cpp b11434, src/models/*.cpp (the file is named after gguf_arch) and conversion/*.py.
 """
 
@@ -12,11 +12,11 @@ from typing import Any, Literal
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import FeedForward, LayerGroup
 from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
+from planner.models.config.dims import Dims, read_dims
 from planner.models.config.families.decoder_keys import Windows
 from planner.models.config.families.parts import (
-    Dims,
-    Draft,
-    Layer,
+    Blueprint,
+    LayerBlueprint,
     Tensors,
     dense,
     experts,
@@ -27,7 +27,6 @@ from planner.models.config.families.parts import (
     qk_norms,
     qkv,
     read_dense,
-    read_dims,
     read_experts,
     sparse_layers,
     tensor,
@@ -54,7 +53,7 @@ class Mtp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class DecoderStyle:
     """How one family's layers differ from Llama's."""
 
     arch: str | None
@@ -89,10 +88,10 @@ class Style:
     notes: tuple[str, ...] = ()
 
 
-def build(c: Reader, s: Style) -> Draft:
-    """Build the layers that a configuration and a family's Style describe."""
+def build_decoder(c: Reader, s: DecoderStyle) -> Blueprint:
+    """Build the layers that a configuration and a family's DecoderStyle describe."""
     if s.prepare:
-        c = Reader({**c.data, **s.prepare(c)}, c.where)
+        c = c.updated(s.prepare(c))
     d = read_dims(c)
     window, slides = s.windows(c, d.layers) if s.windows else (_ignored_window(c), [False] * d.layers)
     sparse = sparse_layers(c, d.layers) if s.moe else [False] * d.layers
@@ -106,7 +105,7 @@ def build(c: Reader, s: Style) -> Draft:
     notes = s.notes
     if not s.windows and 0 < window < d.context:
         notes += (f"llama.cpp attends in full where vLLM slides over {window} tokens",)
-    return Draft(
+    return Blueprint(
         gguf_arch=s.arch,
         dims=d,
         groups=groups,
@@ -126,24 +125,24 @@ def _ignored_window(c: Reader) -> int:
 
 
 def _predictions(
-    c: Reader, d: Dims, s: Style, m: Mtp, window: int, shapes: list[Dims], slides: list[bool]
+    c: Reader, d: Dims, s: DecoderStyle, m: Mtp, window: int, shapes: list[Dims], slides: list[bool]
 ) -> tuple[LayerGroup, ...]:
     """Return the multi-token-prediction layers' groups."""
     count = c.integer(m.key, default=m.default, low=0, high=16)
     shape = next((d for d, slide in zip(shapes, slides, strict=True) if slide == m.slides), d)
     kind = (m.slides and bool(s.windows) and window > 0, s.moe if m.sparse is None else m.sparse, shape)
 
-    def layer(kind: Kind) -> Layer:
+    def layer(kind: Kind) -> LayerBlueprint:
         base = build_layer(c, d, s, kind, window)
         extra = nextn(d, embed=m.embed, head=m.head, head_norm=m.head_norm)
         if m.out_norm:
             extra += norm("layer_output_norm", d.hidden)
-        return Layer(base.caches, base.feed_forward, base.tensors + extra)
+        return LayerBlueprint(base.caches, base.feed_forward, base.tensors + extra)
 
     return grouped([kind] * count, layer, first=d.layers, mtp=True, in_gguf=m.in_gguf)
 
 
-def build_layer(c: Reader, d: Dims, s: Style, kind: Kind, window: int) -> Layer:
+def build_layer(c: Reader, d: Dims, s: DecoderStyle, kind: Kind, window: int) -> LayerBlueprint:
     """Build one layer of a kind."""
     slides, sparse, shape = kind
     cache: CacheSpec
@@ -154,10 +153,10 @@ def build_layer(c: Reader, d: Dims, s: Style, kind: Kind, window: int) -> Layer:
         ignored = 0 if s.windows else window
         cache = FullAttention(shape.heads, shape.kv_heads, shape.head_dim, v_dim, window=ignored)
     feed_forward, tensors = build_ffn(c, d, s, sparse)
-    return Layer((cache,), feed_forward, build_attention(c, shape, s, slides) + tensors)
+    return LayerBlueprint((cache,), feed_forward, build_attention(c, shape, s, slides) + tensors)
 
 
-def build_attention(c: Reader, d: Dims, s: Style, slides: bool = False) -> Tensors:
+def build_attention(c: Reader, d: Dims, s: DecoderStyle, slides: bool = False) -> Tensors:
     """Return an attention block's tensors, its norms included."""
     stated = c.flag("attention_bias", "use_bias", default=False)
     bias = s.qkv_bias if s.qkv_bias is not None else stated
@@ -179,7 +178,7 @@ def build_attention(c: Reader, d: Dims, s: Style, slides: bool = False) -> Tenso
     return tensors
 
 
-def build_ffn(c: Reader, d: Dims, s: Style, sparse: bool) -> tuple[FeedForward, Tensors]:
+def build_ffn(c: Reader, d: Dims, s: DecoderStyle, sparse: bool) -> tuple[FeedForward, Tensors]:
     """Return a feed-forward block and its tensors, its norms included."""
     tensors = norm(s.ffn_norm, d.hidden, s.norm_bias) if s.ffn_norm and s.pre_norm else []
     feed_forward: FeedForward

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from planner.errors import InputError
-from planner.models.config.families.parts import Dims
+from planner.models.config.dims import Dims
 from planner.models.config.reader import MAX_LAYERS, Reader
 
 Windows = Callable[[Reader, int], tuple[int, list[bool]]]

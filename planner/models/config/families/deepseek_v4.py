@@ -7,19 +7,21 @@ own).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from planner.errors import InputError
 from planner.models.cache import CompressedAttention, Indexer
+from planner.models.config.dims import read_dims
 from planner.models.config.families.latent_attention import hyper_connections, hyper_head
 from planner.models.config.families.parts import (
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     experts,
     grouped,
     nextn,
     norm,
     outside,
-    read_dims,
     read_experts,
     tensor,
 )
@@ -45,7 +47,7 @@ def compress_ratios(c: Reader, n_layer: int) -> list[int]:
     return [_RATIOS.get(kind, 0) for kind in kinds]
 
 
-def build_deepseek4(c: Reader) -> Draft:
+def build_deepseek4(c: Reader) -> Blueprint:
     """Build DeepSeek V4."""
     d = read_dims(c)
     ratios = compress_ratios(c, d.layers)
@@ -57,7 +59,7 @@ def build_deepseek4(c: Reader) -> Draft:
     window = c.integer("sliding_window", default=128, high=1 << 31)
     mix = (2 + streams) * streams
 
-    def layer(kind: tuple[int, bool]) -> Layer:
+    def layer(kind: tuple[int, bool]) -> LayerBlueprint:
         ratio, hashed = kind
         tensors = [
             *norm("attn_norm", d.hidden),
@@ -95,20 +97,20 @@ def build_deepseek4(c: Reader) -> Draft:
             tensors.append(tensor("ffn_gate_tid2eid.weight", moe.n_expert_used, d.vocab))
         tensors += norm("ffn_norm", d.hidden)
         cache = CompressedAttention(d.heads, d.head_dim, window, ratio, indexer if ratio == 4 else None)
-        return Layer((cache,), moe, tensors)
+        return LayerBlueprint((cache,), moe, tensors)
 
-    def prediction(kind: tuple[int, bool]) -> Layer:
+    def prediction(kind: tuple[int, bool]) -> LayerBlueprint:
         base = layer(kind)
         head = [replace(t, name=f"nextn.{t.name}") for t in hyper_head(d.hidden, streams)]
         extra = nextn(d, embed=False, head=False) + head
-        return Layer(base.caches, base.feed_forward, base.tensors + extra)
+        return LayerBlueprint(base.caches, base.feed_forward, base.tensors + extra)
 
     n_mtp = c.integer("num_nextn_predict_layers", default=0, low=0, high=16)
     groups = grouped([(ratios[il], il < n_hash) for il in range(d.layers)], layer)
     groups += grouped([(0, False)] * n_mtp, prediction, first=d.layers, mtp=True, in_gguf=False)
     tied = c.flag("tie_word_embeddings", default=False)
     rope_dim = c.integer("qk_rope_head_dim", default=64)
-    return Draft(
+    return Blueprint(
         "deepseek4",
         d,
         groups,
@@ -116,3 +118,9 @@ def build_deepseek4(c: Reader) -> Draft:
         tied,
         read_rope(c, d, head_dim=rope_dim),
     )
+
+
+FAMILIES: Final[dict[str, Builder]] = {
+    "deepseek_v4": build_deepseek4,
+    "deepseek_ref": build_deepseek4,  # as some republished files call it
+}

@@ -5,14 +5,20 @@ llama.cpp b11434: src/models/qwen3next.cpp, qwen35.cpp, qwen35moe.cpp; conversio
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 from planner.models.architecture import FeedForward
-from planner.models.cache import CacheSpec, FullAttention, RecurrentState
+from planner.models.cache import CacheSpec, RecurrentState
+from planner.models.config.dims import read_dims
 from planner.models.config.families.parts import (
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     Tensors,
     dense,
     experts,
+    full_attention,
     grouped,
     linear_layers,
     nextn,
@@ -21,7 +27,6 @@ from planner.models.config.families.parts import (
     qk_norms,
     qkv,
     read_dense,
-    read_dims,
     read_experts,
     sparse_layers,
     tensor,
@@ -66,14 +71,14 @@ def delta_net_tensors(hidden: int, s: RecurrentState, *, joint: bool) -> Tensors
     ]
 
 
-def build_qwen_next(c: Reader, arch: str, *, moe: bool, joint: bool) -> Draft:
+def build_qwen_next(c: Reader, arch: str, *, moe: bool, joint: bool) -> Blueprint:
     """Build Qwen3-Next, Qwen3.5 and Qwen3.5 MoE: three delta nets, then one gated attention."""
     d = read_dims(c)
     state = read_delta_net(c)
-    attention = FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
+    attention = full_attention(d)
     sparse = sparse_layers(c, d.layers) if moe else [False] * d.layers
 
-    def layer(kind: tuple[bool, bool]) -> Layer:
+    def layer(kind: tuple[bool, bool]) -> LayerBlueprint:
         recurrent, has_experts = kind
         cache: CacheSpec = state if recurrent else attention
         tensors = [*norm("attn_norm", d.hidden), *norm("post_attention_norm", d.hidden)]
@@ -92,15 +97,28 @@ def build_qwen_next(c: Reader, arch: str, *, moe: bool, joint: bool) -> Draft:
         else:
             block = plain = read_dense(c)
             tensors += dense(d.hidden, plain.intermediate)
-        return Layer((cache,), block, tensors)
+        return LayerBlueprint((cache,), block, tensors)
 
-    def prediction(kind: tuple[bool, bool]) -> Layer:
+    def prediction(kind: tuple[bool, bool]) -> LayerBlueprint:
         base = layer(kind)
-        return Layer(base.caches, base.feed_forward, base.tensors + nextn(d, embed=False, head=False))
+        return LayerBlueprint(
+            base.caches, base.feed_forward, base.tensors + nextn(d, embed=False, head=False)
+        )
 
     groups = grouped(list(zip(linear_layers(c, d.layers), sparse, strict=True)), layer)
     # Qwen3-Next's prediction layer is in the checkpoint but not in config.json (conversion/qwen.py).
     n_mtp = c.integer("mtp_num_hidden_layers", default=1 if joint else 0, low=0, high=16)
     groups += grouped([(False, moe)] * n_mtp, prediction, first=d.layers, mtp=True)
     tied = c.flag("tie_word_embeddings", default=False)
-    return Draft(arch, d, groups, outside(d, tied), tied, read_rope(c, d))
+    return Blueprint(arch, d, groups, outside(d, tied), tied, read_rope(c, d))
+
+
+_QWEN35: Final = partial(build_qwen_next, arch="qwen35", moe=False, joint=False)
+_QWEN35_MOE: Final = partial(build_qwen_next, arch="qwen35moe", moe=True, joint=False)
+FAMILIES: Final[dict[str, Builder]] = {
+    "qwen3_next": partial(build_qwen_next, arch="qwen3next", moe=True, joint=True),
+    "qwen3_5": _QWEN35,
+    "qwen3_5_text": _QWEN35,
+    "qwen3_5_moe": _QWEN35_MOE,
+    "qwen3_5_moe_text": _QWEN35_MOE,
+}

@@ -6,23 +6,24 @@ llama.cpp b11434: src/models/gemma3.cpp; conversion/gemma.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from planner.models.architecture import DenseFeedForward, Rope
-from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
+from planner.models.config.dims import Dims, read_dims
 from planner.models.config.families.decoder import rope_factors
 from planner.models.config.families.decoder_keys import windows_listed
 from planner.models.config.families.parts import (
-    Dims,
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     dense,
     grouped,
     norm,
     outside,
     qk_norms,
     qkv,
-    read_dims,
     tensor,
+    window_or_full,
 )
 from planner.models.config.reader import Reader
 from planner.models.config.rope import read_rope
@@ -38,9 +39,9 @@ _DEFAULTS = {
 }
 
 
-def build_gemma3(c: Reader) -> Draft:
+def build_gemma3(c: Reader) -> Blueprint:
     """Build Gemma 3 (text)."""
-    c = Reader({**_DEFAULTS, **{k: v for k, v in c.data.items() if v is not None}}, c.where)
+    c = c.with_defaults(_DEFAULTS)
     d = read_dims(c)
     notes: tuple[str, ...] = ()
     if d.vocab == 262208:  # the embedding's last 64 rows stand for no token and are left out of a GGUF
@@ -50,12 +51,7 @@ def build_gemma3(c: Reader) -> Draft:
     block = DenseFeedForward(c.integer("intermediate_size"))
     tied = c.flag("tie_word_embeddings", default=True)
 
-    def layer(slide: bool) -> Layer:
-        cache: CacheSpec = (
-            SlidingWindow(d.heads, d.kv_heads, d.head_dim, d.head_dim, window)
-            if slide
-            else FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
-        )
+    def layer(slide: bool) -> LayerBlueprint:
         tensors = [
             *norm("attn_norm", d.hidden),
             *qkv(d),
@@ -66,9 +62,9 @@ def build_gemma3(c: Reader) -> Draft:
             *dense(d.hidden, block.intermediate),
             *norm("post_ffw_norm", d.hidden),
         ]
-        return Layer((cache,), block, tensors)
+        return LayerBlueprint((window_or_full(d, slide, window),), block, tensors)
 
-    return Draft(
+    return Blueprint(
         "gemma3",
         d,
         grouped(slides, layer),
@@ -85,3 +81,6 @@ def _rope(c: Reader, d: Dims) -> Rope | None:
     if rope is None or rope.kinds > 1 or not c.has("rope_local_base_freq"):
         return rope
     return replace(rope, kinds=2, others=((d.head_dim, d.context),))
+
+
+FAMILIES: Final[dict[str, Builder]] = {"gemma3": build_gemma3, "gemma3_text": build_gemma3}

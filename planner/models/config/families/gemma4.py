@@ -1,50 +1,38 @@
-"""Gemma 4 and Gemma 3n: layers that share caches, per-layer embeddings, heads of two sizes.
+"""Gemma 4: layers that share caches, per-layer embeddings, heads of two sizes.
 
-llama.cpp b11434: src/models/gemma4.cpp, gemma3n.cpp; conversion/gemma.py.
+llama.cpp b11434: src/models/gemma4.cpp; conversion/gemma.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
-from planner.errors import InputError
 from planner.models.architecture import DenseFeedForward, FeedForward, MixtureOfExperts, Rope
 from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
+from planner.models.config.dims import Dims, read_dims
 from planner.models.config.families.decoder_keys import windows_listed
 from planner.models.config.families.parts import (
-    Dims,
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     Tensors,
     dense,
     grouped,
     norm,
     outside,
     qk_norms,
-    qkv,
-    read_dims,
     tensor,
 )
 from planner.models.config.reader import Reader
-from planner.models.config.rope import read_rope, table
+from planner.models.config.rope import table
 
 # Gemma4TextConfig and Gemma3nTextConfig in transformers 5.24.0
 _GEMMA4 = {"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262144}
-_GEMMA3N = {
-    "num_attention_heads": 8,
-    "num_key_value_heads": 2,
-    "head_dim": 256,
-    "vocab_size": 262400,
-    "max_position_embeddings": 32768,
-    "sliding_window": 512,
-}
 
 
-def _completed(c: Reader, defaults: dict[str, int]) -> Reader:
-    return Reader({**defaults, **{k: v for k, v in c.data.items() if v is not None}}, c.where)
-
-
-def _cache(d: Dims, window: int, slides: bool, owns: bool, v_from_k: bool) -> CacheSpec:
+def gemma_cache(d: Dims, window: int, slides: bool, owns: bool, v_from_k: bool) -> CacheSpec:
+    """Return the cache of a layer that slides or not, that owns its cache or reuses another's."""
     if slides:
         return SlidingWindow(
             d.heads, d.kv_heads, d.head_dim, d.head_dim, window, owns_cache=owns, v_from_k=v_from_k
@@ -66,9 +54,9 @@ def _full_dims(c: Reader, d: Dims, slides: list[bool], k_is_v: bool) -> Dims:
     return replace(d, head_dim=head_dim or 512, kv_heads=kv_heads or d.kv_heads)
 
 
-def build_gemma4(c: Reader) -> Draft:
+def build_gemma4(c: Reader) -> Blueprint:
     """Build Gemma 4 (text): dense, with experts (26B-A4B) or with per-layer embeddings (E2B, E4B)."""
-    c = _completed(c, _GEMMA4)
+    c = c.with_defaults(_GEMMA4)
     d = read_dims(c)
     window, slides = windows_listed(c, d.layers, period=6)
     k_is_v = c.flag("attention_k_eq_v", default=False)
@@ -80,7 +68,7 @@ def build_gemma4(c: Reader) -> Draft:
     per_layer = c.integer("hidden_size_per_layer_input", default=0, low=0)
     moe = _mixture(c, size) if c.flag("enable_moe_block", default=False) else None
 
-    def layer(kind: tuple[bool, bool]) -> Layer:
+    def layer(kind: tuple[bool, bool]) -> LayerBlueprint:
         slide, owns = kind
         a = d if slide else full
         reuse = k_is_v and not slide
@@ -99,13 +87,15 @@ def build_gemma4(c: Reader) -> Draft:
             tensors.append(tensor("inp_gate.weight", d.hidden, per_layer))
             tensors.append(tensor("proj.weight", per_layer, d.hidden))
             tensors += norm("post_norm", d.hidden)
-        return Layer((_cache(a, window, slide, owns, reuse),), block, tensors)
+        return LayerBlueprint((gemma_cache(a, window, slide, owns, reuse),), block, tensors)
 
     tied = c.flag("tie_word_embeddings", default=True)
     kinds = [(slide, il < owners) for il, slide in enumerate(slides)]
-    extra = _per_layer_embeddings(d, per_layer) if per_layer else []
+    extra = per_layer_embeddings(d, per_layer) if per_layer else []
     extra.append(tensor("rope_freqs.weight", full.head_dim // 2))
-    return Draft("gemma4", d, grouped(kinds, layer), outside(d, tied, extra=extra), tied, _rope(c, d, full))
+    return Blueprint(
+        "gemma4", d, grouped(kinds, layer), outside(d, tied, extra=extra), tied, _rope(c, d, full)
+    )
 
 
 def _rope(c: Reader, d: Dims, full: Dims) -> Rope:
@@ -137,7 +127,8 @@ def _expert_tensors(hidden: int, moe: MixtureOfExperts) -> Tensors:
     ]
 
 
-def _per_layer_embeddings(d: Dims, size: int) -> Tensors:
+def per_layer_embeddings(d: Dims, size: int) -> Tensors:
+    """Return the tensors that give every layer an embedding of `size` elements of its own."""
     return [
         tensor("per_layer_token_embd.weight", size * d.layers, d.vocab),
         tensor("per_layer_model_proj.weight", d.hidden, size * d.layers),
@@ -145,55 +136,10 @@ def _per_layer_embeddings(d: Dims, size: int) -> Tensors:
     ]
 
 
-def build_gemma3n(c: Reader) -> Draft:
-    """Build Gemma 3n (text): alternating updates, low-rank residuals, per-layer embeddings."""
-    c = _completed(c, _GEMMA3N)
-    d = read_dims(c)
-    window, slides = windows_listed(c, d.layers, period=5)
-    listed = isinstance(c.data.get("intermediate_size"), list)
-    sizes = (
-        (c.integers("intermediate_size", low=1) or [])
-        if listed
-        else [c.integer("intermediate_size")] * d.layers
-    )
-    c.per_layer("intermediate_size", d.layers, sizes)
-    shared = c.integer("num_kv_shared_layers", default=15, low=0, high=1024)
-    if shared >= d.layers:
-        raise InputError(f"{c.where}: num_kv_shared_layers is {shared} of {d.layers} layers")
-    per_layer = c.integer("hidden_size_per_layer_input", default=256)
-    altup, rank = c.integer("altup_num_inputs", default=4, high=64), c.integer("laurel_rank", default=64)
-
-    def layer(kind: tuple[bool, bool, int]) -> Layer:
-        slide, owns, size = kind
-        tensors = [
-            *norm("attn_norm", d.hidden),
-            *qkv(d),
-            tensor("attn_output.weight", d.q, d.hidden),
-            *qk_norms(d.head_dim, d.head_dim),
-            *norm("post_attention_norm", d.hidden),
-            *norm("ffn_norm", d.hidden),
-            *dense(d.hidden, size),
-            *norm("post_ffw_norm", d.hidden),
-            tensor("inp_gate.weight", d.hidden, per_layer),
-            tensor("proj.weight", per_layer, d.hidden),
-            *norm("post_norm", d.hidden),
-            tensor("altup_correct_coef.weight", altup, altup),
-            tensor("altup_correct_scale.weight", d.hidden),
-            tensor("altup_predict_coef.weight", altup, altup * altup),
-            tensor("altup_router.weight", d.hidden, altup),
-            *norm("altup_router_norm", d.hidden),
-            tensor("laurel_l.weight", d.hidden, rank),
-            tensor("laurel_r.weight", rank, d.hidden),
-            *norm("laurel_post_norm", d.hidden),
-        ]
-        return Layer((_cache(d, window, slide, owns, False),), DenseFeedForward(size), tensors)
-
-    tied = c.flag("tie_word_embeddings", default=True)
-    kinds = [(slides[il], il < d.layers - shared, sizes[il]) for il in range(d.layers)]
-    extra = [
-        tensor("altup_proj.weight", d.hidden, d.hidden, altup - 1),
-        tensor("altup_unembd_proj.weight", d.hidden, d.hidden, altup - 1),
-        *_per_layer_embeddings(d, per_layer),
-    ]
-    groups = grouped(kinds, layer)
-    return Draft("gemma3n", d, groups, outside(d, tied, extra=extra), tied, read_rope(c, d))
+FAMILIES: Final[dict[str, Builder]] = {
+    "gemma4": build_gemma4,
+    "gemma4_text": build_gemma4,
+    "gemma4_unified": build_gemma4,
+    "gemma4_unified_text": build_gemma4,
+    "diffusion_gemma": build_gemma4,
+}

@@ -6,11 +6,13 @@ llama.cpp b11434: src/models/kimi-linear.cpp, kimi-k3.cpp, bailingmoe3.cpp, glm5
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from functools import partial
+from typing import Final, Literal
 
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import FeedForward
 from planner.models.cache import CacheSpec, RecurrentState
+from planner.models.config.dims import Dims, read_dims
 from planner.models.config.families.latent_attention import (
     hyper_connections,
     indexed_layers,
@@ -19,18 +21,16 @@ from planner.models.config.families.latent_attention import (
     read_latent,
 )
 from planner.models.config.families.parts import (
-    Dims,
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     Tensors,
-    dense,
     experts,
+    feed_forward,
     grouped,
     nextn,
     norm,
     outside,
-    read_dense,
-    read_dims,
     read_experts,
     sparse_layers,
     tensor,
@@ -111,7 +111,7 @@ def kda_tensors(hidden: int, r: RecurrentState, s: KdaStyle) -> Tensors:
     return tensors
 
 
-def build_kda(c: Reader, s: KdaStyle) -> Draft:
+def build_kda(c: Reader, s: KdaStyle) -> Blueprint:
     """Build a model of Kimi delta attention and latent attention."""
     d = read_dims(c, head_dim=c.integer("qk_rope_head_dim", low=0) or 64)
     recurrent = recurrent_layers(c, d.layers)
@@ -138,25 +138,25 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
             tensors.append(tensor("attn_gate.weight", d.hidden, width))
         return spec, tensors
 
-    def layer(kind: tuple[bool, bool, bool]) -> Layer:
+    def layer(kind: tuple[bool, bool, bool]) -> LayerBlueprint:
         cache, tensors = attention(kind[0], kind[1])
         block, more = _feed_forward(c, d, kind[2])
         if s.residual_scores:
             tensors += [tensor("attn_res_score.weight", d.hidden), tensor("ffn_res_score.weight", d.hidden)]
-        return Layer((cache,), block, tensors + more)
+        return LayerBlueprint((cache,), block, tensors + more)
 
-    def streamed(kind: tuple[bool, bool, bool]) -> Layer:
+    def streamed(kind: tuple[bool, bool, bool]) -> LayerBlueprint:
         base = layer(kind)
         mix = (2 + streams) * streams
         extra = [t for part in ("attn", "ffn") for t in hyper_connections(d.hidden, streams, part, mix, 3)]
-        return Layer(base.caches, base.feed_forward, base.tensors + extra)
+        return LayerBlueprint(base.caches, base.feed_forward, base.tensors + extra)
 
-    def prediction(kind: tuple[bool, bool, bool]) -> Layer:
+    def prediction(kind: tuple[bool, bool, bool]) -> LayerBlueprint:
         base = layer(kind)
         own = s.mtp_vocab and not s.mtp_out_norm
         extra = nextn(d, embed=own, head=own, head_norm=not s.mtp_out_norm)
         extra += norm("layer_output_norm", d.hidden) if s.mtp_out_norm else []
-        return Layer(base.caches, base.feed_forward, base.tensors + extra)
+        return LayerBlueprint(base.caches, base.feed_forward, base.tensors + extra)
 
     kinds = list(zip(recurrent, indexed, sparse_layers(c, d.layers), strict=True))
     groups = grouped(kinds, streamed if s.hyper else layer)
@@ -164,7 +164,7 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
     groups += grouped([(False, s.indexer, True)] * n_mtp, prediction, first=d.layers, mtp=True)
     tied = c.flag("tie_word_embeddings", default=False)
     extra = [tensor("output_res_score.weight", d.hidden)] if s.residual_scores else []
-    return Draft(
+    return Blueprint(
         s.arch,
         d,
         groups,
@@ -177,10 +177,9 @@ def build_kda(c: Reader, s: KdaStyle) -> Draft:
 
 
 def _feed_forward(c: Reader, d: Dims, sparse: bool) -> tuple[FeedForward, Tensors]:
-    tensors = norm("ffn_norm", d.hidden)
     if not sparse:
-        block = read_dense(c)
-        return block, tensors + dense(d.hidden, block.intermediate)
+        return feed_forward(c, d, False)
+    tensors = norm("ffn_norm", d.hidden)
     moe = read_experts(c)
     latent = c.integer("routed_expert_hidden_size", default=0, low=0)
     if latent:
@@ -190,3 +189,20 @@ def _feed_forward(c: Reader, d: Dims, sparse: bool) -> tuple[FeedForward, Tensor
         if c.flag("latent_moe_use_norm", default=False):
             tensors += norm("ffn_routed_norm", latent)
     return moe, tensors + experts(d.hidden, moe, router_bias=True)
+
+
+_GLM5_NEXT: Final = KdaStyle(
+    arch="glm5-next", indexer=True, hyper=True, flat_a=True, mtp=True, mtp_vocab=False
+)
+_STYLES: Final[dict[str, KdaStyle]] = {
+    "kimi_linear": KdaStyle(arch="kimi-linear"),
+    "kimi_k3": KdaStyle(
+        arch="kimi-k3", gate="ssm_g", latent_gate="element", residual_scores=True, flat_a=True
+    ),
+    "bailing_hybrid": KdaStyle(
+        arch="bailingmoe3", decay="full", gate="full", latent_gate="head", mtp=True, mtp_out_norm=True
+    ),
+    "glm5_next": _GLM5_NEXT,
+    "glm5_next_text": _GLM5_NEXT,
+}
+FAMILIES: Final[dict[str, Builder]] = {kind: partial(build_kda, s=style) for kind, style in _STYLES.items()}

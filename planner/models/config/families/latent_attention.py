@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Final, Literal
 
 from planner.fast_dataclass import dataclass
-from planner.models.architecture import FeedForward
 from planner.models.cache import Indexer, LatentAttention
+from planner.models.config.dims import read_dims
+from planner.models.config.families.decoder_keys import first_dense_keys
 from planner.models.config.families.parts import (
-    Dims,
-    Draft,
-    Layer,
+    Blueprint,
+    Builder,
+    LayerBlueprint,
     Tensors,
-    dense,
-    experts,
+    feed_forward,
     grouped,
     nextn,
     norm,
     outside,
-    read_dense,
-    read_dims,
-    read_experts,
     sparse_layers,
     tensor,
 )
@@ -107,16 +105,6 @@ def indexer_tensors(hidden: int, a: LatentAttention) -> Tensors:
     ]
 
 
-def feed_forward(c: Reader, d: Dims, sparse: bool, router_bias: bool) -> tuple[FeedForward, Tensors]:
-    """Return a layer's feed-forward and its tensors, the norm before it included."""
-    tensors = norm("ffn_norm", d.hidden)
-    if not sparse:
-        block = read_dense(c)
-        return block, tensors + dense(d.hidden, block.intermediate)
-    moe = read_experts(c)
-    return moe, tensors + experts(d.hidden, moe, router_bias=router_bias)
-
-
 def indexed_layers(c: Reader, n_layer: int) -> list[bool]:
     """Return which layers have an indexer of their own: the others reuse the last one's choice (GLM-5.2).
 
@@ -151,10 +139,10 @@ def hyper_head(hidden: int, streams: int) -> Tensors:
     ]
 
 
-def build_mla(c: Reader, s: MlaStyle) -> Draft:
+def build_mla(c: Reader, s: MlaStyle) -> Blueprint:
     """Build the layers of a model with multi-head latent attention."""
     if s.prepare:
-        c = Reader({**c.data, **s.prepare(c)}, c.where)
+        c = c.updated(s.prepare(c))
     d = read_dims(c, head_dim=c.integer("qk_rope_head_dim"))
     whole = read_latent(c, d.heads, indexer=s.indexer)
     without = replace(whole, indexer=None)
@@ -162,21 +150,21 @@ def build_mla(c: Reader, s: MlaStyle) -> Draft:
     bias = s.router_bias if s.router_bias is not None else c.text("topk_method") == "noaux_tc"
     streams = c.integer("hc_mult", default=4, high=64) if s.hyper else 0
 
-    def layer(kind: tuple[bool, bool]) -> Layer:
+    def layer(kind: tuple[bool, bool]) -> LayerBlueprint:
         sparse, has_indexer = kind
         attention = whole if has_indexer else without
-        block, tensors = feed_forward(c, d, sparse, bias)
+        block, tensors = feed_forward(c, d, sparse, router_bias=bias)
         own = latent_tensors(d.hidden, attention) + indexer_tensors(d.hidden, attention)
         if s.hyper:
             own.append(tensor("attn_sinks.weight", d.heads))
             own.append(tensor("attn_gate.weight", d.hidden, d.heads * attention.v_head_dim))
             for part in ("attn", "ffn"):
                 own += hyper_connections(d.hidden, streams, part, 2 * streams, 2)
-        return Layer((attention,), block, own + tensors)
+        return LayerBlueprint((attention,), block, own + tensors)
 
-    def prediction(kind: tuple[bool, bool]) -> Layer:
+    def prediction(kind: tuple[bool, bool]) -> LayerBlueprint:
         base = layer(kind)
-        return Layer(
+        return LayerBlueprint(
             base.caches, base.feed_forward, base.tensors + nextn(d, embed=s.mtp_vocab, head=s.mtp_vocab)
         )
 
@@ -186,7 +174,7 @@ def build_mla(c: Reader, s: MlaStyle) -> Draft:
         key = (True, s.indexer)
         groups += grouped([key] * n_mtp, prediction, first=d.layers, mtp=True, in_gguf=s.mtp == "yes")
     tied = c.flag("tie_word_embeddings", default=s.tied)
-    return Draft(
+    return Blueprint(
         gguf_arch=s.arch,
         dims=d,
         groups=groups,
@@ -196,3 +184,27 @@ def build_mla(c: Reader, s: MlaStyle) -> Draft:
         exact=s.exact,
         notes=s.notes,
     )
+
+
+_HY4: Final = MlaStyle(arch="hy_v4", prepare=first_dense_keys, router_bias=True, indexer=True, hyper=True)
+_MISTRAL_LARGE4: Final = MlaStyle(
+    arch=None,
+    router_bias=True,
+    indexer=True,
+    exact=False,
+    notes=("layers are taken for DeepSeek V3.2's: the published description has no list of tensors",),
+)
+_STYLES: Final[dict[str, MlaStyle]] = {
+    "deepseek_v2": MlaStyle(arch="deepseek2"),
+    "deepseek_v3": MlaStyle(arch="deepseek2", mtp="not in gguf", router_bias=True),
+    "deepseek_v32": MlaStyle(arch="deepseek32", mtp="yes", router_bias=True, indexer=True),
+    "kimi_k2": MlaStyle(arch="deepseek2", mtp="not in gguf", router_bias=True),
+    "glm4_moe_lite": MlaStyle(arch="deepseek2", prepare=first_dense_keys, mtp="yes", router_bias=True),
+    "glm_moe_dsa": MlaStyle(arch="glm-dsa", mtp="yes", mtp_vocab=False, router_bias=True, indexer=True),
+    "mistral4": MlaStyle(arch="mistral4", router_bias=False),
+    "mistral_large4": _MISTRAL_LARGE4,
+    "mistral_large4_text": _MISTRAL_LARGE4,
+    "hy_v4": _HY4,
+    "hy_v4_vl": _HY4,
+}
+FAMILIES: Final[dict[str, Builder]] = {kind: partial(build_mla, s=style) for kind, style in _STYLES.items()}

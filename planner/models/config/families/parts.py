@@ -12,15 +12,10 @@ from typing import TypeVar
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
-from planner.models.architecture import (
-    DenseFeedForward,
-    FeedForward,
-    LayerGroup,
-    MixtureOfExperts,
-    Rope,
-)
-from planner.models.cache import CacheSpec
-from planner.models.config.reader import MAX_LAYERS, Reader
+from planner.models.architecture import DenseFeedForward, FeedForward, LayerGroup, MixtureOfExperts, Rope
+from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
+from planner.models.config.dims import Dims
+from planner.models.config.reader import Reader
 from planner.models.gguf.tensor_roles import role_of
 from planner.models.tensors import TensorInfo
 
@@ -47,41 +42,7 @@ def norm(name: str, size: int, bias: bool = False) -> Tensors:
 
 
 @dataclass(frozen=True, slots=True)
-class Dims:
-    """What every decoder states."""
-
-    hidden: int
-    layers: int
-    vocab: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    context: int
-    v_dim: int = 0  # of one V head, where it is not head_dim
-
-    @property
-    def q(self) -> int:
-        """Elements of a token's Q row."""
-        return self.heads * self.head_dim
-
-    @property
-    def kv(self) -> int:
-        """Elements of a token's K row."""
-        return self.kv_heads * self.head_dim
-
-    @property
-    def v(self) -> int:
-        """Elements of a token's V row."""
-        return self.kv_heads * (self.v_dim or self.head_dim)
-
-    @property
-    def out(self) -> int:
-        """Elements of the attention's output before its projection."""
-        return self.heads * (self.v_dim or self.head_dim)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
+class LayerBlueprint:
     """One layer, before identical ones are grouped."""
 
     caches: tuple[CacheSpec, ...]
@@ -90,8 +51,8 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What a family makes of a configuration; hf_config.py adds what all configurations state alike."""
+class Blueprint:
+    """What a family makes of a configuration; config/architecture.py adds what all configurations state alike."""
 
     gguf_arch: str | None
     dims: Dims
@@ -103,44 +64,12 @@ class Draft:
     notes: tuple[str, ...] = ()
 
 
-def read_dims(c: Reader, *, head_dim: int | None = None, context: int | None = None) -> Dims:
-    """Read a decoder's dimensions under any of the names that model families use for them."""
-    hidden = c.integer("hidden_size", "n_embd", "d_model")
-    heads = c.integer("num_attention_heads", "n_head", "num_heads", "n_heads", high=1 << 14)
-    if head_dim is None and not c.has("head_dim") and not c.has("kv_channels") and hidden % heads:
-        raise InputError(f"{c.where}: hidden_size {hidden} is not a multiple of {heads} heads")
-    return Dims(
-        hidden=hidden,
-        layers=c.integer("num_hidden_layers", "n_layer", "num_layers", "n_layers", high=MAX_LAYERS),
-        vocab=c.integer("vocab_size", "padded_vocab_size"),
-        heads=heads,
-        kv_heads=c.integer(
-            "num_key_value_heads",
-            "num_kv_heads",
-            "n_head_kv",
-            "num_attention_groups",
-            default=heads,
-            high=1 << 14,
-        ),
-        head_dim=head_dim or c.integer("head_dim", "kv_channels", default=hidden // heads, high=1 << 14),
-        context=context
-        or c.integer(
-            "max_position_embeddings",
-            "max_seq_len",
-            "max_sequence_length",
-            "seq_length",
-            "n_positions",
-            "n_ctx",
-            "model_max_length",  # Kimi Linear states nothing else; read last by llama.cpp's converter too
-            default=4096,
-            high=1 << 31,
-        ),
-    )
+Builder = Callable[[Reader], Blueprint]  # what every family has for each of its model types
 
 
 def grouped(
     keys: Sequence[Key],
-    build: Callable[[Key], Layer],
+    build: Callable[[Key], LayerBlueprint],
     *,
     first: int = 0,
     mtp: bool = False,
@@ -160,6 +89,11 @@ def grouped(
             LayerGroup(tuple(layers), layer.caches, layer.feed_forward, tuple(layer.tensors), mtp, in_gguf)
         )
     return tuple(groups)
+
+
+def repeated(d: Dims, layer: LayerBlueprint) -> tuple[LayerGroup, ...]:
+    """Return the one group of a model whose layers are all alike."""
+    return grouped([0] * d.layers, lambda _: layer)
 
 
 def outside(d: Dims, tied: bool, *, norm_bias: bool = False, extra: Tensors | None = None) -> Tensors:
@@ -186,6 +120,18 @@ def qkv(d: Dims, *, bias: bool = False, fused: bool = False, q: int | None = Non
     if bias:
         weights += [tensor("attn_q.bias", q), tensor("attn_k.bias", d.kv), tensor("attn_v.bias", d.v)]
     return weights
+
+
+def full_attention(d: Dims) -> FullAttention:
+    """Return the cache of a layer that attends to the whole context."""
+    return FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
+
+
+def window_or_full(d: Dims, slides: bool, window: int) -> CacheSpec:
+    """Return the cache of a layer that slides over a window, or of one that attends to the whole context."""
+    if slides:
+        return SlidingWindow(d.heads, d.kv_heads, d.head_dim, d.head_dim, window)
+    return full_attention(d)
 
 
 def qk_norms(q: int, k: int, bias: bool = False) -> Tensors:
@@ -271,6 +217,40 @@ def read_experts(c: Reader, *sizes: str, gated: bool = True) -> MixtureOfExperts
         n_shared=n_shared or (1 if shared else 0),
         shared_intermediate=shared,
     )
+
+
+def feed_forward(
+    c: Reader, d: Dims, sparse: bool, *sizes: str, router_bias: bool = False
+) -> tuple[FeedForward, Tensors]:
+    """Return a layer's feed-forward and its tensors, the norm before it included.
+
+    `sizes`: the keys that may state an expert's width, if not the usual ones.
+    """
+    tensors = norm("ffn_norm", d.hidden)
+    if not sparse:
+        block = read_dense(c)
+        return block, tensors + dense(d.hidden, block.intermediate)
+    moe = read_experts(c, *sizes)
+    return moe, tensors + experts(d.hidden, moe, router_bias=router_bias)
+
+
+def short_convolution(hidden: int, kernel: int) -> Tensors:
+    """Return the tensors of a layer that mixes tokens by a short convolution (LFM2)."""
+    return [
+        tensor("shortconv.conv.weight", kernel, hidden),
+        tensor("shortconv.in_proj.weight", hidden, 3 * hidden),
+        tensor("shortconv.out_proj.weight", hidden, hidden),
+    ]
+
+
+def projected_indexer(hidden: int, heads: int, size: int) -> Tensors:
+    """Return the tensors of an indexer with projections and norms of its own (MiniMax-M3, Qwen4-Exp)."""
+    return [
+        tensor("indexer.q_proj.weight", hidden, heads * size),
+        tensor("indexer.k_proj.weight", hidden, size),
+        *norm("indexer.q_norm", size),
+        *norm("indexer.k_norm", size),
+    ]
 
 
 def nextn(d: Dims, *, embed: bool, head: bool, head_norm: bool = True) -> Tensors:
