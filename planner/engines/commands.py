@@ -1,0 +1,212 @@
+"""An engine's own command line as a question: which engine it starts, with what, and what it leaves unsaid.
+
+    read_command("docker run … vllm/vllm-openai --model Qwen/Qwen3-8B --max-model-len 32k")
+
+Each engine's folder has a reader beside its writer: `STARTS` says what starts the engine, `read` what its words
+mean. A new engine is one more line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+from importlib import import_module
+from typing import Any, Final, Protocol, cast
+
+from planner.engines.flags import FlagTable, Given, Role
+from planner.engines.pasted import Pasted, read_pasted
+from planner.errors import InputError
+from planner.fast_dataclass import dataclass
+
+# readers, in the order in which pasted options are tried
+READERS: Final = ("planner.engines.llama_cpp.reader",)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a command line asks for, in the engine's own terms."""
+
+    engine: str  # its registered name
+    program: str  # what starts it, as it was typed: "llama-server", "vllm serve"
+    model: str | None = None  # what planner.load_model takes: repository (with :QUANT), file, tag
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what was written, under the planner's names
+    defaults: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what the program takes where nothing is written
+    kept: tuple[str, ...] = ()  # words that move no byte and stay in the command
+    env: Mapping[str, str] = field(default_factory=dict)  # variables that are no setting, and stay
+    uncounted: tuple[str, ...] = ()  # what moves bytes without a rule: "LoRA adapters (--lora)"
+    notes: tuple[str, ...] = ()  # what is read otherwise than written, and why
+    devices: tuple[int, ...] | None = None  # the GPUs that are used, by number; None: all
+    image: str | None = None  # the container image that it runs in
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What starts an engine: programs with their first words, modules of Python, images of containers."""
+
+    programs: tuple[tuple[str, ...], ...] = ()  # ("vllm", "serve")
+    modules: tuple[str, ...] = ()  # of python -m
+    images: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # (part of the image's name, words that it stands for)
+
+    def program(self, words: Sequence[str]) -> tuple[tuple[str, ...], Sequence[str]] | None:
+        """Return the words that start the engine and those that follow; None where it isn't this one."""
+        if not words:
+            return None
+        name = words[0].replace("\\", "/").rsplit("/", 1)[-1].lower().removesuffix(".exe")
+        for program in self.programs:
+            if (name, *words[1 : len(program)]) == program:
+                return program, words[len(program) :]
+        if name.rstrip("0123456789.") in {"python", "pypy"} and "-m" in words[1:]:
+            at = words.index("-m") + 1
+            if at < len(words) and words[at] in self.modules:
+                return ("python", "-m", words[at]), words[at + 1 :]
+        if name.endswith(".py") or (name.rstrip("0123456789.") == "python" and words[1:2]):
+            script = words[0] if name.endswith(".py") else words[1]
+            dotted = script.removesuffix(".py").replace("/", ".")
+            for module in self.modules:
+                if script.endswith(".py") and dotted.endswith(module):
+                    return (script,), words[1:] if name.endswith(".py") else words[2:]
+        return None
+
+    def contained(self, pasted: Pasted) -> tuple[tuple[str, ...], Sequence[str]] | None:
+        """As `program`, for what an image starts by itself."""
+        if pasted.image is None:
+            return None
+        for part, program in self.images:
+            if part in pasted.image:
+                return program, pasted.words
+        return None
+
+
+class Reader(Protocol):
+    """What each engine's reader module has."""
+
+    ENGINE: str
+    STARTS: Starts
+
+    def table(self, program: Sequence[str]) -> FlagTable:
+        """Return the flags of one of its programs."""
+        ...
+
+    def read(self, program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+        """Return what the words after the program mean. Raises InputError with one line."""
+        ...
+
+
+def readers() -> Iterator[Reader]:
+    """Yield the readers, loading each when its turn comes."""
+    for name in READERS:
+        yield cast(Reader, import_module(name))
+
+
+def read_command(text: str | Sequence[str]) -> Command:
+    """Return what a pasted command asks for; its words may be split by a shell already.
+
+    Raises InputError with one line: no engine's command, an unknown flag (with the nearest), a value that the
+    engine refuses.
+    """
+    pasted = read_pasted(text, lambda words: any(r.STARTS.program(words) is not None for r in readers()))
+    for reader in readers():
+        found = reader.STARTS.program(pasted.words)
+        if found is None:
+            found = reader.STARTS.contained(pasted)
+        if found is not None:
+            return _placed(reader.read(found[0], list(found[1]), pasted.env), pasted)
+    said = f"'{pasted.words[0]}'" if pasted.words else f"the image {pasted.image}"
+    known = ", ".join(" ".join(r.STARTS.programs[0]) for r in readers())
+    raise InputError(f"{said} starts no engine that the planner knows; it reads {known}")
+
+
+# Variables that choose GPUs: CUDA, HIP, ROCr, llama.cpp's Vulkan
+_VISIBLE: Final = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "GGML_VK_VISIBLE_DEVICES",
+)
+
+
+def _placed(command: Command, pasted: Pasted) -> Command:
+    """The command with the GPUs that environment and container leave it, and its image."""
+    from dataclasses import replace
+
+    visible: tuple[int, ...] | None = None
+    for name in _VISIBLE:
+        if name in pasted.env:
+            visible = _numbers(pasted.env[name])
+    if visible is None and pasted.gpus is not None and "device=" in pasted.gpus:
+        visible = _numbers(pasted.gpus.strip("\"'").split("device=", 1)[1].strip("\"'"))
+    devices = command.devices
+    if devices is None:
+        devices = visible
+    elif visible is not None:
+        devices = tuple(visible[i] for i in devices if i < len(visible))
+    return replace(command, devices=devices, image=pasted.image)
+
+
+def _numbers(text: str) -> tuple[int, ...] | None:
+    """GPUs by number; None for UUIDs, which say nothing about another machine."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if text.strip() in {"", "-1", "none"}:
+        return ()
+    return tuple(int(p) for p in parts) if all(p.isdigit() for p in parts) else None
+
+
+class Sorted:
+    """Flags that were given, sorted by what they do; those of earlier releases read as what took their place."""
+
+    def __init__(self, table: FlagTable, given: Sequence[Given], release: str) -> None:
+        self.planned: list[Given] = []
+        self.notes: list[str] = []
+        self._kept: list[Given] = []
+        self._uncounted: dict[str, list[str]] = {}
+        self._kept_words: dict[str, list[str]] = {}
+        for each in given:
+            self._take(table, each, release)
+
+    def _take(self, table: FlagTable, each: Given, release: str) -> None:
+        role = each.flag.role
+        if role is Role.PLANNED:
+            self.planned.append(each)
+        elif role is Role.ASKS:
+            raise InputError(
+                f"{table.dialect.program} {each.written} prints something and ends: it starts no model"
+            )
+        elif role is Role.GONE:
+            self._modern(table, each, release)
+        else:
+            self._kept.append(each)
+            if role is Role.UNCOUNTED and each.value is not False:
+                self.uncount(each.flag.meaning, each.written)
+
+    def _modern(self, table: FlagTable, each: Given, release: str) -> None:
+        words = each.flag.meaning.split()
+        if not words:
+            self.notes.append(f"{release} has no {each.written}: it is left out.")
+            return
+        if len(words) == 1:
+            words += each.words
+        self.notes.append(f"{release} has no {each.written}: read as {' '.join(words)}.")
+        for later in table.read(words)[0]:
+            self._take(table, later, release)
+
+    def keep(self, each: Given) -> None:
+        """Leave a flag in the command though it is a setting too."""
+        self._kept.append(each)
+
+    def uncount(self, what: str, written: str) -> None:
+        """Name what no rule counts, with the flag that asks for it."""
+        self._uncounted.setdefault(what, []).append(written)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The words that stay in the command; what environment variables give stays there."""
+        return tuple(word for each in self._kept if each.written.startswith("-") for word in each.spelled)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """What isn't counted, each with its flags: "LoRA adapters (--lora)"."""
+        return tuple(f"{what} ({', '.join(flags)})" for what, flags in self._uncounted.items())
