@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks.memory_case import Pairs, Unsupported
-from planner.engines.base import Stored
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
 from planner.engines.llama_cpp.compute import accounted
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
@@ -96,7 +95,9 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
         raise Unsupported(f"no rule for the setting {', '.join(sorted(unknown))}")
     arch = _shape(row)
     _check_context(row, arch)
-    table = weight_table(arch, row["quant"], _size_of_private_mix(row, row["quant"]), imatrix=False)
+    table = weight_table(
+        arch, row["quant"], file_bytes=_size_of_private_mix(row, row["quant"]), imatrix=False
+    )
     gpus = row["machine"]["gpus"]
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
@@ -107,7 +108,7 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
 
 
-def _size_of_private_mix(row: Mapping[str, Any], quant: str) -> Stored | None:
+def _size_of_private_mix(row: Mapping[str, Any], quant: str) -> int | None:
     """The published size of a file whose mix is no public rule; None for a public mix, which needs none.
 
     Raises Unsupported where no size is published: the tensors' types would be a guess.
@@ -117,7 +118,7 @@ def _size_of_private_mix(row: Mapping[str, Any], quant: str) -> Stored | None:
     size = _published(row["model"], quant)
     if size is None:
         raise Unsupported(f"{quant} is no public mix, and the size of the file is not stated")
-    return _stored(size)
+    return size
 
 
 def compare_allocation(
@@ -205,7 +206,7 @@ def _log_table(row: Mapping[str, Any]) -> WeightTable:
             arch = _without_prediction(row["model"])
     if row["engine"] == "ollama":
         quant = served_quant(arch, quant)
-    return weight_table(arch, quant, _stored(size or _published(row["model"], quant)))
+    return weight_table(arch, quant, file_bytes=size or _published(row["model"], quant))
 
 
 def _published(model: str, quant: str) -> int | None:
@@ -214,11 +215,6 @@ def _published(model: str, quant: str) -> int | None:
 
     files = [f for f in find_entry(model).files if f.format == "gguf"]
     return next((f.sizes[quant] for f in files if quant in f.sizes), None)
-
-
-@lru_cache(maxsize=256)
-def _stored(size: int | None) -> Stored:
-    return Stored(file_bytes=size)
 
 
 def _log_settings(row: Mapping[str, Any], arch: Architecture) -> LlamaCppSettings:

@@ -123,7 +123,7 @@ def commands() -> tuple[dict[tuple[str, ...], list[str]], int, dict[str, int]]:
     from planner.hardware.profiles.load import load_profile
     from planner.models.catalogue.catalogue import load_catalogue
     from planner.models.load import load_model
-    from planner.plan import Workload
+    from planner.plan import PlanRequest, Workload
 
     engine = Vllm()
     found: dict[tuple[str, ...], list[str]] = {}
@@ -138,10 +138,10 @@ def commands() -> tuple[dict[tuple[str, ...], list[str]], int, dict[str, int]]:
             continue
         for spec in MACHINES:
             machine = load_profile(spec)
-            for quant in engine.quants(model.architecture):
+            for quant in engine.quants(model):
                 for workload in workloads:
                     try:
-                        plan = engine.plan(model.id, model.architecture, quant, machine, workload)
+                        plan = engine.plan(PlanRequest(model, quant, machine, workload))
                     except PlannerError as error:
                         key = type(error).__name__
                         reasons[key] = reasons.get(key, 0) + 1

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.gguf_headers import write_header
-from planner.engines.base import Stored, get_engine
+from planner.engines.base import get_engine
 from planner.errors import PlannerError
 from planner.hardware.detect import detect
 from planner.hardware.machine import Host, Machine
@@ -26,7 +26,8 @@ from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
 from planner.models.gguf.header import read_gguf
-from planner.plan import Workload
+from planner.models.model import Model
+from planner.plan import PlanRequest, Workload
 from planner.verify.compare import compare_log
 from planner.verify.comparison import Part
 from planner.verify.real_llama_cpp import allocated, available
@@ -74,14 +75,10 @@ def check(name: str, arch: Architecture, folder: Path, machine: Machine) -> Case
         write_header(path, arch, vocabulary=True)
         header = read_gguf(path)
         report = allocated(header, SETTINGS)
-        estimate = get_engine("llama.cpp").estimate(
-            architecture_from_gguf(header),
-            header.quant,
-            machine,
-            Workload(context=SETTINGS["n_ctx"]),
-            {**SETTINGS, "n_outputs_max": 1},
-            stored=Stored(file_bytes=header.file_size, tensors=tensors_from_gguf(header)),
-        )
+        model = Model(name, name, architecture_from_gguf(header), tensors=tensors_from_gguf(header))
+        workload = Workload(context=SETTINGS["n_ctx"])
+        request = PlanRequest(model, header.quant, machine, workload, {**SETTINGS, "n_outputs_max": 1})
+        estimate = get_engine("llama.cpp").estimate(request)
     except PlannerError as error:
         return Case(known, name, reason=str(error).replace(str(path), name))
     except Exception as error:  # a defect of the planner's: shown, counted, and the next model is checked

@@ -72,15 +72,17 @@ def plan(
     is returned with fits=False. Raises InputError, UnsupportedError or RefusedError, each with one line.
     """
     from planner.advice.plan.choose import plan_model
+    from planner.advice.plan.question import PlanQuestion
 
-    return plan_model(
+    question = PlanQuestion(
         load_model(model) if isinstance(model, str) else model,
         _machine(machine),
         workload or Workload(),
         engine=engine,
         quant=quant,
-        overrides=with_draft(settings or {}),
+        settings=with_draft(settings or {}),
     )
+    return plan_model(question)
 
 
 def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,15 +90,14 @@ def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     named = settings.get("spec_draft_model")
     if not isinstance(named, str):
         return settings
-    from planner.engines.base import DraftModel, Stored
+    from planner.engines.base import DraftModel
     from planner.models.sources import gguf_repository
 
     model = load_model(named)
     quant = model.quant or "Q8_0"
     repository = gguf_repository(model, quant)
     source = model.path or (f"{repository}:{quant}" if repository else f"{model.name.lower()}-{quant}.gguf")
-    stored = None if model.tensors is None else Stored(model.file_bytes, model.tensors)
-    return {**settings, "spec_draft_model": DraftModel(model.name, model.architecture, quant, source, stored)}
+    return {**settings, "spec_draft_model": DraftModel(model, quant, source)}
 
 
 def recommend(

@@ -1,6 +1,7 @@
-"""Workload, MemoryEstimate, SpeedEstimate and Plan: what goes into an engine and what comes out.
+"""Workload, PlanRequest, MemoryEstimate, SpeedEstimate and Plan: what goes into an engine and what comes out.
 
-All sizes are integer bytes; rates are tokens a second; times are seconds.
+All sizes are integer bytes; rates are tokens a second; times are seconds. This is the vocabulary of the whole
+house and stands on its ground floor: models, machines and backends are named in annotations alone.
 """
 
 from __future__ import annotations
@@ -8,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Any, Final
+from operator import index
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
+from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+from planner.units import MAX_CONTEXT, parse_context
+
+if TYPE_CHECKING:
+    from planner.hardware.machine import Backend, Machine
+    from planner.models.architecture import Architecture
+    from planner.models.model import Model
 
 # Engines' names as their makers write them.
 ENGINE_NAMES: Final[Mapping[str, str]] = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
@@ -27,9 +36,25 @@ class UseCase(StrEnum):
     VISION = "vision"
 
 
+class Licence(StrEnum):
+    """Which licences will do."""
+
+    ANY = "any"
+    COMMERCIAL = "commercial"  # commercial use is allowed, perhaps under conditions
+    PERMISSIVE = "permissive"  # Apache-2.0, MIT and their like
+
+
+MAX_USERS: Final = 100_000
+MAX_SPEED: Final = 1e6  # tokens/s
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What the person wants to do with the model."""
+    """What the person wants to do with the model.
+
+    Takes what people write as well as typed values: "32k" for 32768 tokens, "coding" for UseCase.CODING. Raises
+    InputError, with one line, for what cannot be: no users, a negative context, a licence that isn't one.
+    """
 
     context: int | None = None  # tokens a sequence; None: the planner's choice, as long as fits comfortably
     users: int = 1  # concurrent sequences
@@ -37,7 +62,80 @@ class Workload:
     output: int = 512  # typical answer length, tokens
     min_speed: float | None = None  # decode tokens/s a user must see at least
     use_case: UseCase = UseCase.GENERAL
-    license: str = "any"  # permissive | commercial | any
+    license: Licence = Licence.ANY
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            context: int | str | None = None,
+            users: int = 1,
+            prompt: int | str = 1024,
+            output: int | str = 512,
+            min_speed: float | None = None,
+            use_case: UseCase | str = UseCase.GENERAL,
+            license: Licence | str = Licence.ANY,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if self.context is not None:
+            put(self, "context", _tokens(self.context, "context", 1))
+        put(self, "users", _whole(self.users, "users", 1, MAX_USERS))
+        put(self, "prompt", _tokens(self.prompt, "prompt", 1))
+        put(self, "output", _tokens(self.output, "output", 0))
+        speed: object = self.min_speed
+        if speed is not None and (
+            isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < MAX_SPEED
+        ):
+            raise InputError(
+                f"min_speed {speed!r} must be a number between 0 and a million tokens a second, or None"
+            )
+        put(self, "use_case", _member(UseCase, self.use_case, "use_case"))
+        put(self, "license", _member(Licence, self.license, "license"))
+
+
+def _tokens(value: object, what: str, least: int) -> int:
+    return parse_context(value, what) if isinstance(value, str) else _whole(value, what, least, MAX_CONTEXT)
+
+
+def _whole(value: object, what: str, least: int, most: int) -> int:
+    """Return a whole number within its limits, whatever integer type it came in."""
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool) and least <= index(value) <= most:
+        return index(value)
+    raise InputError(f"{what} {value!r} must be a whole number from {least} to {most:,}")
+
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def _member(kind: type[_E], value: object, what: str) -> _E:
+    if isinstance(value, kind):
+        return value
+    found = value.strip().lower() if isinstance(value, str) else None
+    if found not in set(kind):
+        raise InputError(f"{what} {value!r} is not known; one of: {', '.join(kind)}")
+    return kind(found)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What an engine is asked: one model in one quantisation on one machine.
+
+    Two requests are equal where they ask the same; both can be keys of a dict.
+    """
+
+    model: Model  # its architecture decides, or its file's tensors where they are known
+    quant: str  # "Q4_K_M", "MXFP4", "FP8"; only shown where the model holds a file's tensors
+    machine: Machine
+    workload: Workload = field(default_factory=Workload)
+    # The engine's own settings under its own names; what isn't named is chosen, or has the engine's default.
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def arch(self) -> Architecture:
+        """The model's shape."""
+        return self.model.architecture
 
 
 class Placement(StrEnum):
@@ -123,16 +221,19 @@ class FitAdvice:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One complete answer."""
 
+    request: PlanRequest = field(repr=False)  # what was asked
     model: str  # Hugging Face id or file
     quant: str
     engine: str  # "llama.cpp" | "ollama" | "vllm"
+    backend: Backend  # through which the engine drives the GPUs that it sees; CPU where there is none
     fits: bool
     placement: Placement
-    settings: Mapping[str, Any]  # the engine's own knobs under the engine's own names
+    # The engine's own knobs under the engine's own names.
+    settings: Mapping[str, Any] = field(hash=False)
     memory: MemoryEstimate
     max_context: int  # longest context a sequence that fits with these weights and this machine; 0: none
     max_concurrency: float  # sequences of the planned context that the cache can hold
@@ -143,5 +244,5 @@ class Plan:
     source: str | None = None  # file or repository to fetch, e.g. "unsloth/gpt-oss-20b-GGUF"
     machine: str = ""
     name: str = ""  # the model as people say it
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
     fit: FitAdvice | None = None

@@ -92,15 +92,17 @@ def _workload(case: Mapping[str, Any]) -> Workload:
 
 def _plan(model: str, case: Mapping[str, Any], load_machine: MachineLoader) -> Plan:
     from planner.advice.plan.choose import plan_model
+    from planner.advice.plan.question import PlanQuestion
     from planner.models.load import from_entry
 
-    return plan_model(
+    question = PlanQuestion(
         from_entry(find_entry(model)),
         _machine(case, load_machine),
         _workload(case),
         engine=case.get("engine"),
         quant=case.get("quant"),
     )
+    return plan_model(question)
 
 
 def _described(plan: Plan) -> str:

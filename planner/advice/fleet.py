@@ -18,7 +18,7 @@ from planner.engines.base import get_engine
 from planner.errors import PlannerError
 from planner.hardware.machine import Accelerator, Host, Machine
 from planner.models.model import Model
-from planner.plan import Plan, Workload
+from planner.plan import Plan, PlanRequest, Workload
 
 MAX_REPLICAS: Final = 64
 
@@ -31,7 +31,7 @@ class Request:
     workload: Workload = field(default_factory=Workload)
     quant: str | None = None  # None: the closest to the original that fits
     replicas: int | None = None  # None: as many as the workload's users need
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,15 +263,15 @@ def _plan(
     engine = get_engine("vllm")
     reason = "no quantisation fits"
     model = request.model
-    quants = with_published(model, engine.quants(model.architecture))
+    quants = with_published(model, engine.quants(model))
     for quant in (request.quant,) if request.quant else quants:
         try:
-            plan = engine.plan(model.id, model.architecture, quant, part, workload, request.overrides)
+            plan = engine.plan(PlanRequest(model, quant, part, workload, request.settings))
         except PlannerError as error:
             reason = str(error)
             continue
         if plan.fits:
-            return complete(plan, model, part, workload), ""
+            return complete(plan), ""
         reason = plan.why[0] if plan.why else reason
     return None, reason
 

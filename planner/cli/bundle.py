@@ -53,6 +53,7 @@ def bundle(
     from planner.advice.bundle import checksums, fetch_script, make_item
     from planner.advice.plan.choose import plan_model
     from planner.advice.plan.one_plan import shortage
+    from planner.advice.plan.question import PlanQuestion
     from planner.cli.machine_options import asked, chosen_machine
     from planner.documents.bundle import manifest
     from planner.models.catalogue.refresh import refreshed
@@ -69,7 +70,7 @@ def bundle(
         _ask([m.id for m in loaded if m.entry is not None])
     items = []
     for model in loaded:
-        plan = plan_model(model, machine, workload, engine=engine, quant=quant)
+        plan = plan_model(PlanQuestion(model, machine, workload, engine, quant))
         if not plan.fits:
             explains = f"planner plan {model.id}{asked(profile, ram, vram, context, users)} explains"
             diagnostic(f"planner: {model.name} does not fit on {machine.name}: {shortage(plan)} ({explains})")

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from planner.advice.plan.depth import depth_points
 from planner.cli.output import print_heading, print_table
 from planner.cli.plan_view import range_text
-from planner.engines.base import NO_OVERRIDES
-from planner.hardware.machine import Machine
-from planner.models.model import Model
-from planner.plan import Plan, Workload
+from planner.plan import Plan
 from planner.units import context_text, gib
 
 
-def print_depth(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    plan: Plan,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
-) -> None:
-    """Print one row a depth of a plan made with `overrides`: cache, decode and prefill."""
+def print_depth(plan: Plan) -> None:
+    """Print one row a depth of a plan: cache, decode and prefill."""
     rows = []
-    for point in depth_points(model, machine, workload, plan, overrides):
+    for point in depth_points(plan):
         rows.append(
             [
                 context_text(point.tokens),

@@ -105,7 +105,7 @@ def plan(
     if answer.speed:
         print_line()
         print_speed(answer.speed)
-    changes = alternatives(chosen, machine, workload, answer, settings)
+    changes = alternatives(answer)
     if changes:
         print_line()
         print_heading("What would change the answer")
@@ -115,11 +115,11 @@ def plan(
         from planner.cli.depth_view import print_depth
 
         print_line()
-        print_depth(chosen, machine, workload, answer, settings)
+        print_depth(answer)
     if plot:
         from planner.cli.plot import plot_depth
 
-        plot_depth(chosen, machine, workload, answer, plot, settings)
+        plot_depth(answer, plot)
     if answer.fits:
         print_line()
         print_heading("Command")

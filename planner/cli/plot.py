@@ -5,20 +5,17 @@ matplotlib is an extra (`pip install "open-weight-planner[plot]"`) and imported 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from planner.engines.base import NO_OVERRIDES
 from planner.errors import InputError
 from planner.plan import ENGINE_NAMES, Placement
 
 if TYPE_CHECKING:
     from planner.advice.money.cost import Alternative, OwnHardware, Usage
     from planner.advice.plan.depth import DepthPoint
-    from planner.hardware.machine import Machine
-    from planner.models.model import Model
-    from planner.plan import Interval, Plan, Workload
+    from planner.plan import Interval, Plan
 
 _GIB: Final = float(1 << 30)
 _SUFFIXES: Final = (".png", ".svg")
@@ -41,15 +38,8 @@ def check_plot(path: str) -> None:
     _figure()
 
 
-def plot_depth(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    plan: Plan,
-    path: str,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
-) -> None:
-    """Draw memory, decode and prefill of a plan, made with `overrides`, over context depth.
+def plot_depth(plan: Plan, path: str) -> None:
+    """Draw memory, decode and prefill of a plan over context depth.
 
     Raises InputError for a file that can't be written, without matplotlib, or where nothing fits.
     """
@@ -57,7 +47,7 @@ def plot_depth(
 
     target = checked_path(path)
     figure_of = _figure()
-    points = list(depth_points(model, machine, workload, plan, overrides))
+    points = list(depth_points(plan))
     if not points:
         raise InputError("--plot: nothing to draw, the plan does not fit at any context")
     figure, axes = figure_of(3, (7.0, 9.0))
@@ -71,7 +61,7 @@ def plot_depth(
         axis.grid(True, alpha=0.3)
     axes[2].set_xlabel("tokens in the context")
     axes[0].set_title(
-        f"{model.name} {plan.quant} with {ENGINE_NAMES.get(plan.engine, plan.engine)} on {machine.name}"
+        f"{plan.name} {plan.quant} with {ENGINE_NAMES.get(plan.engine, plan.engine)} on {plan.machine}"
     )
     _save(figure, target)
 

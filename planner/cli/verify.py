@@ -84,10 +84,11 @@ def verify(
 
 
 def _verify_file(file: Path, context: str | None, settings: dict[str, Any]) -> Verification:
-    from planner.engines.base import Stored, get_engine
+    from planner.engines.base import get_engine
     from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
     from planner.models.gguf.header import read_gguf
-    from planner.plan import Workload
+    from planner.models.model import Model
+    from planner.plan import PlanRequest, Workload
     from planner.verify.compare import compare_log
     from planner.verify.comparison import Verification
     from planner.verify.real_llama_cpp import allocated
@@ -99,14 +100,14 @@ def _verify_file(file: Path, context: str | None, settings: dict[str, Any]) -> V
     settings.setdefault("n_ctx", tokens * settings["n_parallel"])
     report = allocated(header, settings)
     machine, notes = _machine_of(report.log.rows)
-    estimate = get_engine("llama.cpp").estimate(
-        arch,
+    request = PlanRequest(
+        Model(str(file), header.name, arch, quant=header.quant, tensors=tensors_from_gguf(header)),
         header.quant,
         machine,
         Workload(context=tokens, users=settings["n_parallel"]),
         {**settings, "n_outputs_max": settings["n_parallel"]},
-        stored=Stored(file_bytes=header.file_size, tensors=tensors_from_gguf(header)),
     )
+    estimate = get_engine("llama.cpp").estimate(request)
     return Verification(
         engine="llama.cpp",
         build=report.build,
@@ -149,13 +150,14 @@ def _verify_running(
 ) -> Verification:
     from planner.advice.plan.candidates import quants_for
     from planner.advice.plan.one_plan import bare_plan
+    from planner.plan import PlanRequest
     from planner.verify.compare import compare_server
     from planner.verify.comparison import Verification
 
     model = _model_of(running, name)
     workload, known = _asked(running, settings)
     quant = _quant_of(running, model) or quants_for(model, running.engine)[-1]
-    plan = bare_plan(model, running.engine, quant, machine, workload, known)
+    plan = bare_plan(running.engine, PlanRequest(model, quant, machine, workload, known))
     return Verification(
         engine=running.engine,
         build=running.build,

@@ -9,104 +9,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
-from planner.models.architecture import Architecture
-from planner.models.tensors import TensorInfo
-from planner.plan import MemoryEstimate, Plan, Workload
-
-NO_OVERRIDES: Final[Mapping[str, Any]] = {}
+from planner.models.model import Model
+from planner.plan import MemoryEstimate, Plan, PlanRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What is known of the published weights beyond the quantisation's name."""
-
-    file_bytes: int | None = None  # size of the file(s): scales a mix that is no public rule (UD-Q4_K_XL)
-    tensors: tuple[TensorInfo, ...] | None = None  # every tensor of a GGUF: full names, stored types
-
-
 class DraftModel:
-    """A smaller model that drafts for another one; an object is equal to itself alone."""
+    """A smaller model that drafts for another one."""
 
-    __slots__ = ("arch", "name", "quant", "source", "stored")
-
-    def __init__(self, name: str, arch: Architecture, quant: str, source: str, stored: Stored | None) -> None:
-        self.name = name
-        self.arch = arch
-        self.quant = quant
-        self.source = source  # a path, or a Hugging Face repository and a quantisation
-        self.stored = stored
+    model: Model
+    quant: str
+    source: str  # a path, or a Hugging Face repository and a quantisation
 
 
 class Engine(Protocol):
-    """One engine's rules: pure functions of architecture, quantisation, machine and workload.
-
-    `quant` is a quantisation's name ("Q4_K_M", "MXFP4", "FP8"); where `stored` holds a file's tensors, those
-    decide and the name is only shown. `overrides` are the engine's own settings under its own names; what it
-    doesn't name is chosen by `plan` and has the engine's own default in `estimate`.
-    """
+    """One engine's rules: pure functions of what is asked. An engine derives from this class."""
 
     name: str
-    settings: frozenset[str]  # names that `overrides` may have
+    settings: frozenset[str]  # names that a request's settings may have
 
-    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
         """None where the engine can run this; else the reason why not, as one clause."""
         ...
 
-    def quants(self, arch: Architecture) -> tuple[str, ...]:
-        """Names of the quantisations that this engine runs for this architecture, largest first."""
+    def quants(self, model: Model) -> tuple[str, ...]:
+        """Names of the quantisations that this engine runs for this model, largest first."""
         ...
 
-    def estimate(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> MemoryEstimate:
-        """Memory per device, in bytes, with exactly these settings.
+    def estimate(self, request: PlanRequest) -> MemoryEstimate:
+        """Memory per device, in bytes, with exactly these settings; what they leave out has the engine's default.
 
         Raises RefusedError where the engine would refuse them, UnsupportedError where no rule is known,
         InputError for a setting that it doesn't have.
         """
         ...
 
-    def plan(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
+    def plan(self, request: PlanRequest) -> Plan:
         """The best placement and settings; `speed` and `command` are left for the floors above.
 
         `fits` is False, with the reason first in `why`, where nothing fits. Raises like `estimate`.
         """
         ...
 
-    def max_context(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> int:
+    def longest_context(self, request: PlanRequest) -> int:
         """Longest context, in tokens a sequence, for the workload's users; 0 where nothing fits."""
         ...
+
+    def ranking_plan(self, request: PlanRequest) -> tuple[Plan, bool]:
+        """A plan that is good enough to rank, sooner than `plan` where the engine can.
+
+        The second value is True where it is what `plan` returns. Raises like `estimate`.
+        """
+        return self.plan(request), True
 
 
 # name -> "module:class"

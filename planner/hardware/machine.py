@@ -123,7 +123,7 @@ class Machine:
     detected: bool = False
     profile: str | None = None
     notes: tuple[str, ...] = ()  # what could not be seen, and why
-    sources: Mapping[str, str] = field(default_factory=dict)  # figure -> where it came from
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # figure -> where it came from
     network_bandwidth: float | None = None  # bytes/s between hosts
     price: float | None = None  # purchase price of the whole, in the profile's currency (US dollars)
     price_date: str | None = None

@@ -18,15 +18,18 @@ class Model:
     """A model's identity and shape; what its files hold, where they are known.
 
     `quant` is fixed where a file was named; None where the planner may choose among what is published.
+    The hash is that of the identity alone: a shape holds hundreds of tensors.
     """
 
     id: str  # Hugging Face id, or the path as it was typed
     name: str  # as people say it
-    architecture: Architecture
-    entry: Entry | None = None  # the catalogue's entry, where there is one
+    architecture: Architecture = field(hash=False)
+    entry: Entry | None = field(default=None, hash=False)  # the catalogue's entry, where there is one
     quant: str | None = None
     file_bytes: int | None = None
-    tensors: tuple[TensorInfo, ...] | None = field(default=None, repr=False)  # of a GGUF, stored types
+    tensors: tuple[TensorInfo, ...] | None = field(
+        default=None, repr=False, hash=False
+    )  # of a GGUF, stored types
     path: str | None = None  # a local file or folder
     repository: str | None = None  # Hugging Face repository that the file is in
     file: str | None = None  # the file's name in it

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from planner.hardware.machine import Accelerator, Machine
-from planner.models.architecture import Architecture
-from planner.plan import Placement, Plan, SpeedEstimate, Workload
+from planner.plan import Placement, Plan, SpeedEstimate
 from planner.speed.estimate import estimate
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits
@@ -19,20 +18,19 @@ _CACHE_BYTES: Final = {
 }  # fmt: skip
 
 
-def estimate_plan(
-    plan: Plan, arch: Architecture, machine: Machine, workload: Workload, depth: int | None = None
-) -> SpeedEstimate:
+def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
     """How fast a plan runs.
 
     `depth`: tokens in the cache while decoding; None: in the middle of the workload's answer. All rates in
     tokens/s, times in seconds.
     """
+    arch, workload = plan.request.arch, plan.request.workload
     work = model_work(arch)
     at = workload.prompt + workload.output // 2 if depth is None else depth
     return estimate(
         work,
-        plan_bits(plan, arch, work),
-        situation_of(plan, machine, work),
+        plan_bits(plan, work),
+        situation_of(plan, work),
         depth=max(0, at),
         prompt=workload.prompt,
         output=workload.output,
@@ -41,10 +39,10 @@ def estimate_plan(
     )
 
 
-def plan_bits(plan: Plan, arch: Architecture, work: ModelWork) -> WeightBits:
+def plan_bits(plan: Plan, work: ModelWork) -> WeightBits:
     """Stored bits of the weights, from the quantisation's name and the bytes that the plan counts."""
     stored = sum(d.weights for d in plan.memory.devices)
-    own = arch.quantization or {}
+    own = plan.request.arch.quantization or {}
     native = "mxfp4" if own.get("quant_method") == "mxfp4" else ""
     if plan.engine == "vllm" and plan.quant == "FP8" and own.get("expert_dtype") == "fp4":
         native = "fp4 experts"
@@ -65,9 +63,9 @@ def _together(settings: Mapping[str, Any]) -> bool:
     return bool(spread) or int(settings.get("tensor_parallel_size", 1)) > 1
 
 
-def situation_of(plan: Plan, machine: Machine, work: ModelWork) -> Situation:
+def situation_of(plan: Plan, work: ModelWork) -> Situation:
     """Devices, shares and engine of a plan."""
-    settings = plan.settings
+    settings, machine = plan.settings, plan.request.machine
     host = host_of(machine.host.cpu)
     if plan.placement is Placement.CPU or not machine.accelerators:
         return Situation(

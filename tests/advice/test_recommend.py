@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -112,11 +113,11 @@ def test_a_speed_that_is_asked_for_goes_before_the_last_bit_of_quality() -> None
     slow = planner.plan(model, machine, asked)
     assert slow.quant == "Q4_K_M"
     assert any("below the" in w and "--min-speed" in w for w in slow.warnings)
-    said = " ".join(alternatives(model, machine, asked, slow))
+    said = " ".join(alternatives(slow))
     assert "Q2_K would reach" in said and "smaller model" in said
 
     hopeless = Workload(min_speed=500)
-    said = " ".join(alternatives(model, machine, hopeless, planner.plan(model, machine, hopeless)))
+    said = " ".join(alternatives(planner.plan(model, machine, hopeless)))
     assert "no quantisation" in said and "smaller model" in said
 
 
@@ -127,7 +128,7 @@ def test_what_would_change_the_answer_keeps_the_settings_asked_for() -> None:
     plan = planner.plan(model, machine, settings=drafts)
     eight = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
     longest = planner.plan(model, machine, settings={**drafts, **eight}).max_context
-    said = " ".join(alternatives(model, machine, Workload(), plan, drafts))
+    said = " ".join(alternatives(plan))
     assert f"from {context_about(plan.max_context)} to {context_about(longest)}" in said
     assert plan.speed is not None
     assert not any("speculative" in hint for hint in plan.speed.faster)
@@ -137,16 +138,16 @@ def test_what_would_change_the_answer_keeps_the_settings_asked_for() -> None:
 
     dense, fixed = planner.load_model("qwen3-32b"), {"n_ctx": 16384}
     plan = planner.plan(dense, machine, settings=fixed)
-    for line in alternatives(dense, machine, Workload(), plan, fixed):
+    for line in alternatives(plan):
         assert "fits too, with a longest context of" not in line
 
 
 def test_depth_points_keep_the_settings_asked_for() -> None:
     machine, model = planner.load_profile("rtx-4090"), planner.load_model("qwen3.6-27b")
-    drafts = {"spec_type": "draft-mtp"}
+    drafts = {"spec_type": "draft-mtp", "n_ctx": 4096}
     plan = planner.plan(model, machine, settings=drafts)
-    plain = next(depth_points(model, machine, Workload(), plan))
-    drafting = next(depth_points(model, machine, Workload(), plan, {**drafts, "n_ctx": 4096}))
+    plain = next(depth_points(replace(plan, request=replace(plan.request, settings={}))))
+    drafting = next(depth_points(plan))
     assert drafting.total > plain.total + (300 << 20)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import planner
-from planner.advice.plan.choose import plan_model
 from planner.errors import UnsupportedError
 from planner.plan import Workload
 
@@ -25,7 +24,7 @@ CONFIGURED = 10_240_000
 def test_no_more_is_advised_than_the_vendor_states(name: str, machine: str, engine: str, stated: int) -> None:
     model = planner.load_model(name)
     assert model.architecture.n_ctx_train > stated  # else this asks nothing
-    plan = plan_model(model, planner.load_profile(machine), Workload(), engine=engine)
+    plan = planner.plan(model, machine, engine=engine)
     assert plan.fits
     assert plan.max_context == stated
     chosen = plan.settings.get("n_ctx") or plan.settings["max_model_len"]
@@ -35,9 +34,7 @@ def test_no_more_is_advised_than_the_vendor_states(name: str, machine: str, engi
 
 
 def test_more_is_planned_where_it_is_asked_for_and_said_to_be_beyond() -> None:
-    plan = plan_model(
-        planner.load_model("minimax-m1"), planner.load_profile(SERVER), Workload(context=1 << 21)
-    )
+    plan = planner.plan("minimax-m1", SERVER, Workload(context=1 << 21))
     assert plan.settings["n_ctx"] == 1 << 21
     assert plan.max_context == STATED
     assert any("beyond the 1,000,000 that the vendor states" in w for w in plan.warnings)
@@ -46,9 +43,7 @@ def test_more_is_planned_where_it_is_asked_for_and_said_to_be_beyond() -> None:
 def test_the_engines_default_stays_the_configurations() -> None:
     """llama.cpp takes -c 0 as the header's context_length, whatever a card says: the memory must hold that."""
     model = planner.load_model("minimax-m1")
-    plan = plan_model(
-        model, planner.load_profile(SERVER), Workload(), engine="llama.cpp", overrides={"n_ctx": 0}
-    )
+    plan = planner.plan(model, SERVER, engine="llama.cpp", settings={"n_ctx": 0})
     assert plan.settings["n_ctx"] >= CONFIGURED
     assert plan.max_context <= STATED
 
@@ -62,7 +57,7 @@ def test_vllm_reads_the_configuration_too() -> None:
     """A length that the configuration allows is not refused because a card says less."""
     model = planner.load_model("mistral-small-4-119b-2603")
     machine = planner.load_profile("4x h100-sxm")
-    plan = plan_model(model, machine, Workload(), engine="vllm", overrides={"max_model_len": 500_000})
+    plan = planner.plan(model, machine, engine="vllm", settings={"max_model_len": 500_000})
     assert plan.settings["max_model_len"] == 500_000
     with pytest.raises(UnsupportedError, match="max_model_len"):
-        plan_model(model, machine, Workload(), engine="vllm", overrides={"max_model_len": 2_000_000})
+        planner.plan(model, machine, engine="vllm", settings={"max_model_len": 2_000_000})

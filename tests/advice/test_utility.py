@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.advice.plan.worth import comfortable_speed, context_share, speed_share, upper_bound, worth
-from planner.plan import Interval, MemoryEstimate, Placement, Plan, SpeedEstimate, UseCase, Workload
+from planner.plan import Interval, Plan, SpeedEstimate, UseCase, Workload
+from tests.asked import plan_of
 
 
 def make_plan(tps: float, context: int = 32768, fits: bool = True) -> Plan:
     interval = Interval(tps, tps, tps)
-    return Plan(
-        "m", "Q4_K_M", "llama.cpp", fits, Placement.GPU, {}, MemoryEstimate(()), context, 1.0,
-        SpeedEstimate(interval, interval, interval),
-    )  # fmt: skip
+    return plan_of(fits=fits, max_context=context, speed=SpeedEstimate(interval, interval, interval))
 
 
 @given(st.floats(0.01, 1e4), st.floats(0.01, 1e4), st.floats(1, 200))

@@ -12,15 +12,12 @@ import planner
 from planner.advice.money.cost import OwnHardware, Subscription, Usage
 from planner.cli.plot import plot_cost, plot_depth
 from planner.errors import InputError
-from planner.hardware.profiles.load import load_profile
-from planner.plan import Workload
 
 pytest.importorskip("matplotlib")
 
 
 def draw(path: str) -> None:
-    model, machine, workload = planner.load_model("llama-3.1-8b"), load_profile("rtx-4090"), Workload()
-    plot_depth(model, machine, workload, planner.plan(model, machine, workload), path)
+    plot_depth(planner.plan("llama-3.1-8b", "rtx-4090"), path)
 
 
 @pytest.mark.parametrize(("name", "magic"), [("speed.png", b"\x89PNG"), ("speed.svg", b"<?xml")])

@@ -14,12 +14,13 @@ import pytest
 from planner.cli.output import PLAIN
 from planner.cli.verify import _print as print_result
 from planner.errors import InputError
-from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
+from planner.plan import DeviceMemory, MemoryEstimate, Plan
 from planner.verify.compare import compare_log, compare_server
 from planner.verify.comparison import Part, Verification, measured_here, measurements_file, record
 from planner.verify.llama_cpp_log import Row, read_log
 from planner.verify.real_llama_cpp import available
 from planner.verify.running_server import Running, probe
+from tests.asked import plan_of
 
 from .conftest import Cli
 from .tiny_model import write_tiny
@@ -248,8 +249,7 @@ def test_what_is_less_than_a_mib_is_shown_in_kib(capsys: pytest.CaptureFixture[s
 
 
 def _plan(*devices: DeviceMemory, concurrency: float = 1.0) -> Plan:
-    memory = MemoryEstimate(devices)
-    return Plan("m", "Q4_K_M", "ollama", True, Placement.GPU, {}, memory, 4096, concurrency)
+    return plan_of("ollama", memory=MemoryEstimate(devices), max_concurrency=concurrency)
 
 
 def test_prediction_beside_a_server() -> None:

@@ -12,7 +12,7 @@ from planner.launching.render import render
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model
-from planner.plan import Plan, Workload
+from planner.plan import Plan, PlanRequest, Workload
 
 HOSTILE = "/srv/my models/$(touch owned) `id` \"q\" 'x' ${HOME} %n\n--trust-remote-code"
 
@@ -30,7 +30,7 @@ def planned(
     model: Model, quant: str, machine: Machine | str, context: int | None = 8192, users: int = 1
 ) -> Plan:
     where = load_profile(machine) if isinstance(machine, str) else machine
-    plan = Vllm().plan(model.id, model.architecture, quant, where, Workload(context=context, users=users), {})
+    plan = Vllm().plan(PlanRequest(model, quant, where, Workload(context=context, users=users)))
     assert plan.fits, plan.why
     return plan
 

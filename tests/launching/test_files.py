@@ -18,7 +18,8 @@ from planner.launching.render import render
 from planner.launching.systemd import unit_word
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
-from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
+from planner.plan import DeviceMemory, MemoryEstimate, Plan
+from tests.asked import plan_of
 from tests.launching.plans import HOSTILE, hostile, model_of, rendered, two_hosts
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads what the emitter wrote")
@@ -76,7 +77,7 @@ def test_compose_is_inert() -> None:
 
 def other_plan(engine: str, **settings: Any) -> Plan:
     gpu = DeviceMemory("NVIDIA GeForce RTX 4090", "gpu", weights=1, available=24 << 30)
-    return Plan("m", "Q4_K_M", engine, True, Placement.GPU, settings, MemoryEstimate((gpu,)), 8192, 1.0)
+    return plan_of(engine, settings=settings, memory=MemoryEstimate((gpu,)))
 
 
 @pytest.mark.parametrize(("engine", "port"), [("llama.cpp", 8080), ("ollama", 11434)])

@@ -134,10 +134,9 @@ def test_a_plan_gets_speed_reasons_and_basis() -> None:
 
 def test_depth_of_a_plan_is_honoured() -> None:
     plan = planner.plan("llama-3.1-8b", "rtx-4090")
-    arch, machine = planner.load_model("llama-3.1-8b").architecture, load_profile("rtx-4090")
-    near, far = (estimate_plan(plan, arch, machine, Workload(), d).decode_tps.expected for d in (256, 30000))
+    near, far = (estimate_plan(plan, depth).decode_tps.expected for depth in (256, 30000))
     assert near > far
-    assert estimate_plan(plan, arch, machine, Workload(), 300).depth == 300
+    assert estimate_plan(plan, 300).depth == 300
 
 
 def test_several_users_wait_longer_and_produce_more() -> None:
@@ -167,15 +166,10 @@ def test_what_would_help_is_named() -> None:
 
 def test_an_estimate_costs_microseconds() -> None:
     plan = planner.plan("qwen3-30b-a3b", "rtx-4090")
-    arch, machine, workload = (
-        planner.load_model("qwen3-30b-a3b").architecture,
-        load_profile("rtx-4090"),
-        Workload(),
-    )
     best = 1.0
     for _ in range(5):
         start = time.perf_counter()
         for _ in range(20):
-            estimate_plan(plan, arch, machine, workload)
+            estimate_plan(plan)
         best = min(best, (time.perf_counter() - start) / 20)
     assert best < 1e-3

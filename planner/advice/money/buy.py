@@ -12,9 +12,9 @@ from typing import Final
 
 from planner.advice.money.cost import DAYS_PER_MONTH
 from planner.advice.money.market import Offer
-from planner.advice.plan.candidates import engines_for
 from planner.advice.plan.choose import choose, quant_loss
 from planner.advice.plan.one_plan import shortage
+from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import user_interval
 from planner.errors import PlannerError
 from planner.hardware.machine import Machine
@@ -131,14 +131,7 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
     loss = 0.0
     problem: str | None = None
     for model in question.models:
-        choice = choose(
-            model,
-            machine,
-            question.workload,
-            50.0,
-            engines_for(model, machine, question.workload),
-            last_resort=False,
-        )
+        choice = choose(PlanQuestion(model, machine, question.workload), last_resort=False)
         if choice is None:
             return None
         plans.append(choice.plan)

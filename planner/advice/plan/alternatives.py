@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.advice.plan.candidates import LAST_RESORT, quants_for
 from planner.advice.plan.one_plan import bare_plan, complete
 from planner.advice.plan.stated_context import planned_context, without_context
 from planner.advice.plan.worth import misses_speed
-from planner.engines.base import NO_OVERRIDES, get_engine
+from planner.engines.base import get_engine
 from planner.errors import PlannerError
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Host, Machine
-from planner.models.model import Model
-from planner.plan import Placement, Plan, Workload
+from planner.plan import Placement, Plan, PlanRequest
 from planner.units import GIB, context_about, context_text, gib, rate_text, size_text
 
 PLENTY: Final = 1 << 50  # bytes: memory without limit
@@ -24,38 +22,30 @@ _WHERE: Final = frozenset(
 )
 
 
-def alternatives(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    plan: Plan,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
-) -> list[str]:
+def alternatives(plan: Plan) -> list[str]:
     """Return sentences about what a smaller or larger quantisation, context or machine would do.
 
-    `overrides`: the settings that the plan was asked for with; its neighbours keep them.
+    A plan's neighbours keep the settings that it was asked for with.
     """
     lines: list[str] = []
     if not plan.fits:
         lines += _missing(plan)
-    lines += _other_quants(model, machine, workload, plan, overrides)
-    lines += _shorter_context(model, machine, workload, plan)
-    lines += _smaller_cache(model, machine, workload, plan, overrides)
-    lines += _whole_on_gpu(model, machine, workload, plan, overrides)
-    lines += _asked_speed(model, machine, workload, plan, overrides)
+    lines += _other_quants(plan)
+    lines += _shorter_context(plan)
+    lines += _smaller_cache(plan)
+    lines += _whole_on_gpu(plan)
+    lines += _asked_speed(plan)
     return lines
 
 
-def _try(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    plan: Plan,
-    given: Mapping[str, Any],
-    quant: str | None = None,
-) -> Plan | None:
+def _try(plan: Plan, quant: str) -> Plan | None:
+    """Plan the same with another quantisation."""
+    return _planned(plan.engine, replace(plan.request, quant=quant))
+
+
+def _planned(engine: str, request: PlanRequest) -> Plan | None:
     try:
-        return bare_plan(model, plan.engine, quant or plan.quant, machine, workload, given)
+        return bare_plan(engine, request)
     except PlannerError:
         return None
 
@@ -70,10 +60,9 @@ def _missing(plan: Plan) -> list[str]:
     return lines
 
 
-def _other_quants(
-    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
-) -> list[str]:
+def _other_quants(plan: Plan) -> list[str]:
     """The next quantisation that fits (better), or the next that still does (when this one doesn't)."""
+    model = plan.request.model
     if model.quant is not None:
         return []
     names = list(quants_for(model, plan.engine))
@@ -82,66 +71,59 @@ def _other_quants(
     at = names.index(plan.quant)
     if not plan.fits or plan.placement is not Placement.GPU:
         for name in names[at + 1 :]:
-            other = _try(model, machine, workload, plan, given, name)
+            other = _try(plan, name)
             if other and other.fits and (not plan.fits or other.placement is Placement.GPU):
                 where = "on the GPU alone" if other.placement is Placement.GPU else "with RAM"
-                return [f"{name} fits {where}: {_tps(other, model, machine, workload)}"]
+                return [f"{name} fits {where}: {_tps(other)}"]
         return []
     if at == 0:
         return []
-    larger = _try(model, machine, workload, plan, given, names[at - 1])
+    larger = _try(plan, names[at - 1])
     if larger is None or not larger.fits:
         return [f"{names[at - 1]}, the next larger quantisation, does not fit with this context"]
     if larger.placement is not Placement.GPU:
         return [
-            f"{names[at - 1]} would spill into RAM: {_tps(larger, model, machine, workload)} "
+            f"{names[at - 1]} would spill into RAM: {_tps(larger)} "
             f"instead of {rate_text(plan.speed.decode_tps.expected) if plan.speed else '?'}"
         ]
     return [
         f"{names[at - 1]} fits too, with a longest context of {context_about(larger.max_context)}: "
-        f"{_tps(larger, model, machine, workload)}"
+        f"{_tps(larger)}"
     ]
 
 
-def _tps(plan: Plan, model: Model, machine: Machine, workload: Workload) -> str:
-    full = complete(plan, model, machine, workload)
+def _tps(plan: Plan) -> str:
+    full = complete(plan)
     return f"about {rate_text(full.speed.decode_tps.expected)} tokens/s" if full.speed else "speed unknown"
 
 
-def _shorter_context(model: Model, machine: Machine, workload: Workload, plan: Plan) -> list[str]:
+def _shorter_context(plan: Plan) -> list[str]:
     """Where the asked-for context is what does not fit: the longest that does."""
-    if plan.fits or workload.context is None:
+    wanted = plan.request.workload.context
+    if plan.fits or wanted is None:
         return []
-    if 0 < plan.max_context < workload.context:
-        return [
-            f"a context of {context_about(plan.max_context)} fits instead of {context_text(workload.context)}"
-        ]
+    if 0 < plan.max_context < wanted:
+        return [f"a context of {context_about(plan.max_context)} fits instead of {context_text(wanted)}"]
     return []
 
 
-def _smaller_cache(
-    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
-) -> list[str]:
+def _smaller_cache(plan: Plan) -> list[str]:
     """The longest context with an 8-bit KV cache, where that is longer."""
     if plan.engine == "vllm":
-        overrides: dict[str, Any] = {"kv_cache_dtype": "fp8"}
+        smaller: dict[str, Any] = {"kv_cache_dtype": "fp8"}
         how = "--kv-cache-dtype fp8"
     else:
         if plan.settings.get("cache_type_k", "f16") != "f16":
             return []
-        overrides = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
+        smaller = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
         how = "an 8-bit KV cache (q8_0)"
+    asked = plan.request
+    settings = {**without_context(asked.settings), **_placement(plan), **smaller}
     try:
-        longest = get_engine(plan.engine).max_context(
-            model.architecture,
-            plan.quant,
-            machine,
-            workload,
-            {**without_context(given), **_placement(plan), **overrides},
-        )
+        longest = get_engine(plan.engine).longest_context(replace(asked, quant=plan.quant, settings=settings))
     except PlannerError:
         return []
-    longest = min(longest, model.usable_context)
+    longest = min(longest, asked.model.usable_context)
     if longest > plan.max_context * 1.05 and plan.max_context:
         return [
             f"{how} raises the longest context from {context_about(plan.max_context)} to "
@@ -150,22 +132,21 @@ def _smaller_cache(
     return []
 
 
-def _asked_speed(
-    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
-) -> list[str]:
+def _asked_speed(plan: Plan) -> list[str]:
     """Where the speed asked for is missed: what would reach it, and that a smaller model serves better.
 
     Nothing below three bits is proposed for speed's sake: at the same speed, a smaller model in four bits loses
     less. It is named all the same, so that nobody has to search for it.
     """
+    model, workload = plan.request.model, plan.request.workload
     if not plan.fits or not misses_speed(plan, workload):
         return []
     wanted = f"{rate_text(workload.min_speed or 0.0)} tokens/s"
     rather = f"rather a smaller model (planner check --min-speed {workload.min_speed:g} names some)"
     names = () if model.quant else quants_for(model, plan.engine)
     for name in names[names.index(plan.quant) + 1 :] if plan.quant in names else ():
-        other = _try(model, machine, workload, plan, given, name)
-        full = complete(other, model, machine, workload) if other and other.fits else None
+        other = _try(plan, name)
+        full = complete(other) if other and other.fits else None
         if full and full.speed and not misses_speed(full, workload):
             if name in LAST_RESORT:
                 return [f"{name} would reach {wanted}, but loses too much quality to be proposed: {rather}"]
@@ -179,23 +160,27 @@ def _placement(plan: Plan) -> dict[str, Any]:
     return {name: plan.settings[name] for name in names if name in plan.settings}
 
 
-def _whole_on_gpu(
-    model: Model, machine: Machine, workload: Workload, plan: Plan, given: Mapping[str, Any]
-) -> list[str]:
+def _whole_on_gpu(plan: Plan) -> list[str]:
     """How much GPU memory would hold all of it, where it is not all there."""
     if plan.placement is Placement.GPU and plan.fits:
         return []
-    if not machine.accelerators or plan.engine == "vllm":
+    asked = plan.request
+    if not asked.machine.accelerators or plan.engine == "vllm":
         return []
-    roomy = _with_plenty(machine)
-    wanted = replace(workload, context=workload.context or planned_context(plan) or 8192)
-    kept = {name: value for name, value in given.items() if name not in _WHERE}
-    whole = _try(model, roomy, wanted, plan, kept)
+    wanted = replace(asked.workload, context=asked.workload.context or planned_context(plan) or 8192)
+    roomy = replace(
+        asked,
+        quant=plan.quant,
+        machine=_with_plenty(asked.machine),
+        workload=wanted,
+        settings={name: value for name, value in asked.settings.items() if name not in _WHERE},
+    )
+    whole = _planned(plan.engine, roomy)
     if whole is None or not whole.fits:
         return []
     need = sum(d.total for d in whole.memory.devices if d.kind == "gpu")
-    have = sum(a.memory_free for a in machine.accelerators)
-    full = complete(whole, model, roomy, wanted)
+    have = sum(a.memory_free for a in asked.machine.accelerators)
+    full = complete(whole)
     speed = (
         f", for about {rate_text(full.speed.decode_tps.expected)} tokens/s at this GPU's bandwidth"
         if full.speed

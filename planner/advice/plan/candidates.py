@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.advice.plan.question import PlanQuestion
 from planner.engines.base import get_engine
 from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
@@ -51,8 +52,21 @@ SERVING_USERS: Final = 4
 MANY_USERS: Final = 16
 
 
-def engines_for(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
-    """Names of the engines worth trying for this model here, the natural choice first."""
+def engines_for(question: PlanQuestion) -> tuple[str, ...]:
+    """Names of the engines to try, the natural choice first: the one that was asked for, else what is worth it.
+
+    Where settings are given, only engines that know all of them; where none does, those there are (to say it).
+    """
+    if question.engine:
+        return (get_engine(question.engine).name,)
+    natural = _natural(question.model, question.machine, question.workload)
+    if not question.settings:
+        return natural
+    candidates = dict.fromkeys((*natural, "llama.cpp", "vllm"))
+    return tuple(n for n in candidates if set(question.settings) <= get_engine(n).settings) or natural
+
+
+def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
     if model.tensors is not None:
         return ("llama.cpp",)
     cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
@@ -76,7 +90,7 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     """Quantisations worth trying, closest to the original first: published ones where that is known."""
     if model.quant is not None:
         return (model.quant,)
-    offered = get_engine(engine).quants(model.architecture)
+    offered = get_engine(engine).quants(model)
     if engine == "vllm":
         return with_published(model, offered)
     ladder = tuple(q for q in GGUF_LADDER if q in offered)
@@ -108,17 +122,18 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
 
 def offered_quants(model: Model, engine: str) -> tuple[str, ...]:
     """Every quantisation that may be asked for by name, published checkpoints included."""
-    offered = get_engine(engine).quants(model.architecture)
+    offered = get_engine(engine).quants(model)
     return with_published(model, offered) if engine == "vllm" else offered
 
 
 def ladders(
-    model: Model, engine: str, machine: Machine, last_resort: bool
+    question: PlanQuestion, engine: str, *, last_resort: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the quantisations to try on GPUs alone, and those to try with the help of RAM.
 
     Judged by average bits only, generously: what is left out cannot fit, what is tried may still not.
     """
+    model, machine = question.model, question.machine
     names = quants_for(model, engine)
     if not last_resort:
         names = tuple(q for q in names if q not in LAST_RESORT)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from planner.advice.plan.candidates import (
     EIGHT_BITS,
@@ -17,8 +16,10 @@ from planner.advice.plan.candidates import (
     offered_quants,
     quants_for,
 )
-from planner.advice.plan.one_plan import bare_plan, complete, draft_plan, with_measurement
+from planner.advice.plan.one_plan import bare_plan, complete, ranking_plan, with_measurement
+from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import (
+    OWN_ABILITY,
     Worth,
     comfortable_speed,
     enough_speed,
@@ -28,12 +29,12 @@ from planner.advice.plan.worth import (
     user_speed,
     worth,
 )
-from planner.engines.base import NO_OVERRIDES, get_engine
+from planner.engines.base import get_engine
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
-from planner.plan import Placement, Plan, Workload
+from planner.plan import Placement, Plan
 from planner.units import rate_text
 
 
@@ -43,7 +44,7 @@ class Choice:
 
     plan: Plan
     worth: Worth
-    final: bool = True  # False: a draft, which may understate the longest context
+    final: bool = True  # False: good enough to rank; the longest context may be understated
 
     @property
     def usable(self) -> bool:
@@ -60,30 +61,27 @@ def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
 
 
 def choose(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    score: float,
-    engines: Iterable[str],
-    quant: str | None = None,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
+    question: PlanQuestion,
+    score: float | None = None,
     *,
     last_resort: bool = True,
-    draft: bool = False,
+    ranking: bool = False,
     spill: bool = True,
 ) -> Choice | None:
     """Return the best plan over engines and quantisations; None where no engine runs the model at all.
 
-    `last_resort` allows quantisations that lose too much to be recommended. Where nothing fits, the plan
-    that is nearest to fitting is returned, with fits=False. `draft` allows plans that are good enough to rank
-    but not to show; the choice then says whether it is one. Without `spill`, nothing runs partly from RAM.
+    `score`: the model's published one, where its plans are to be ranked among those of other models; without it
+    they are compared with each other, by the share of the model's own ability that they keep. `last_resort`
+    allows quantisations that lose too much to be recommended. Where nothing fits, the plan that is nearest to
+    fitting is returned, with fits=False. `ranking` allows plans that are good enough to rank but not to show;
+    the choice then says whether it is one. Without `spill`, nothing runs partly from RAM.
     """
-    search = _Search(model, machine, workload, score, overrides, draft)
-    for engine in engines:
-        if quant is not None:
-            search.first_that_fits(engine, (quant,))
+    search = _Search(question, OWN_ABILITY if score is None else score, ranking=ranking)
+    for engine in engines_for(question):
+        if question.quant is not None:
+            search.first_that_fits(engine, (question.quant,))
         else:
-            whole, rest = ladders(model, engine, machine, last_resort)
+            whole, rest = ladders(question, engine, last_resort=last_resort)
             search.first_whole(engine, whole)
             if (
                 rest
@@ -99,21 +97,12 @@ def choose(
 class _Search:
     """Plans one after the other, keeping the best and what came nearest to fitting."""
 
-    def __init__(
-        self,
-        model: Model,
-        machine: Machine,
-        workload: Workload,
-        score: float,
-        overrides: Mapping[str, Any],
-        draft: bool,
-    ) -> None:
-        self._model = model
-        self._machine = machine
-        self._workload = workload
+    def __init__(self, question: PlanQuestion, score: float, *, ranking: bool) -> None:
+        self._question = question
+        self._model = question.model
+        self._workload = question.workload
         self._score = score
-        self._overrides = overrides
-        self._draft = draft
+        self._ranking = ranking
         self._nearest: Plan | None = None
         self._needs_speed = False
         self.best: Choice | None = None
@@ -160,14 +149,12 @@ class _Search:
 
     def _try(self, engine: str, quant: str) -> Plan | None:
         """Plan one quantisation; None where it does not fit or cannot be run."""
-        model, machine, workload = self._model, self._machine, self._workload
-        if get_engine(engine).supports(model.architecture, quant, machine) is not None:
+        request = self._question.request(quant)
+        if get_engine(engine).supports(request.model, quant, request.machine) is not None:
             return None
         try:
             plan, final = (
-                draft_plan(model, engine, quant, machine, workload, self._overrides)
-                if self._draft
-                else (bare_plan(model, engine, quant, machine, workload, self._overrides), True)
+                ranking_plan(engine, request) if self._ranking else (bare_plan(engine, request), True)
             )
         except (RefusedError, UnsupportedError):
             return None
@@ -175,10 +162,11 @@ class _Search:
             if self._nearest is None or plan.memory.total < self._nearest.memory.total:
                 self._nearest = plan
             return None
-        plan = complete(plan, model, machine, workload)
-        value = worth(plan, self._score, quant_loss(model, quant, self._score), workload)
+        plan = complete(plan)
+        loss = quant_loss(self._model, quant, self._score)
+        value = worth(plan, self._score, loss, self._workload)
         if self._needs_speed:
-            if not misses_speed(plan, workload):
+            if not misses_speed(plan, self._workload):
                 self.best, self._needs_speed = Choice(plan, value, final), False
         elif self.best is None or value.total > self.best.worth.total:
             self.best = Choice(plan, value, final)
@@ -188,56 +176,41 @@ class _Search:
         """Return the best plan, else the nearest to fitting, else None."""
         if self.best is not None or self._nearest is None:
             return self.best
-        plan = complete(self._nearest, self._model, self._machine, self._workload)
+        plan = complete(self._nearest)
         return Choice(plan, worth(plan, self._score, 0.0, self._workload))
 
 
-def plan_model(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    *,
-    engine: str | None = None,
-    quant: str | None = None,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
-) -> Plan:
+def plan_model(question: PlanQuestion) -> Plan:
     """Plan one model on one machine; what is left open is chosen.
 
     Raises UnsupportedError where no engine (or the one that was asked for) runs the model, with its reason;
     RefusedError where the engine would refuse the settings; InputError for bad settings.
     """
+    model, quant = question.model, question.quant
     if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
         raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
-    engines = (get_engine(engine).name,) if engine else engines_for(model, machine, workload)
-    if engine is None and overrides:
-        engines = _that_know(overrides, engines)
     wanted = model.quant or quant
     if wanted is not None:
-        wanted = _spelled(model, engines, wanted)
-    if engine is not None and wanted is not None:
+        wanted = _spelled(model, engines_for(question), wanted)
+    question = replace(question, quant=wanted)
+    if question.engine is not None and wanted is not None:
         # Everything is decided: let the engine say itself why it would not do it.
-        reason = get_engine(engines[0]).supports(model.architecture, wanted, machine)
+        name, request = get_engine(question.engine).name, question.request(wanted)
+        reason = get_engine(name).supports(model, wanted, question.machine)
         if reason is not None:
-            raise UnsupportedError(f"{engines[0]} cannot run {model.name} as {wanted} here: {reason}")
-        bare = bare_plan(model, engines[0], wanted, machine, workload, overrides)
-        return _finished(complete(bare, model, machine, workload), machine, workload)
+            raise UnsupportedError(f"{name} cannot run {model.name} as {wanted} here: {reason}")
+        return _finished(complete(bare_plan(name, request)))
     # As in a recommendation, what loses too much is left out unless nothing else fits.
-    choice = choose(model, machine, workload, 50.0, engines, wanted, overrides, last_resort=False)
+    choice = choose(question, last_resort=False)
     if choice is None or not choice.plan.fits:
-        choice = choose(model, machine, workload, 50.0, engines, wanted, overrides)
+        choice = choose(question)
     if choice is not None:
-        return _finished(choice.plan, machine, workload)
-    raise UnsupportedError(_why_not(model, machine, workload, engines, wanted, overrides))
+        return _finished(choice.plan)
+    raise UnsupportedError(_why_not(question))
 
 
-def _that_know(overrides: Mapping[str, Any], engines: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the engines that have all the settings asked for; without any, those there are (to say it)."""
-    candidates = dict.fromkeys((*engines, "llama.cpp", "vllm"))
-    known = tuple(name for name in candidates if set(overrides) <= get_engine(name).settings)
-    return known or engines
-
-
-def _finished(plan: Plan, machine: Machine, workload: Workload) -> Plan:
+def _finished(plan: Plan) -> Plan:
+    workload = plan.request.workload
     speed = user_interval(plan, workload.users)
     if speed is not None and misses_speed(plan, workload):
         each = " for each user" if workload.users > 1 else ""
@@ -246,7 +219,7 @@ def _finished(plan: Plan, machine: Machine, workload: Workload) -> Plan:
             "asked for (--min-speed)."
         )
         plan = replace(plan, warnings=(warning, *plan.warnings))
-    return with_measurement(plan) if machine.detected else plan
+    return with_measurement(plan) if plan.request.machine.detected else plan
 
 
 def _spelled(model: Model, engines: tuple[str, ...], quant: str) -> str:
@@ -275,23 +248,16 @@ def _near(word: str, names: list[str]) -> list[str]:
     return [spelled[n] for n in get_close_matches(re.sub(r"[^a-z0-9]", "", word.lower()), spelled, 1)]
 
 
-def _why_not(
-    model: Model,
-    machine: Machine,
-    workload: Workload,
-    engines: tuple[str, ...],
-    quant: str | None,
-    overrides: Mapping[str, Any],
-) -> str:
+def _why_not(question: PlanQuestion) -> str:
     """Return the first engine's own reason, by asking it once more."""
-    engine = engines[0]
-    name = quant or next(iter(quants_for(model, engine)), None)
+    model, machine, engine = question.model, question.machine, engines_for(question)[0]
+    name = question.quant or next(iter(quants_for(model, engine)), None)
     if name is None:
         return f"{engine} has no quantisation for {model.name}"
-    reason = get_engine(engine).supports(model.architecture, name, machine)
+    reason = get_engine(engine).supports(model, name, machine)
     if reason is None:
         try:
-            bare_plan(model, engine, name, machine, workload, overrides)
+            bare_plan(engine, question.request(name))
         except (RefusedError, UnsupportedError) as error:
             return str(error)
     return f"{engine} cannot run {model.name} here: {reason}{_instead(model, machine, engine)}"
@@ -301,7 +267,7 @@ def _instead(model: Model, machine: Machine, engine: str) -> str:
     """Return which engine runs the model here where this one never does; nothing where none does."""
     for other in ("llama.cpp", "vllm"):
         if other != engine and any(
-            get_engine(other).supports(model.architecture, quant, machine) is None
+            get_engine(other).supports(model, quant, machine) is None
             for quant in quants_for(model, other)[:1]
         ):
             return f"; {other} does: --engine {other}"

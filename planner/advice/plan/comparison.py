@@ -65,9 +65,10 @@ def _column(
     plan, reason = None, ""
     if machine is not None:
         from planner.advice.plan.choose import plan_model
+        from planner.advice.plan.question import PlanQuestion
 
         try:
-            plan = plan_model(from_entry(entry), machine, workload, engine=engine)
+            plan = plan_model(PlanQuestion(from_entry(entry), machine, workload, engine))
         except PlannerError as error:
             reason = str(error)
     return Column(entry, cache_bytes(arch, context), quant, weights, plan, reason)

@@ -6,55 +6,33 @@ planner.launching what to type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from planner.advice.plan.stated_context import advised_shape, within_stated
-from planner.engines.base import NO_OVERRIDES, Stored, get_engine
+from planner.advice.plan.stated_context import advised, within_stated
+from planner.engines.base import get_engine
 from planner.fast_dataclass import replace
-from planner.hardware.machine import Machine
-from planner.models.model import Model
-from planner.plan import Plan, Workload
+from planner.plan import Plan, PlanRequest
 from planner.units import gib
 
 
-def bare_plan(
-    model: Model,
-    engine: str,
-    quant: str,
-    machine: Machine,
-    workload: Workload,
-    overrides: Mapping[str, Any] = NO_OVERRIDES,
-) -> Plan:
+def bare_plan(engine: str, request: PlanRequest) -> Plan:
     """Return the engine's own plan, without speed and command."""
-    stored = None
-    if model.tensors is not None or model.file_bytes is not None:
-        stored = Stored(file_bytes=model.file_bytes, tensors=model.tensors)
-    arch = advised_shape(model, workload, overrides)
-    plan = get_engine(engine).plan(model.id, arch, quant, machine, workload, overrides, stored=stored)
-    return within_stated(plan, model, workload)
+    return within_stated(get_engine(engine).plan(advised(request)), request)
 
 
-def draft_plan(
-    model: Model, engine: str, quant: str, machine: Machine, workload: Workload, overrides: Mapping[str, Any]
-) -> tuple[Plan, bool]:
-    """As `bare_plan`, sooner where the engine can; True with it where it is no draft but the plan itself."""
-    drafts = getattr(get_engine(engine), "draft", None)
-    if drafts is None or model.tensors is not None or model.file_bytes is not None:
-        return bare_plan(model, engine, quant, machine, workload, overrides), True
-    arch = advised_shape(model, workload, overrides)
-    plan, final = drafts(model.id, arch, quant, machine, workload, overrides)
-    return within_stated(plan, model, workload), final
+def ranking_plan(engine: str, request: PlanRequest) -> tuple[Plan, bool]:
+    """As `bare_plan`, good enough to rank and sooner where the engine can; True with it where it is the same."""
+    plan, final = get_engine(engine).ranking_plan(advised(request))
+    return within_stated(plan, request), final
 
 
-def complete(plan: Plan, model: Model, machine: Machine, workload: Workload) -> Plan:
+def complete(plan: Plan) -> Plan:
     """Return the plan with its speed, command, source and the model's own notes."""
     from planner.launching.render import command_line
     from planner.speed import estimate_plan
 
+    model, machine = plan.request.model, plan.request.machine
     plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *model.notes))
     if plan.fits:
-        plan = replace(plan, speed=estimate_plan(plan, model.architecture, machine, workload))
+        plan = replace(plan, speed=estimate_plan(plan))
     command = command_line(plan, model)
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
     if plan.fit is None:

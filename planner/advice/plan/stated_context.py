@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from planner.fast_dataclass import replace
-from planner.models.architecture import Architecture
-from planner.models.model import Model
-from planner.plan import Plan, Workload
+from planner.plan import Plan, PlanRequest
 from planner.units import context_text
 
 # The engines' own names of the context.
@@ -19,37 +17,38 @@ _CONTEXT_SETTINGS: Final = frozenset({"n_ctx", "num_ctx", "max_model_len"})
 _PADDING: Final = 256  # tokens; llama.cpp rounds a context up to a multiple of it
 
 
-def advised_shape(model: Model, workload: Workload, overrides: Mapping[str, Any]) -> Architecture:
-    """Return the shape with the longest context worth advising, where the engine is left to choose one.
+def advised(request: PlanRequest) -> PlanRequest:
+    """Return the request for the longest context worth advising, where the engine is left to choose one.
 
     Whoever names a context, or a longer one than the vendor states, gets what the engine makes of the
     configuration: llama.cpp's own default is the header's context_length, vLLM's max_position_embeddings.
     """
-    arch, limit = model.architecture, model.usable_context
-    if limit >= arch.n_ctx_train or (workload.context or 0) > limit or _CONTEXT_SETTINGS & overrides.keys():
-        return arch
-    return replace(arch, n_ctx_train=limit)
+    model, arch, limit = request.model, request.arch, request.model.usable_context
+    named = (request.workload.context or 0) > limit or _CONTEXT_SETTINGS & request.settings.keys()
+    if limit >= arch.n_ctx_train or named:
+        return request
+    return replace(request, model=replace(model, architecture=replace(arch, n_ctx_train=limit)))
 
 
-def without_context(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def without_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings without those that fix the context."""
-    return {name: value for name, value in overrides.items() if name not in _CONTEXT_SETTINGS}
+    return {name: value for name, value in settings.items() if name not in _CONTEXT_SETTINGS}
 
 
-def within_stated(plan: Plan, model: Model, workload: Workload) -> Plan:
+def within_stated(plan: Plan, request: PlanRequest) -> Plan:
     """Return the plan with its longest context cut to what the vendor states, and a warning beyond that."""
-    limit, configured = model.usable_context, model.architecture.n_ctx_train
+    limit, configured = request.model.usable_context, request.arch.n_ctx_train
     if limit >= configured:
         return plan
     warnings = plan.warnings
-    each = workload.context or planned_context(plan)
+    each = request.workload.context or planned_context(plan)
     if each >= limit + _PADDING:
         warnings = (
             *warnings,
             f"{context_text(each)} is beyond the {context_text(limit)} that the vendor states, though the "
             f"model's configuration goes on to {context_text(configured)}.",
         )
-    return replace(plan, max_context=min(plan.max_context, limit), warnings=warnings)
+    return replace(plan, request=request, max_context=min(plan.max_context, limit), warnings=warnings)
 
 
 def planned_context(plan: Plan) -> int:

@@ -41,11 +41,15 @@ SHORT_CONTEXT_PENALTY: Final = 0.15  # share of the quality for each halving bel
 HYBRID_PENALTY: Final = 0.12
 
 
+# What stands for a score where plans of one model are compared with each other alone: losses are then shares of it.
+OWN_ABILITY: Final = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Worth:
     """The steps from a published score to the figure that ranks."""
 
-    score: float  # published, on the catalogue's scale for the use case
+    score: float  # published, on the catalogue's scale for the use case; OWN_ABILITY where none is asked for
     quant_loss: float  # points that the quantisation is expected to cost
     speed_points: float  # bonus or penalty for speed
     context_points: float  # penalty for a short context

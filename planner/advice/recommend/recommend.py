@@ -10,9 +10,10 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.plan.candidates import SERVING_USERS, engines_for
+from planner.advice.plan.candidates import SERVING_USERS
 from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
+from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -48,6 +49,16 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of the whole catalogue."""
+
+    machine: Machine
+    workload: Workload
+    engine: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class _TooBig:
     entry: Entry
     need: int  # bytes of the smallest that was considered
@@ -77,6 +88,7 @@ def recommend(
     from planner.models.catalogue.catalogue import load_catalogue
 
     wanted = workload or Workload()
+    asked = _Asked(machine, wanted, engine, limit)
     everything = load_catalogue().entries() if entries is None else entries
     ranked = _ranked(everything, wanted)
     room = _room(machine, engine)
@@ -103,7 +115,7 @@ def recommend(
             too_big.append(_TooBig(entry, least, score))
             continue
         planned += 1
-        candidate = _plan_entry(entry, machine, wanted, engine, draft=True)
+        candidate = _plan_entry(entry, asked, ranking=True)
         if candidate is None:
             continue
         if not candidate.choice.plan.fits:
@@ -116,7 +128,7 @@ def recommend(
             heapq.heappush(totals, candidate.choice.worth.total)
             if len(totals) > aim:
                 heapq.heappop(totals)
-    chosen = _settled(found, limit, machine, wanted, engine)
+    chosen = _settled(found, asked)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
     if machine.detected:
         plans = tuple(with_measurement(p) for p in plans)
@@ -185,40 +197,30 @@ def _room(machine: Machine, engine: str | None) -> int:
     return gpus + ram
 
 
-def _settled(
-    found: list[_Candidate], limit: int, machine: Machine, workload: Workload, engine: str | None
-) -> list[_Candidate]:
-    """Select, and plan anew what was only drafted, until nothing that is selected is a draft."""
+def _settled(found: list[_Candidate], asked: _Asked) -> list[_Candidate]:
+    """Select, and plan anew what was only planned to rank it, until everything that is selected is final."""
     while True:
-        chosen = _select(found, limit, workload)
-        drafts = [c for c in chosen if not c.choice.final]
-        if not drafts:
+        chosen = _select(found, asked.limit, asked.workload)
+        rough = [c for c in chosen if not c.choice.final]
+        if not rough:
             return chosen
-        for candidate in drafts:
+        for candidate in rough:
             plan, at = candidate.choice.plan, found.index(candidate)
-            planned = _plan_entry(candidate.entry, machine, workload, plan.engine, plan.quant)
+            planned = _plan_entry(candidate.entry, replace(asked, engine=plan.engine), plan.quant)
             if planned is None or not planned.choice.plan.fits:
-                planned = _plan_entry(candidate.entry, machine, workload, engine)
+                planned = _plan_entry(candidate.entry, asked)
             found[at : at + 1] = [planned] if planned is not None and planned.choice.plan.fits else []
 
 
 def _plan_entry(
-    entry: Entry,
-    machine: Machine,
-    workload: Workload,
-    engine: str | None,
-    quant: str | None = None,
-    *,
-    draft: bool = False,
+    entry: Entry, asked: _Asked, quant: str | None = None, *, ranking: bool = False
 ) -> _Candidate | None:
-    model = from_entry(entry)
+    machine, workload = asked.machine, asked.workload
     # Many users of one hybrid wait for the slowest memory together: that is no way to serve.
     spill = workload.users < SERVING_USERS or not machine.accelerators
-    engines = (engine,) if engine else engines_for(model, machine, workload)
     score = entry.scores[workload.use_case.value] or 0.0
-    choice = choose(
-        model, machine, workload, score, engines, quant, last_resort=False, draft=draft, spill=spill
-    )
+    question = PlanQuestion(from_entry(entry), machine, workload, asked.engine, quant)
+    choice = choose(question, score, last_resort=False, ranking=ranking, spill=spill)
     if choice is None:
         return None
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))

@@ -15,7 +15,7 @@ from typing import Final
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import cache_bytes, padded_v
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
-from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
+from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.settings import BUILD, Context, LlamaCppSettings, resolve
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
@@ -79,11 +79,12 @@ def draft_model(arch: Architecture, settings: LlamaCppSettings) -> tuple[WeightT
     too. Raises RefusedError where the vocabularies cannot be each other's (common_speculative_are_compatible;
     the tokens themselves aren't compared here).
     """
-    model = settings.spec_draft_model
-    assert model is not None
-    if abs(arch.vocab_size - model.arch.vocab_size) > _VOCABULARY:
+    draft = settings.spec_draft_model
+    assert draft is not None
+    model = draft.model
+    if abs(arch.vocab_size - model.architecture.vocab_size) > _VOCABULARY:
         raise RefusedError(
-            f"draft model vocab must closely match target model: {model.name} has {model.arch.vocab_size}"
+            f"draft model vocab must closely match target model: {model.name} has {model.architecture.vocab_size}"
             f" tokens, not {arch.vocab_size}"
         )
     own = replace(
@@ -100,7 +101,7 @@ def draft_model(arch: Architecture, settings: LlamaCppSettings) -> tuple[WeightT
         embeddings=False,
         mmproj=False,
     )
-    return weight_table(model.arch, model.quant, model.stored), own
+    return weights_of(model, draft.quant), own
 
 
 def more_outputs(arch: Architecture, context: Context) -> int:

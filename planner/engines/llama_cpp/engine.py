@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from planner.engines.base import NO_OVERRIDES, Stored
-from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.base import Engine
+from planner.engines.llama_cpp.placing.weights import weights_of
 from planner.engines.llama_cpp.reasons import first_fitting, hopeless, placement_reason, to_plan
 from planner.engines.llama_cpp.search import (
     DEFAULT_CONTEXT,
@@ -23,8 +23,8 @@ from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SETTINGS, Llam
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
-from planner.models.architecture import Architecture
-from planner.plan import MemoryEstimate, Plan, UseCase, Workload
+from planner.models.model import Model
+from planner.plan import MemoryEstimate, Plan, PlanRequest, UseCase
 from planner.quant.mixes import MIXES, nearest_mix
 from planner.units import context_text, gib
 
@@ -37,14 +37,15 @@ _OFFERED: Final = (
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
 
 
-class LlamaCpp:
+class LlamaCpp(Engine):
     """The llama.cpp engine (llama-server)."""
 
     name = "llama.cpp"
     settings = SETTINGS
 
-    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
         """None where llama.cpp runs this; else the reason why not."""
+        arch = model.architecture
         if arch.gguf_arch is None:
             return f"llama.cpp {BUILD} has no implementation of {arch.model_type}"
         try:
@@ -53,8 +54,9 @@ class LlamaCpp:
             return str(error)
         return None
 
-    def quants(self, arch: Architecture) -> tuple[str, ...]:
+    def quants(self, model: Model) -> tuple[str, ...]:
         """Quantisations of GGUF files, largest first; a model trained in MXFP4 has that one first."""
+        arch = model.architecture
         if arch.gguf_arch is None:
             return ()
         offered = tuple(q for q in _OFFERED if q in MIXES)
@@ -63,140 +65,63 @@ class LlamaCpp:
             return ("MXFP4", *offered)
         return (*offered, "MXFP4_MOE") if arch.is_moe else offered
 
-    def estimate(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> MemoryEstimate:
+    def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory per device with exactly these settings (see planner.engines.base.Engine)."""
-        search = self._search(arch, quant, machine, workload, overrides, stored)
+        search = _search(request)
         settings = search.base
-        if "n_ctx" not in overrides and workload.context is not None:
-            settings = search.with_context(settings, workload.context)
+        if "n_ctx" not in request.settings and request.workload.context is not None:
+            settings = search.with_context(settings, request.workload.context)
         return search.evaluate(settings, sure=True).estimate
 
-    def plan(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
+    def plan(self, request: PlanRequest) -> Plan:
         """The best placement and settings (see planner.engines.base.Engine)."""
-        reason = self.supports(arch, quant, machine)
+        reason = self.supports(request.model, request.quant, request.machine)
         if reason is not None:
             raise UnsupportedError(reason)
-        search = self._search(arch, quant, machine, workload, overrides, stored)
-        return self._planned(model, quant, search, workload, overrides, machine)
+        return self._planned(request, _search(request))
 
-    def sketch(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
-        """As `plan`, in a fraction of a millisecond: compute buffers are rough, and nearly always too high.
+    def longest_context(self, request: PlanRequest) -> int:
+        """Longest context a sequence with the placement that `plan` would choose."""
+        return self.plan(request).max_context
 
-        For sorting out what can't win; what is shown or started is planned with `plan`.
-        """
-        search = self._search(arch, quant, machine, workload, overrides, stored)
-        search.sketch = True
-        return self._planned(model, quant, search, workload, overrides, machine)
-
-    def draft(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> tuple[Plan, bool]:
-        """As `plan`, but building no graph for the last percent of a longest context.
-
-        The second value is True where the plan is what `plan` would return.
-        """
-        search = self._search(arch, quant, machine, workload, overrides, stored)
+    def ranking_plan(self, request: PlanRequest) -> tuple[Plan, bool]:
+        """As `plan`, but building no graph for the last percent of a longest context."""
+        search = _search(request)
         search.draft = True
-        plan = self._planned(model, quant, search, workload, overrides, machine)
+        plan = self._planned(request, search)
         return plan, not search.loose
 
-    def _planned(
-        self,
-        model: str,
-        quant: str,
-        search: Search,
-        workload: Workload,
-        overrides: Mapping[str, Any],
-        machine: Machine,
-    ) -> Plan:
-        found, why = _best(search, workload, overrides)
+    def _planned(self, request: PlanRequest, search: Search) -> Plan:
+        found, why = _best(search, request)
         sure = search.evaluate(found.settings, sure=True)
         if not found.fits and not sure.fits:
             # What is short is said in the figures that are shown, not in the bounds of the search.
             stale = placement_reason(search, found)
             why = [*placement_reason(search, sure), *(line for line in why if line not in stale)]
-        found = sure
-        asked = workload.context is not None or "n_ctx" in overrides
-        return to_plan(model, quant, self.name, search, found, why, machine, asked=asked)
-
-    def max_context(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> int:
-        """Longest context a sequence with the placement that `plan` would choose."""
-        plan = self.plan("", arch, quant, machine, workload, overrides, stored=stored)
-        return plan.max_context
-
-    def _search(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any],
-        stored: Stored | None,
-    ) -> Search:
-        given: dict[str, Any] = {"n_parallel": max(workload.users, 1), **overrides}
-        if workload.use_case is UseCase.VISION and arch.vision is not None:
-            given.setdefault("mmproj", True)
-        drafts = "spec_type" in given or "spec_draft_model" in given
-        if not drafts:
-            given.setdefault("n_outputs_max", given["n_parallel"])
-        settings = LlamaCppSettings.of(given)
-        if drafts and "n_outputs_max" not in given:
-            settings = replace(settings, n_outputs_max=settings.server_outputs)
-        room = room_of(machine.host, experts=arch.is_moe)
-        return Search(weight_table(arch, quant, stored), room, settings)
+        return to_plan(request, self.name, search, sure, why)
 
 
-def _best(search: Search, workload: Workload, overrides: Mapping[str, Any]) -> tuple[Found, list[str]]:
+def _search(request: PlanRequest) -> Search:
+    arch, workload = request.arch, request.workload
+    given: dict[str, Any] = {"n_parallel": workload.users, **request.settings}
+    if workload.use_case is UseCase.VISION and arch.vision is not None:
+        given.setdefault("mmproj", True)
+    drafts = "spec_type" in given or "spec_draft_model" in given
+    if not drafts:
+        given.setdefault("n_outputs_max", given["n_parallel"])
+    settings = LlamaCppSettings.of(given)
+    if drafts and "n_outputs_max" not in given:
+        settings = replace(settings, n_outputs_max=settings.server_outputs)
+    room = room_of(request.machine.host, experts=arch.is_moe)
+    return Search(weights_of(request.model, request.quant), room, settings)
+
+
+def _best(search: Search, request: PlanRequest) -> tuple[Found, list[str]]:
     """Choose context, cache types and placement; what is given stays as it is."""
+    overrides = request.settings
     base, trained = search.base, search.arch.n_ctx_train
     fixed = base.n_ctx if "n_ctx" in overrides else None
-    wanted = workload.context
+    wanted = request.workload.context
     if fixed is not None:
         per_sequence = fixed or trained
         wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
@@ -233,7 +158,7 @@ def _with_smaller_cache(
     if {"cache_type_k", "cache_type_v", "flash_attn"} & overrides.keys() or not search.room.gpus:
         return found, reasons
     smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
-    again = Search(search.table, search.room, smaller, sketch=search.sketch, draft=search.draft)
+    again = Search(search.table, search.room, smaller, draft=search.draft)
     try:
         other = first_fitting(again.candidates(wanted))
     except RefusedError:

@@ -10,8 +10,7 @@ from planner.engines.llama_cpp.allocation import caches_of
 from planner.engines.llama_cpp.search import Found, Room, Search, device_spare, spare_of
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
-from planner.hardware.machine import Machine
-from planner.plan import DeviceMemory, FitAdvice, Placement, Plan
+from planner.plan import DeviceMemory, FitAdvice, Placement, Plan, PlanRequest
 from planner.units import MIB, context_text, gib
 
 # Shown where they differ from the defaults.
@@ -73,18 +72,8 @@ def placement_reason(search: Search, found: Found) -> list[str]:
     return [f"{held} of {search.n_layer + 1} layers fit on {names}; the others run on the CPU."]
 
 
-def to_plan(
-    model: str,
-    quant: str,
-    engine: str,
-    search: Search,
-    found: Found,
-    why: list[str],
-    machine: Machine,
-    *,
-    asked: bool = True,
-) -> Plan:
-    """Return the plan of what was found; `asked`: somebody asked for this context."""
+def to_plan(request: PlanRequest, engine: str, search: Search, found: Found, why: list[str]) -> Plan:
+    """Return the plan of what was found."""
     settings, trained = found.settings, search.arch.n_ctx_train
     if not found.memory.placement.n_devices:
         where = Placement.CPU
@@ -98,9 +87,11 @@ def to_plan(
     else:
         longest = search.longest(settings, trained, min(known, trained))
     return Plan(
-        model=model,
-        quant=quant,
+        request=request,
+        model=request.model.id,
+        quant=request.quant,
         engine=engine,
+        backend=search.room.devices.backend,
         fits=found.fits,
         placement=where,
         settings=public_settings(settings, search.room, found),
@@ -109,15 +100,15 @@ def to_plan(
         max_concurrency=_concurrency(search, found),
         why=tuple(why),
         warnings=tuple(_warnings(search, found, trained)),
-        machine=machine.name,
-        fit=None if search.sketch else fit_advice(search, found, machine, asked=asked),
+        machine=request.machine.name,
+        fit=fit_advice(request, search, found),
     )
 
 
 _HELD: Final = 1 << 30  # bytes that others hold on a GPU, from which on they count
 
 
-def fit_advice(search: Search, found: Found, machine: Machine, *, asked: bool) -> FitAdvice | None:
+def fit_advice(request: PlanRequest, search: Search, found: Found) -> FitAdvice | None:
     """Return where --fit does as well or better: one GPU, nothing moved, and what is free there may change.
 
     common_params_fit_impl in common/fit.cpp, llama.cpp b11434, places layers by what is free when the server
@@ -133,12 +124,13 @@ def fit_advice(search: Search, found: Found, machine: Machine, *, asked: bool) -
         return None
     gpu = room.gpus[0]
     held = gpu.memory_total - gpu.memory_free - (gpu.memory_reserved or 0)
-    if not machine.detected:
+    if not request.machine.detected:
         reason = "what is free on the machine itself may differ from the profile"
     elif held >= _HELD:
         reason = f"other programs hold {gib(held)} of the GPU now, and may hold less or more when it starts"
     else:
         return None
+    asked = request.workload.context is not None or "n_ctx" in request.settings
     return FitAdvice(reason, -(-room.overheads[0].high // MIB), not asked)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
-from planner.engines.llama_cpp.compute import bound, exact, ready, rough
+from planner.engines.llama_cpp.compute import bound, exact, ready
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.placing.placement import LayerPlacement
 from planner.engines.llama_cpp.placing.weights import WeightTable
@@ -93,20 +93,12 @@ class Found:
 class Search:
     """Evaluates settings on one host; keeps nothing between models.
 
-    `sketch`: without building graphs, for sorting out what can't win; figures are nearly always too high.
     `draft`: bounds will do where an exact figure would take a graph; `loose` says afterwards whether one did.
     """
 
     def __init__(
-        self,
-        table: WeightTable,
-        room: Room,
-        base: LlamaCppSettings,
-        *,
-        sketch: bool = False,
-        draft: bool = False,
+        self, table: WeightTable, room: Room, base: LlamaCppSettings, *, draft: bool = False
     ) -> None:
-        self.sketch = sketch
         self.draft = draft
         self.loose = False
         self.table = table
@@ -134,7 +126,7 @@ class Search:
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
-        measure = rough if self.sketch else bound if not sure else self._drafted if self.draft else exact
+        measure = bound if not sure else self._drafted if self.draft else exact
         memory = allocate(self.table, settings, devices, measure=measure)
         return Found(settings, memory, self._estimate(memory, settings))
 

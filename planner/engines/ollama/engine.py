@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.base import Engine
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_cpp.compute import bound, exact, rough
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
-from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
+from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.ollama.defaults import (
@@ -31,8 +31,8 @@ from planner.engines.ollama.defaults import (
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend, Machine
-from planner.models.architecture import Architecture
-from planner.plan import MemoryEstimate, Placement, Plan, Workload
+from planner.models.model import Model
+from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.units import context_text, gib
 
 
@@ -60,107 +60,49 @@ def ps(loaded: Loaded) -> tuple[int, str]:
     return total, f"{on_cpu}%/{100 - on_cpu}% CPU/GPU"
 
 
-class Ollama:
+class Ollama(Engine):
     """The Ollama engine."""
 
     name = "ollama"
     settings = SETTINGS
 
-    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
         """None where Ollama runs this; else the reason why not."""
-        return LlamaCpp().supports(arch, quant, machine)
+        return LlamaCpp().supports(model, quant, machine)
 
-    def quants(self, arch: Architecture) -> tuple[str, ...]:
+    def quants(self, model: Model) -> tuple[str, ...]:
         """Quantisations of GGUF files, largest first."""
-        return LlamaCpp().quants(arch)
+        return LlamaCpp().quants(model)
 
-    def estimate(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> MemoryEstimate:
+    def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory per device with these settings and Ollama's defaults (see planner.engines.base.Engine)."""
-        table = weight_table(arch, served_quant(arch, quant), stored)
-        room = room_of(machine.host, experts=arch.is_moe)
-        return _load(table, room, _settings(arch, workload, overrides)).estimate
+        return _load(*_asked(request)).estimate
 
-    def plan(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
+    def plan(self, request: PlanRequest) -> Plan:
         """The best settings (see planner.engines.base.Engine)."""
-        reason = self.supports(arch, quant, machine)
+        reason = self.supports(request.model, request.quant, request.machine)
         if reason is not None:
             raise UnsupportedError(reason)
-        return _plan(model, arch, quant, machine, workload, overrides, stored, exact)
+        table, room, settings = _asked(request)
+        loaded, why = _choose(table, room, settings, request.settings)
+        return _to_plan(request, table, room, loaded, why)
 
-    def sketch(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
-        """As `plan`, quickly and with rough compute buffers (see LlamaCpp.sketch)."""
-        return _plan(model, arch, quant, machine, workload, overrides, stored, rough)
-
-    def max_context(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> int:
+    def longest_context(self, request: PlanRequest) -> int:
         """Longest num_ctx that fits, on the GPU alone where anything does."""
-        table = weight_table(arch, served_quant(arch, quant), stored)
-        room = room_of(machine.host, experts=arch.is_moe)
-        return _longest(table, room, _settings(arch, workload, overrides))
+        return _longest(*_asked(request))
 
 
-def _plan(
-    model: str,
-    arch: Architecture,
-    quant: str,
-    machine: Machine,
-    workload: Workload,
-    overrides: Mapping[str, Any],
-    stored: Stored | None,
-    measure: Measure,
-) -> Plan:
-    table = weight_table(arch, served_quant(arch, quant), stored)
-    room = room_of(machine.host, experts=arch.is_moe)
-    settings = _settings(arch, workload, overrides)
-    loaded, why = _choose(table, room, settings, overrides, measure)
-    return _to_plan(model, quant, table, room, loaded, why, machine, workload)
-
-
-def _settings(arch: Architecture, workload: Workload, overrides: Mapping[str, Any]) -> OllamaSettings:
-    given: dict[str, Any] = {"num_parallel": max(workload.users, 1), **overrides}
+def _asked(request: PlanRequest) -> tuple[WeightTable, Room, OllamaSettings]:
+    """Return the weights, the devices and the settings of a request."""
+    arch, workload = request.arch, request.workload
+    given: dict[str, Any] = {"num_parallel": workload.users, **request.settings}
     if workload.context is not None:
         given.setdefault("num_ctx", workload.context)
     settings = OllamaSettings.of(given)
     if arch.gguf_arch in ONE_AT_A_TIME:
         settings = replace(settings, num_parallel=1)
-    return settings
+    table = weights_of(request.model, served_quant(arch, request.quant))
+    return table, room_of(request.machine.host, experts=arch.is_moe), settings
 
 
 def _prepare(
@@ -226,14 +168,10 @@ def _whole(loaded: Loaded) -> bool:
 
 
 def _choose(
-    table: WeightTable,
-    room: Room,
-    settings: OllamaSettings,
-    overrides: Mapping[str, Any],
-    measure: Measure,
+    table: WeightTable, room: Room, settings: OllamaSettings, given: Mapping[str, Any]
 ) -> tuple[Loaded, list[str]]:
     """Choose what is left open: a shorter context or a q8_0 cache where that keeps the model on the GPU."""
-    loaded = _load(table, room, settings, measure)
+    loaded = _load(table, room, settings)
     default = settings.num_ctx == 0
     why = [_reason(loaded, room, table)]
     if loaded.estimate.fits and (_whole(loaded) or not room.gpus):
@@ -241,15 +179,15 @@ def _choose(
     if default:
         longest = nice_context(_longest(table, room, settings), table.arch.n_ctx_train)
         if longest >= min(SMALLEST_CONTEXT, table.arch.n_ctx_train) and longest < loaded.settings.num_ctx:
-            shorter = _load(table, room, replace(settings, num_ctx=longest), measure)
+            shorter = _load(table, room, replace(settings, num_ctx=longest))
             if shorter.estimate.fits and (_whole(shorter) or not loaded.estimate.fits):
                 note = (
                     f"num_ctx is {context_text(longest)}: with Ollama's default of"
                     f" {context_text(loaded.settings.num_ctx)} part of the model would leave the GPU."
                 )
                 return shorter, [_reason(shorter, room, table), note]
-    if not {"kv_cache_type", "flash_attention"} & overrides.keys() and room.gpus:
-        smaller = _with_small_cache(table, room, settings, measure)
+    if not {"kv_cache_type", "flash_attention"} & given.keys() and room.gpus:
+        smaller = _with_small_cache(table, room, settings)
         if smaller and smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
             note = (
                 "The KV cache is q8_0 (OLLAMA_KV_CACHE_TYPE): with f16 the model would not stay on the GPU."
@@ -258,16 +196,14 @@ def _choose(
     return loaded, why
 
 
-def _with_small_cache(
-    table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure
-) -> Loaded | None:
+def _with_small_cache(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded | None:
     """The same with a q8_0 cache; None where that can't help, or the engine refuses it."""
     small = replace(settings, kv_cache_type="q8_0")
     try:
         tried = _load(table, room, small, rough)
     except RefusedError:
         return None
-    return _load(table, room, small, measure) if tried.estimate.fits else None
+    return _load(table, room, small) if tried.estimate.fits else None
 
 
 def _reason(loaded: Loaded, room: Room, table: WeightTable) -> str:
@@ -314,16 +250,8 @@ def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
     return low * 256
 
 
-def _to_plan(
-    model: str,
-    quant: str,
-    table: WeightTable,
-    room: Room,
-    loaded: Loaded,
-    why: list[str],
-    machine: Machine,
-    workload: Workload,
-) -> Plan:
+def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loaded, why: list[str]) -> Plan:
+    workload = request.workload
     settings, fits = loaded.settings, loaded.estimate.fits
     where = Placement.GPU if _whole(loaded) else Placement.HYBRID
     if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
@@ -336,9 +264,11 @@ def _to_plan(
             f"Ollama caps num_ctx at {context_text(settings.num_ctx)}, what the model was trained for."
         )
     return Plan(
-        model=model,
-        quant=quant,
+        request=request,
+        model=request.model.id,
+        quant=request.quant,
         engine="ollama",
+        backend=room.devices.backend,
         fits=fits,
         placement=where,
         settings=_public(loaded),
@@ -347,7 +277,7 @@ def _to_plan(
         max_concurrency=float(settings.num_parallel) if fits else 0.0,
         why=tuple(why),
         warnings=tuple(warnings),
-        machine=machine.name,
+        machine=request.machine.name,
         env=environment(loaded, room, table.arch.n_ctx_train),
     )
 

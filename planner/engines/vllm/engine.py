@@ -7,11 +7,10 @@ the profiling run and CUDA graphs leave to the KV cache; whether it starts is wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from planner.engines.base import NO_OVERRIDES, Stored
+from planner.engines.base import Engine
 from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
 from planner.engines.vllm.memory.weights import weights_per_rank
 from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
@@ -30,21 +29,23 @@ from planner.errors import PlannerError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend, Machine
 from planner.models.architecture import Architecture
-from planner.plan import MemoryEstimate, Placement, Plan, Workload
+from planner.models.model import Model
+from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.units import context_text, gib
 
 _DEFAULTS: Final = VllmSettings()
 
 
-class Vllm:
+class Vllm(Engine):
     """The engine as the rest of the planner sees it (planner.engines.base.Engine)."""
 
     name = "vllm"
     settings = SETTINGS
     rules_version = RULES_VERSION
 
-    def supports(self, arch: Architecture, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
         """None where vLLM can run this model in this format on this machine; else why not."""
+        arch = model.architecture
         reason = removed_in(arch)
         if reason is not None:
             return reason
@@ -64,8 +65,9 @@ class Vllm:
         single = refusal(arch, scheme, VllmSettings(), devices.gpu, devices.count)
         return single if single and not parallel_choices(arch, scheme, devices, {}) else None
 
-    def quants(self, arch: Architecture) -> tuple[str, ...]:
+    def quants(self, model: Model) -> tuple[str, ...]:
         """The checkpoint's own format; for a 16-bit one also FP8, which vLLM makes while it loads."""
+        arch = model.architecture
         if removed_in(arch) is not None:
             return ()
         if arch.quantization:
@@ -75,52 +77,24 @@ class Vllm:
                 return ()
         return ("F16" if arch.dtype == "float16" else "BF16", "FP8")
 
-    def estimate(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> MemoryEstimate:
+    def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory of each rank with exactly these settings; what they leave out has vLLM's default."""
-        scheme, devices, settings = self._given(arch, quant, machine, workload, overrides)
-        check(arch, scheme, settings.resolved(devices.gpu, arch.n_ctx_train), devices.gpu, devices.count)
-        return _memory(evaluate(arch, scheme, settings, devices.gpu, devices.free), devices)
+        return _memory(self.outcome(request), devices_of(request.machine))
 
-    def outcome(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-    ) -> Outcome:
+    def outcome(self, request: PlanRequest) -> Outcome:
         """Everything that is known about one set of settings (tokens, concurrency, why it won't start)."""
-        scheme, devices, settings = self._given(arch, quant, machine, workload, overrides)
+        arch, (scheme, devices, settings) = request.arch, _given(request)
         check(arch, scheme, settings.resolved(devices.gpu, arch.n_ctx_train), devices.gpu, devices.count)
         return evaluate(arch, scheme, settings, devices.gpu, devices.free)
 
-    def plan(
-        self,
-        model: str,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> Plan:
+    def plan(self, request: PlanRequest) -> Plan:
         """The best legal settings for the context and the users, or what fails first and by how much."""
-        unsupported = self.supports(arch, quant, machine)
+        unsupported = self.supports(request.model, request.quant, request.machine)
         if unsupported is not None:
             raise UnsupportedError(unsupported)
-        scheme, devices, given = self._given(arch, quant, machine, workload, overrides, model)
+        arch, (scheme, devices, given) = request.arch, _given(request)
         check(arch, scheme, given, devices.gpu, devices.count)
-        found = search(arch, scheme, devices, workload, overrides)
+        found = search(arch, scheme, devices, request.workload, request.settings)
         if found is None:
             raise UnsupportedError(
                 f"no way to split this model over {devices.count} × {devices.gpu.name} is legal"
@@ -130,9 +104,11 @@ class Vllm:
         if outcome.reason is None or outcome.reason.startswith("max_model_len"):
             longest = outcome.longest(arch.n_ctx_train, found.users, safe=True)
         return Plan(
-            model=model,
+            request=request,
+            model=request.model.id,
             quant=scheme.name,
             engine=self.name,
+            backend=devices.gpu.backend,
             fits=found.fits,
             placement=Placement.CPU if not devices.gpus else Placement.GPU,
             settings=shown(found.chosen, outcome.settings),
@@ -142,47 +118,31 @@ class Vllm:
             why=_why(found, arch, scheme, devices),
             warnings=_warnings(found, arch, scheme, devices),
             source=None,
-            machine=machine.name,
+            machine=request.machine.name,
             env=_environment(devices, outcome),
         )
 
-    def max_context(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any] = NO_OVERRIDES,
-        *,
-        stored: Stored | None = None,
-    ) -> int:
+    def longest_context(self, request: PlanRequest) -> int:
         """Longest context for the workload's users over every legal split and every step of the search."""
-        scheme, devices, _ = self._given(arch, quant, machine, workload, overrides)
-        if self.supports(arch, quant, machine) is not None:
+        arch, (scheme, devices, _) = request.arch, _given(request)
+        if self.supports(request.model, request.quant, request.machine) is not None:
             return 0
-        free = replace(workload, context=None)
-        found = search(
-            arch, scheme, devices, free, {k: v for k, v in overrides.items() if k != "max_model_len"}
-        )
+        free = replace(request.workload, context=None)
+        given = {k: v for k, v in request.settings.items() if k != "max_model_len"}
+        found = search(arch, scheme, devices, free, given)
         if found is None or not found.fits:
             return 0
         return found.outcome.longest(arch.n_ctx_train, found.users, safe=True)
 
-    def _given(
-        self,
-        arch: Architecture,
-        quant: str,
-        machine: Machine,
-        workload: Workload,
-        overrides: Mapping[str, Any],
-        model: str = "",
-    ) -> tuple[QuantScheme, Devices, VllmSettings]:
-        settings = settings_from(overrides)
-        if settings.max_model_len is None and workload.context is not None:
-            settings = replace(settings, max_model_len=workload.context)
-        online = settings.quantization == "fp8" and not arch.quantization
-        scheme = scheme_for(arch, "fp8" if online else quant, model, online=online)
-        return scheme, devices_of(machine), settings
+
+def _given(request: PlanRequest) -> tuple[QuantScheme, Devices, VllmSettings]:
+    """Return the weights' storage, the devices and the settings of a request."""
+    arch, settings = request.arch, settings_from(request.settings)
+    if settings.max_model_len is None and request.workload.context is not None:
+        settings = replace(settings, max_model_len=request.workload.context)
+    online = settings.quantization == "fp8" and not arch.quantization
+    scheme = scheme_for(arch, "fp8" if online else request.quant, request.model.id, online=online)
+    return scheme, devices_of(request.machine), settings
 
 
 def _served(outcome: Outcome) -> float:

@@ -8,12 +8,13 @@ from planner.engines.llama_cpp.command import llama_arguments, llama_server
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
 from planner.models.model import Model
-from planner.plan import MemoryEstimate, Placement, Plan
+from planner.plan import Plan
+from tests.asked import plan_of
 from tests.engines.llama_cpp.llama_shapes import shape
 
 
 def plan(engine: str, quant: str, **settings: object) -> Plan:
-    return Plan("m", quant, engine, True, Placement.GPU, settings, MemoryEstimate(()), 8192, 1.0)
+    return plan_of(engine, quant, settings=settings)
 
 
 def local(path: str) -> Model:

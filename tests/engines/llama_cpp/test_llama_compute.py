@@ -15,7 +15,7 @@ from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped.constants import constant
 from planner.hardware.machine import Backend
 from planner.models.catalogue.catalogue import find_entry
-from planner.plan import Workload
+from tests.asked import asked
 from tests.engines.llama_cpp.llama_shapes import shape
 from tests.engines.llama_cpp.test_llama_plan import machine
 
@@ -49,14 +49,15 @@ def test_between_two_exact_figures_the_bound_is_close(name: str, extra: dict[str
         assert bounded == pytest.approx(real, rel=0.12)  # plans are settled with exact figures
 
 
-def test_a_sketch_decides_as_the_plan_does() -> None:
+def test_a_ranking_plan_decides_as_the_plan_does() -> None:
     engine = LlamaCpp()
     for name in ("LLAMA_8B", "GPT_OSS_20B", "QWEN3_30B"):
         for size in (8, 12, 16, 24, 80):
-            arguments = ("m", shape(name), "Q4_K_M", machine(size), Workload())
-            sketch, plan = engine.sketch(*arguments), engine.plan(*arguments)
-            assert (sketch.fits, sketch.placement) == (plan.fits, plan.placement)
-            assert sketch.memory.total == pytest.approx(plan.memory.total, rel=0.05)
+            request = asked(shape(name), "Q4_K_M", machine(size))
+            (ranking, final), plan = engine.ranking_plan(request), engine.plan(request)
+            assert (ranking.fits, ranking.placement) == (plan.fits, plan.placement)
+            assert ranking.memory.total == pytest.approx(plan.memory.total, rel=0.05)
+            assert ranking == plan or not final
 
 
 def test_a_rough_figure_needs_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:

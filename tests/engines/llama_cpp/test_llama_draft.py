@@ -19,6 +19,7 @@ from planner.hardware.machine import Backend
 from planner.hardware.profiles.load import load_profile
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Plan, Workload
+from tests.asked import asked
 
 CASES: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("llama_draft_cases.json").read_text())
 PLENTY: Final = 1 << 42
@@ -99,7 +100,7 @@ def test_the_main_cache_of_ling_holds_its_prediction_layer() -> None:
 def _plan(**overrides: Any) -> Plan:
     arch, machine = find_entry("Qwen/Qwen3.5-27B").architecture(), load_profile("rtx-4090")
     return get_engine("llama.cpp").plan(
-        "Qwen3.5-27B", arch, "Q4_K_M", machine, Workload(context=16384), overrides
+        asked(arch, "Q4_K_M", machine, Workload(context=16384), overrides, name="Qwen3.5-27B")
     )
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from planner.engines.base import Stored
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import Build, LlamaCppSettings, build_of, resolve
@@ -171,15 +170,15 @@ def test_a_files_own_types_decide() -> None:
         for i in group.layers:
             tensors += [TensorInfo(f"blk.{i}.{t.name}", t.shape, t.role, "Q8_0") for t in group.tensors]
     # norms in Q8_0 are odd, but the file says so
-    table = weight_table(arch, "anything", Stored(tensors=tuple(tensors)))
+    table = weight_table(arch, "anything", tensors=tuple(tensors))
     assert table.kind(3, "attn_q.weight") == "Q8_0"
     with pytest.raises(InputError, match=r"blk\.0"):
-        weight_table(arch, "x", Stored(tensors=tuple(t for t in tensors if "blk.0." not in t.name)))
+        weight_table(arch, "x", tensors=tuple(t for t in tensors if "blk.0." not in t.name))
 
 
 def test_a_private_mix_is_scaled_to_the_published_size() -> None:
     size = 18 << 30
-    table = weight_table(shape("QWEN3_30B"), "UD-Q4_K_XL", Stored(file_bytes=size))
+    table = weight_table(shape("QWEN3_30B"), "UD-Q4_K_XL", file_bytes=size)
     memory = allocate(table, LlamaCppSettings.of({"n_ctx": 4096}), Devices((FREE,)))
     assert not table.exact
     assert memory.weights.devices[0] + memory.weights.host == pytest.approx(size, rel=0.002)

@@ -15,6 +15,7 @@ from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.models.architecture import Vision
 from planner.plan import Placement, UseCase, Workload
 from planner.units import GIB
+from tests.asked import asked, model_of
 from tests.engines.llama_cpp.llama_shapes import shape
 
 ENGINE = LlamaCpp()
@@ -31,7 +32,7 @@ def machine(*sizes: int, ram: int = 64) -> Machine:
 
 
 def test_everything_on_one_gpu() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192)))
     assert plan.fits and plan.placement is Placement.GPU
     assert plan.settings["n_ctx"] == 8192 and plan.settings["n_gpu_layers"] == 999
     assert plan.memory.devices[0].kind == "gpu" and plan.memory.devices[-1].kind == "cpu"
@@ -39,83 +40,79 @@ def test_everything_on_one_gpu() -> None:
 
 
 def test_every_user_gets_the_context() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=3))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=3)))
     assert plan.settings["n_ctx"] == 3 * 8192 and plan.settings["n_parallel"] == 3
 
 
 def test_experts_go_to_ram_before_layers_do() -> None:
     arch = shape("QWEN3_30B")
-    plan = ENGINE.plan("m", arch, "Q4_K_M", machine(12), Workload(context=16384))
+    plan = ENGINE.plan(asked(arch, "Q4_K_M", machine(12), Workload(context=16384)))
     assert plan.fits and plan.placement is Placement.HYBRID
     n = plan.settings["n_cpu_moe"]
     assert 0 < n < 48 and plan.settings["n_gpu_layers"] == 999
     one_less = ENGINE.estimate(
-        arch,
-        "Q4_K_M",
-        machine(12),
-        Workload(context=16384),
-        {"n_cpu_moe": n - 1, "n_outputs_max": 1},
+        asked(arch, "Q4_K_M", machine(12), Workload(context=16384), {"n_cpu_moe": n - 1, "n_outputs_max": 1})
     )
     assert not one_less.fits, "as many experts as fit stay on the GPU"
 
 
 def test_a_dense_model_leaves_layers_to_the_cpu() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "F16", machine(12), Workload(context=8192))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "F16", machine(12), Workload(context=8192)))
     assert plan.fits and plan.placement is Placement.HYBRID
     assert 0 < plan.settings["n_gpu_layers"] < 33
 
 
 def test_without_a_gpu_everything_is_on_the_cpu() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(), Workload(context=4096))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(), Workload(context=4096)))
     assert plan.fits and plan.placement is Placement.CPU and plan.settings["n_gpu_layers"] == 0
     assert len(plan.memory.devices) == 1
 
 
 def test_nothing_fits_is_an_answer() -> None:
-    plan = ENGINE.plan("m", shape("QWEN3_30B"), "F16", machine(8, ram=16), Workload(context=4096))
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "F16", machine(8, ram=16), Workload(context=4096)))
     assert not plan.fits and "Does not fit" in plan.why[0]
 
 
 def test_a_q8_cache_is_used_only_where_it_makes_the_difference() -> None:
     arch = shape("LLAMA_8B")
-    roomy = ENGINE.plan("m", arch, "Q4_K_M", machine(80), Workload(context=131072))
+    roomy = ENGINE.plan(asked(arch, "Q4_K_M", machine(80), Workload(context=131072)))
     assert roomy.settings["cache_type_k"] == "f16"
-    tight = ENGINE.plan("m", arch, "Q4_K_M", machine(16), Workload(context=98304))
+    tight = ENGINE.plan(asked(arch, "Q4_K_M", machine(16), Workload(context=98304)))
     assert tight.settings["cache_type_k"] == "q8_0" and any("q8_0" in w for w in tight.why)
-    asked = ENGINE.plan("m", arch, "Q4_K_M", machine(16), Workload(context=98304), {"cache_type_k": "f16"})
-    assert asked.settings["cache_type_k"] == "f16"
+    kept = ENGINE.plan(asked(arch, "Q4_K_M", machine(16), Workload(context=98304), {"cache_type_k": "f16"}))
+    assert kept.settings["cache_type_k"] == "f16"
 
 
 def test_an_open_context_is_as_long_as_fits() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(16), Workload())
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(16), Workload()))
     assert plan.placement is Placement.GPU
     assert 8192 <= plan.settings["n_ctx"] <= plan.max_context < 131072
 
 
 def test_max_context_holds_and_is_the_longest() -> None:
     arch, host = shape("LLAMA_8B"), machine(12)
-    longest = ENGINE.max_context(arch, "Q4_K_M", host, Workload(context=4096))
+    longest = ENGINE.longest_context(asked(arch, "Q4_K_M", host, Workload(context=4096)))
     settings = {"n_outputs_max": 1}
-    assert ENGINE.estimate(arch, "Q4_K_M", host, Workload(context=longest), settings).fits
-    assert not ENGINE.estimate(arch, "Q4_K_M", host, Workload(context=longest + 256), settings).fits
+    assert ENGINE.estimate(asked(arch, "Q4_K_M", host, Workload(context=longest), settings)).fits
+    assert not ENGINE.estimate(asked(arch, "Q4_K_M", host, Workload(context=longest + 256), settings)).fits
 
 
 def test_two_gpus_only_where_one_is_too_small() -> None:
-    one = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(24, 24), Workload(context=8192))
+    one = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24, 24), Workload(context=8192)))
     assert one.settings["split_mode"] == "none"
-    both = ENGINE.plan("m", shape("QWEN3_30B"), "Q8_0", machine(24, 24), Workload(context=8192))
+    both = ENGINE.plan(asked(shape("QWEN3_30B"), "Q8_0", machine(24, 24), Workload(context=8192)))
     assert both.placement is Placement.GPU and "split_mode" not in both.settings
 
 
 def test_unequal_gpus_get_shares_that_fit() -> None:
-    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(16, 8), Workload(context=16384))
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(16, 8), Workload(context=16384)))
     assert plan.fits and plan.placement is Placement.GPU
 
 
 def test_unified_memory_is_counted_once() -> None:
     card = gpu(12, backend=Backend.METAL, unified=True)
     mac = Machine(hosts=(Host(16 * GIB, 14 * GIB, Cpu(architecture="arm64"), (card,)),))
-    plan = ENGINE.plan("m", shape("GPT_OSS_20B"), "MXFP4", mac, Workload(context=8192))
+    plan = ENGINE.plan(asked(shape("GPT_OSS_20B"), "MXFP4", mac, Workload(context=8192)))
     device, host = plan.memory.devices
     assert host.available == 14 * GIB - device.total
     assert plan.placement is Placement.GPU
@@ -123,24 +120,24 @@ def test_unified_memory_is_counted_once() -> None:
 
 def test_given_placement_is_kept() -> None:
     plan = ENGINE.plan(
-        "m", shape("QWEN3_30B"), "Q4_K_M", machine(24), Workload(context=8192), {"n_cpu_moe": 30}
+        asked(shape("QWEN3_30B"), "Q4_K_M", machine(24), Workload(context=8192), {"n_cpu_moe": 30})
     )
     assert plan.settings["n_cpu_moe"] == 30 and plan.placement is Placement.HYBRID
 
 
 def test_reasons_not_to_run() -> None:
     arch = replace(shape("LLAMA_8B"), gguf_arch=None, model_type="unknown_thing")
-    assert "unknown_thing" in (ENGINE.supports(arch, "Q4_K_M", machine(24)) or "")
-    assert ENGINE.quants(arch) == ()
-    assert "AWQ" in (ENGINE.supports(shape("LLAMA_8B"), "AWQ", machine(24)) or "")
+    assert "unknown_thing" in (ENGINE.supports(model_of(arch), "Q4_K_M", machine(24)) or "")
+    assert ENGINE.quants(model_of(arch)) == ()
+    assert "AWQ" in (ENGINE.supports(model_of(shape("LLAMA_8B")), "AWQ", machine(24)) or "")
     with pytest.raises(UnsupportedError):
-        ENGINE.plan("m", arch, "Q4_K_M", machine(24), Workload())
+        ENGINE.plan(asked(arch, "Q4_K_M", machine(24), Workload()))
 
 
 def test_quantisations_offered() -> None:
-    assert ENGINE.quants(shape("GPT_OSS_20B"))[0] == "MXFP4"
-    assert "MXFP4_MOE" not in ENGINE.quants(shape("LLAMA_8B"))
-    assert "MXFP4_MOE" in ENGINE.quants(shape("QWEN3_30B"))
+    assert ENGINE.quants(model_of(shape("GPT_OSS_20B")))[0] == "MXFP4"
+    assert "MXFP4_MOE" not in ENGINE.quants(model_of(shape("LLAMA_8B")))
+    assert "MXFP4_MOE" in ENGINE.quants(model_of(shape("QWEN3_30B")))
 
 
 def test_engines_are_found_by_name() -> None:
@@ -164,7 +161,7 @@ def test_nice_contexts(tokens: int, nice: int) -> None:
 
 def test_a_projector_is_counted_where_images_are_wanted() -> None:
     arch = replace(shape("LLAMA_8B"), vision=Vision(parameters=400_000_000))
-    text = ENGINE.plan("m", arch, "Q4_K_M", machine(24), Workload(context=8192))
-    images = ENGINE.plan("m", arch, "Q4_K_M", machine(24), Workload(context=8192, use_case=UseCase.VISION))
+    text = ENGINE.plan(asked(arch, "Q4_K_M", machine(24), Workload(context=8192)))
+    images = ENGINE.plan(asked(arch, "Q4_K_M", machine(24), Workload(context=8192, use_case=UseCase.VISION)))
     assert images.memory.devices[0].weights - text.memory.devices[0].weights == 800_000_000
     assert images.settings["mmproj"] is True and "mmproj" not in text.settings

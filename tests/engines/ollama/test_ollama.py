@@ -11,6 +11,7 @@ from planner.engines.ollama.engine import Ollama
 from planner.errors import InputError
 from planner.plan import Placement, Workload
 from planner.units import GIB
+from tests.asked import asked
 from tests.engines.llama_cpp.llama_shapes import shape
 from tests.engines.llama_cpp.test_llama_plan import machine
 
@@ -25,19 +26,19 @@ def test_context_by_vram(vram: int, context: int) -> None:
 
 
 def test_the_default_context_is_capped_by_training() -> None:
-    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(80), Workload())
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(80), Workload()))
     assert plan.settings["num_ctx"] == 40960 and "OLLAMA_CONTEXT_LENGTH" not in plan.env
 
 
 def test_a_wanted_context_and_users_go_into_the_environment() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=2))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=2)))
     assert plan.fits and plan.placement is Placement.GPU
     assert plan.env == {"OLLAMA_CONTEXT_LENGTH": "8192", "OLLAMA_NUM_PARALLEL": "2"}
     assert "100% GPU" in plan.why[0]
 
 
 def test_what_does_not_fit_is_fitted_by_llama_server() -> None:
-    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192)))
     assert plan.fits and plan.placement is Placement.HYBRID
     assert plan.settings["override_tensor"] and "CPU/GPU" in plan.why[0]
 
@@ -63,13 +64,13 @@ def test_settings_are_checked() -> None:
 
 
 def test_max_context_is_on_the_gpu_where_the_model_can_be() -> None:
-    longest = ENGINE.max_context(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=4096))
-    plan = ENGINE.plan("m", shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=longest))
+    longest = ENGINE.longest_context(asked(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=4096)))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=longest)))
     assert plan.placement is Placement.GPU and 8192 < longest < 131072
 
 
 def test_without_a_gpu() -> None:
-    plan = ENGINE.plan("m", shape("LLAMA_1B"), "Q4_K_M", machine(), Workload())
+    plan = ENGINE.plan(asked(shape("LLAMA_1B"), "Q4_K_M", machine(), Workload()))
     assert plan.fits and plan.placement is Placement.CPU and plan.settings["num_ctx"] == 4096
 
 
@@ -82,12 +83,5 @@ def test_gpt_oss_is_served_with_bfloat16_around_the_experts() -> None:
 
 
 def test_max_context_is_never_below_what_runs() -> None:
-    plan = ENGINE.plan("m", shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192))
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192)))
     assert plan.max_context >= 8192
-
-
-def test_a_sketch_decides_as_the_plan_does() -> None:
-    for size in (8, 16, 24):
-        arguments = ("m", shape("QWEN3_30B"), "Q4_K_M", machine(size), Workload(context=8192))
-        sketch, plan = ENGINE.sketch(*arguments), ENGINE.plan(*arguments)
-        assert (sketch.fits, sketch.placement) == (plan.fits, plan.placement)

@@ -22,6 +22,7 @@ from planner.hardware.profiles.load import load_profile
 from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Placement, Plan, Workload
+from tests.asked import asked, model_of
 
 GIB = 1 << 30
 
@@ -31,7 +32,9 @@ def arch(name: str) -> Architecture:
 
 
 def plan(name: str, quant: str, machine: str, workload: Workload | None = None, **given: object) -> Plan:
-    return Vllm().plan(name, arch(name), quant, load_profile(machine), workload or Workload(), given)
+    return Vllm().plan(
+        asked(arch(name), quant, load_profile(machine), workload or Workload(), given, name=name)
+    )
 
 
 def test_it_is_registered() -> None:
@@ -88,7 +91,7 @@ def test_too_large_says_how_many_gpus() -> None:
 
 def test_tensor_parallel_only_where_heads_divide() -> None:
     three = load_profile("rtx-4090 x3")
-    found = Vllm().plan("m", arch("Qwen/Qwen3-32B"), "FP8", three, Workload(context=8192), {})
+    found = Vllm().plan(asked(arch("Qwen/Qwen3-32B"), "FP8", three, Workload(context=8192)))
     assert found.fits
     assert found.settings["tensor_parallel_size"] in (1, 2)
     assert 64 % found.settings["tensor_parallel_size"] == 0
@@ -97,7 +100,7 @@ def test_tensor_parallel_only_where_heads_divide() -> None:
 def test_several_hosts_make_a_pipeline_on_ray() -> None:
     host = load_profile("h100-80gb x8").host
     machine = Machine(hosts=(replace(host, name="a"), replace(host, name="b")))
-    found = Vllm().plan("m", arch("deepseek-ai/DeepSeek-R1"), "FP8", machine, Workload(context=16384), {})
+    found = Vllm().plan(asked(arch("deepseek-ai/DeepSeek-R1"), "FP8", machine, Workload(context=16384)))
     assert found.fits
     assert found.settings["tensor_parallel_size"] == 8 and found.settings["pipeline_parallel_size"] == 2
     assert found.settings["distributed_executor_backend"] == "ray" and found.settings["nnodes"] == 2
@@ -121,7 +124,7 @@ def test_given_settings_are_kept() -> None:
 )
 def test_refusals_are_the_engines(given: dict[str, object], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
-        Vllm().plan("m", arch("Qwen/Qwen3-8B"), "BF16", load_profile("h100-80gb x8"), Workload(), given)
+        Vllm().plan(asked(arch("Qwen/Qwen3-8B"), "BF16", load_profile("h100-80gb x8"), Workload(), given))
 
 
 @pytest.mark.parametrize(
@@ -145,16 +148,16 @@ def test_bad_settings_are_one_line(given: dict[str, object]) -> None:
 def test_removed_models_and_foreign_machines() -> None:
     engine = Vllm()
     removed = replace(arch("Qwen/Qwen3-8B"), hf_class="MiniMaxM1ForCausalLM")
-    assert "removed" in (engine.supports(removed, "BF16", load_profile("h100-80gb")) or "")
-    assert engine.quants(removed) == ()
+    assert "removed" in (engine.supports(model_of(removed), "BF16", load_profile("h100-80gb")) or "")
+    assert engine.quants(model_of(removed)) == ()
     qwen = arch("Qwen/Qwen3-8B")
-    assert engine.supports(qwen, "Q4_K_M", load_profile("rtx-4090")) is not None
-    assert engine.supports(qwen, "BF16", load_profile("rtx-4090")) is None
+    assert engine.supports(model_of(qwen), "Q4_K_M", load_profile("rtx-4090")) is not None
+    assert engine.supports(model_of(qwen), "BF16", load_profile("rtx-4090")) is None
     apple = load_profile("m3-max-64gb") if _known("m3-max-64gb") else None
     if apple is not None:
-        assert engine.supports(qwen, "BF16", apple) is not None
+        assert engine.supports(model_of(qwen), "BF16", apple) is not None
     with pytest.raises(UnsupportedError):
-        engine.plan("m", qwen, "Q4_K_M", load_profile("rtx-4090"), Workload(), {})
+        engine.plan(asked(qwen, "Q4_K_M", load_profile("rtx-4090"), Workload()))
 
 
 def _known(profile: str) -> bool:
@@ -168,7 +171,7 @@ def _known(profile: str) -> bool:
 def test_the_cpu_has_a_plan() -> None:
     machine = load_profile("rtx-4090")
     bare = replace(machine, hosts=(replace(machine.host, accelerators=()),))
-    found = Vllm().plan("m", arch("Qwen/Qwen3-0.6B"), "BF16", bare, Workload(context=4096), {})
+    found = Vllm().plan(asked(arch("Qwen/Qwen3-0.6B"), "BF16", bare, Workload(context=4096)))
     assert found.fits and found.placement is Placement.CPU
     assert int(found.env["VLLM_CPU_KVCACHE_SPACE"]) >= 1
     assert found.memory.devices[0].kind == "cpu"
@@ -178,13 +181,13 @@ def test_the_cpu_has_a_plan() -> None:
 def test_a_cpu_plan_is_what_the_ram_holds_and_the_command_asks_for(ram: int) -> None:
     host = replace(load_profile("epyc-9004").host, ram_total=ram * GIB, ram_available=ram * GIB)
     machine = replace(load_profile("epyc-9004"), hosts=(host,))
-    found = Vllm().plan("m", arch("Qwen/Qwen3-4B"), "W4A16", machine, Workload(), {})
+    found = Vllm().plan(asked(arch("Qwen/Qwen3-4B"), "W4A16", machine, Workload()))
     device = found.memory.devices[0]
     if found.fits:
         assert device.total <= device.available
         # The cache is blocks of what the environment asks for, never more.
-        asked = int(found.env["VLLM_CPU_KVCACHE_SPACE"]) * GIB
-        assert 0.99 * asked < device.kv_cache <= asked
+        cache = int(found.env["VLLM_CPU_KVCACHE_SPACE"]) * GIB
+        assert 0.99 * cache < device.kv_cache <= cache
     else:
         assert ram < 8
 
@@ -195,7 +198,7 @@ def test_busy_gpu_lowers_the_utilisation() -> None:
     busy = replace(gpu, memory_free=16 * GIB)
     host = replace(machine.host, accelerators=(busy,))
     found = Vllm().plan(
-        "m", arch("Qwen/Qwen3-0.6B"), "BF16", replace(machine, hosts=(host,), detected=True), Workload(), {}
+        asked(arch("Qwen/Qwen3-0.6B"), "BF16", replace(machine, hosts=(host,), detected=True), Workload())
     )
     assert found.fits
     assert found.settings["gpu_memory_utilization"] * gpu.memory_total < 16 * GIB
@@ -261,8 +264,8 @@ def test_ignored_layers_stay_in_16_bits() -> None:
 
 def test_int4_is_a_quarter_and_its_scales() -> None:
     qwen = arch("Qwen/Qwen3-8B")
-    full = Vllm().outcome(qwen, "BF16", load_profile("h100-80gb"), Workload()).weights[0]
-    four = Vllm().outcome(qwen, "AWQ", load_profile("h100-80gb"), Workload()).weights[0]
+    full = Vllm().outcome(asked(qwen, "BF16", load_profile("h100-80gb"), Workload())).weights[0]
+    four = Vllm().outcome(asked(qwen, "AWQ", load_profile("h100-80gb"), Workload())).weights[0]
     head = 2 * 151936 * 4096 * 2
     assert 0.25 < (four - head) / (full - head) < 0.27
     assert scheme_for(qwen, "awq").name == "AWQ"
@@ -272,11 +275,11 @@ def test_max_context_grows_with_the_gpu() -> None:
     qwen = arch("Qwen/Qwen3-8B")
     engine = Vllm()
     lengths = [
-        engine.max_context(qwen, "BF16", load_profile(name), Workload())
+        engine.longest_context(asked(qwen, "BF16", load_profile(name), Workload()))
         for name in ("rtx-4060", "rtx-4090", "h100-80gb")
     ]
     assert lengths[0] == 0 < lengths[1] <= lengths[2] == qwen.n_ctx_train
-    many = engine.max_context(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4))
+    many = engine.longest_context(asked(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4)))
     assert 0 < many < lengths[1]
 
 
@@ -379,6 +382,7 @@ def test_rocm_builds_logged_more_than_the_weights() -> None:
 def test_what_vllm_has_no_class_for() -> None:
     """It is refused in one line, with what runs it where something does."""
     from planner.advice.plan.choose import plan_model
+    from planner.advice.plan.question import PlanQuestion
     from planner.models.load import load_model
 
     machine = load_profile("h200-sxm x8")
@@ -393,9 +397,9 @@ def test_what_vllm_has_no_class_for() -> None:
         ),
     ):
         with pytest.raises(UnsupportedError) as error:
-            plan_model(load_model(name), machine, Workload(), engine="vllm")
+            plan_model(PlanQuestion(load_model(name), machine, engine="vllm"))
         assert str(error.value) == f"vllm cannot run {name} here: {line}"
-    solar = plan_model(load_model("Solar-Open-100B"), machine, Workload(), engine="vllm")
+    solar = plan_model(PlanQuestion(load_model("Solar-Open-100B"), machine, engine="vllm"))
     assert solar.fits and any("it runs Transformers' code" in w for w in solar.warnings)
 
 

@@ -10,11 +10,11 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from planner.engines.base import Stored
 from planner.engines.llama_cpp.placing.placement import is_expert_name
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
+from planner.models.model import Model
 from planner.models.tensors import TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
 from planner.quant.mixes import GroupTypes, Mix, MixTypes, find_mix, mix_types, nearest_mix
@@ -94,36 +94,53 @@ _tables: dict[tuple[int, str, int | None, int, bool | None], tuple[object, objec
 
 
 def weight_table(
-    arch: Architecture, quant: str, stored: Stored | None = None, *, imatrix: bool | None = None
+    arch: Architecture,
+    quant: str,
+    *,
+    file_bytes: int | None = None,
+    tensors: tuple[TensorInfo, ...] | None = None,
+    imatrix: bool | None = None,
 ) -> WeightTable:
     """Return the table for a quantisation's name, or for a file's own tensors.
+
+    `file_bytes`: size of the file(s), which scales a mix that is no public rule (UD-Q4_K_XL).
 
     Raises UnsupportedError for a quantisation that isn't llama.cpp's, InputError for a file that doesn't
     belong to the architecture.
     """
-    tensors = stored.tensors if stored else None
-    key = (id(arch), quant, stored.file_bytes if stored else None, id(tensors), imatrix)
+    key = (id(arch), quant, file_bytes, id(tensors), imatrix)
     hit = _tables.get(key)
     if hit is not None:
         return hit[2]
     if len(_tables) > 4096:
         _tables.clear()
-    table = _build(arch, quant, stored, imatrix)
+    table = _build(arch, quant, file_bytes, tensors, imatrix)
     _tables[key] = (arch, tensors, table)  # holding both keeps their ids from being used again
     return table
 
 
-def _build(arch: Architecture, quant: str, stored: Stored | None, imatrix: bool | None) -> WeightTable:
+def weights_of(model: Model, quant: str) -> WeightTable:
+    """Return the table of a model, with what is known of its file. Raises as `weight_table` does."""
+    return weight_table(model.architecture, quant, file_bytes=model.file_bytes, tensors=model.tensors)
+
+
+def _build(
+    arch: Architecture,
+    quant: str,
+    file_bytes: int | None,
+    tensors: tuple[TensorInfo, ...] | None,
+    imatrix: bool | None,
+) -> WeightTable:
     exact, scale = True, 1.0
-    if stored is not None and stored.tensors is not None:
-        types = _file_types(arch, stored.tensors)
+    if tensors is not None:
+        types = _file_types(arch, tensors)
     else:
         mix, exact = nearest_mix(quant)
         types = mix_types(arch, mix, imatrix=imatrix)
     total, per_layer, experts, group_of = _sums(arch, types)
-    if not exact and stored is not None and stored.file_bytes:
-        scale = max(stored.file_bytes - _METADATA, 1) / total
-        total = max(stored.file_bytes - _METADATA, 1)
+    if not exact and file_bytes:
+        scale = max(file_bytes - _METADATA, 1) / total
+        total = max(file_bytes - _METADATA, 1)
         per_layer, experts = _scale(per_layer, scale), _scale(experts, scale)
     return WeightTable(arch, types, per_layer, experts, total, scale, exact, group_of)
 
@@ -206,4 +223,5 @@ __all__ = [
     "find_mix",
     "quant_names",
     "weight_table",
+    "weights_of",
 ]
