@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.memory_case import Unsupported
+from planner.engines.commands import read_command
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.releases import Release, parse_release
 from planner.engines.vllm.settings import VllmSettings, settings_from
-from planner.errors import InputError
 from planner.units import GIB
 
 # Kinds of GPU as the engine-planning rows call them: compute capability × 10, memory as the driver reports it.
@@ -38,134 +36,37 @@ _KINDS: Final[Mapping[str, tuple[str, int, float]]] = {
     "gb10": ("NVIDIA GB10", 121, 119.7),
     "rtxpro6000": ("NVIDIA RTX PRO 6000 Blackwell", 120, 94.97),
 }
-_VALUES: Final[Mapping[str, str]] = {
-    "-tp": "tensor_parallel_size",
-    "-pp": "pipeline_parallel_size",
-    "-dp": "data_parallel_size",
-    "-dcp": "decode_context_parallel_size",
-    "-q": "quantization",
-}
-_FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
-    "-ep": ("enable_expert_parallel", True),
-    "--enable-expert-parallel": ("enable_expert_parallel", True),
-    "--enforce-eager": ("enforce_eager", True),
-    "--language-model-only": ("language_model_only", True),
-    "--disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", True),
-    "--no-disable-hybrid-kv-cache-manager": ("disable_hybrid_kv_cache_manager", False),
-    "--async-scheduling": ("async_scheduling", True),
-    "--no-async-scheduling": ("async_scheduling", False),
-    "--enable-prefix-caching": ("enable_prefix_caching", True),
-    "--no-enable-prefix-caching": ("enable_prefix_caching", False),
-    "--disable-prefix-caching": ("enable_prefix_caching", False),
-    "--enable-chunked-prefill": ("enable_chunked_prefill", True),
-    "--no-enable-chunked-prefill": ("enable_chunked_prefill", False),
-}
 # Flags that change weights or cache and that no rule here follows.
 _NOT_FOLLOWED: Final = frozenset(
     {
-        "hf_overrides",
-        "prefill_context_parallel_size",
-        "pcp",
-        "enable_eplb",
-        "eplb_config",
-        "enable_elastic_ep",
+        "--hf-overrides",
+        "--prefill-context-parallel-size",
+        "--enable-eplb",
+        "--eplb-config",
+        "--enable-elastic-ep",
     }
-    | {"mamba_block_size", "mamba_cache_mode", "mamba_cache_dtype", "kv_cache_dtype_skip_layers"}
-    | {"disable_sliding_window", "quantization_config", "model_impl", "kv_sharing_fast_prefill"}
-    | {"use_replayssm", "replayssm_buffer_len", "enable_mamba_shared_prefix_checkpoint", "swa_bounded_replay"}
-    | {"dcp_q_replicate", "offload_group_size", "offload_num_in_group", "kv_transfer_config", "spec_model"}
-    | {"engram_config", "additional_config", "rope_scaling", "cpu_offload_params"}
+    | {"--mamba-block-size", "--mamba-cache-mode", "--mamba-cache-dtype", "--kv-cache-dtype-skip-layers"}
+    | {"--disable-sliding-window", "--quantization-config", "--model-impl", "--kv-sharing-fast-prefill"}
+    | {"--use-replayssm", "--replayssm-buffer-len", "--enable-mamba-shared-prefix-checkpoint"}
+    | {"--swa-bounded-replay", "--dcp-q-replicate", "--offload-group-size", "--offload-num-in-group"}
+    | {"--kv-transfer-config", "--engram-config", "--additional-config", "--cpu-offload-params"}
+    | {"--speculative-config", "--spec-method", "--spec-model", "--kv-cache-dtype"}
 )
-# Ways to draft that load nothing beside the model; "…mtp" loads the model's own prediction layers.
-_DRAFTLESS: Final = frozenset({"ngram", "ngram_gpu", "suffix"})
-_FACTORS: Final = {"k": 1000, "K": 1024, "m": 10**6, "M": 1 << 20, "g": 10**9, "G": 1 << 30, "": 1}
-
-
-def number(text: str) -> int:
-    """Read a number as vLLM's parser does: 32k is 32,000 and 32K is 32,768."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)", text)
-    if match is None:
-        raise InputError(f"'{text}' is not a number")
-    return int(float(match[1]) * _FACTORS[match[2]])
 
 
 def command_settings(command: str) -> dict[str, Any]:
-    """Return the settings of a `vllm serve` command line; flags that don't touch memory are left out.
+    """Return the settings of a `vllm serve` command line, as the planner reads it.
 
-    Raises Unsupported for flags that do and that nothing here follows, InputError for what is no command.
+    Raises Unsupported for flags that change weights or cache and that nothing here follows, InputError for what
+    is no command. What else isn't counted (LoRA adapters …) stays a row, with the error that it makes.
     """
-    found: dict[str, Any] = {}
-    try:
-        words = shlex.split(command)[3:]
-    except ValueError as error:
-        raise InputError(f"not a command line: {error}") from error
-    at = 0
-    while at < len(words):
-        word, equals, inline = words[at].partition("=")
-        word = word if word in _VALUES or word in _FLAGS else word.replace("_", "-")
-        at += 1
-        if word in _FLAGS:
-            name, value = _FLAGS[word]
-            found[name] = value
-            continue
-        if not word.startswith("-"):
-            continue
-        takes_value = at < len(words) and (not words[at].startswith("-") or words[at][1:2].isdigit())
-        text = inline if equals else words[at] if takes_value else ""
-        at += 0 if equals or not text else 1
-        _take(_VALUES.get(word, word.lstrip("-").replace("-", "_")), text, found)
-    return found
+    read = read_command(command)
+    for each in read.uncounted:
+        if _NOT_FOLLOWED & set(each.flags):
+            raise Unsupported(f"no rule for {each}")
+    return dict(read.settings)
 
 
-_KNOWN: Final = frozenset(VllmSettings.__dataclass_fields__)
-
-
-def _object(name: str, text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--{name.replace('_', '-')} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"--{name.replace('_', '-')} is not an object")
-    return value
-
-
-def _draft(method: str, tokens: Any, found: dict[str, Any]) -> None:
-    if not method.endswith("mtp") and method not in _DRAFTLESS:
-        raise Unsupported(f"drafting by {method} loads a model that the case doesn't describe")
-    found["speculative_method"] = method
-    found["num_speculative_tokens"] = int(tokens or 0)
-
-
-def _take(name: str, text: str, found: dict[str, Any]) -> None:
-    if name in _NOT_FOLLOWED:
-        raise Unsupported(f"no rule for --{name.replace('_', '-')}")
-    if name == "speculative_config":
-        spec = _object(name, text)
-        _draft(str(spec.get("method")), spec.get("num_speculative_tokens"), found)
-    elif name in ("spec_method", "spec_tokens"):
-        method = text if name == "spec_method" else found.get("speculative_method", "mtp")
-        tokens = text if name == "spec_tokens" else found.get("num_speculative_tokens", 1)
-        _draft(str(method), tokens, found)
-    elif name == "limit_mm_per_prompt":
-        limits = _object(name, text)
-        if all(v == 0 for v in limits.values()):
-            found["language_model_only"] = True
-    elif name not in _KNOWN:
-        return
-    elif name == "max_model_len":
-        found[name] = "auto" if text in ("auto", "-1") else number(text)
-    elif name in ("gpu_memory_utilization", "cpu_offload_gb"):
-        found[name] = float(text)
-    elif isinstance(getattr(VllmSettings(), name), str) or name in _TEXTS:
-        found[name] = text
-    else:
-        found[name] = number(text)
-
-
-_TEXTS: Final = frozenset(
-    {"quantization", "attention_backend", "speculative_method", "distributed_executor_backend"}
-)
 _ROW_SETTINGS: Final = (
     "tensor_parallel_size",
     "pipeline_parallel_size",

@@ -19,7 +19,20 @@ from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 
 # readers, in the order in which pasted options are tried
-READERS: Final = ("planner.engines.llama_cpp.reader",)
+READERS: Final = ("planner.engines.llama_cpp.reader", "planner.engines.vllm.reader")
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """Something that moves bytes by no rule, and the flags that ask for it."""
+
+    what: str  # "LoRA adapters"
+    written: tuple[str, ...]  # the flags as they were written
+    flags: tuple[str, ...]  # their first names in the engine's table
+
+    def __str__(self) -> str:
+        """What it is and how it was asked for: "LoRA adapters (--lora)"."""
+        return f"{self.what} ({', '.join(self.written)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Command:
     )  # what the program takes where nothing is written
     kept: tuple[str, ...] = ()  # words that move no byte and stay in the command
     env: Mapping[str, str] = field(default_factory=dict)  # variables that are no setting, and stay
-    uncounted: tuple[str, ...] = ()  # what moves bytes without a rule: "LoRA adapters (--lora)"
+    uncounted: tuple[Uncounted, ...] = ()  # what moves bytes without a rule
     notes: tuple[str, ...] = ()  # what is read otherwise than written, and why
     devices: tuple[int, ...] | None = None  # the GPUs that are used, by number; None: all
     image: str | None = None  # the container image that it runs in
@@ -162,8 +175,7 @@ class Sorted:
         self.planned: list[Given] = []
         self.notes: list[str] = []
         self._kept: list[Given] = []
-        self._uncounted: dict[str, list[str]] = {}
-        self._kept_words: dict[str, list[str]] = {}
+        self._uncounted: dict[str, list[Given]] = {}
         for each in given:
             self._take(table, each, release)
 
@@ -180,7 +192,7 @@ class Sorted:
         else:
             self._kept.append(each)
             if role is Role.UNCOUNTED and each.value is not False:
-                self.uncount(each.flag.meaning, each.written)
+                self.uncount(each.flag.meaning, each)
 
     def _modern(self, table: FlagTable, each: Given, release: str) -> None:
         words = each.flag.meaning.split()
@@ -197,9 +209,9 @@ class Sorted:
         """Leave a flag in the command though it is a setting too."""
         self._kept.append(each)
 
-    def uncount(self, what: str, written: str) -> None:
+    def uncount(self, what: str, each: Given) -> None:
         """Name what no rule counts, with the flag that asks for it."""
-        self._uncounted.setdefault(what, []).append(written)
+        self._uncounted.setdefault(what, []).append(each)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -207,6 +219,9 @@ class Sorted:
         return tuple(word for each in self._kept if each.written.startswith("-") for word in each.spelled)
 
     @property
-    def uncounted(self) -> tuple[str, ...]:
-        """What isn't counted, each with its flags: "LoRA adapters (--lora)"."""
-        return tuple(f"{what} ({', '.join(flags)})" for what, flags in self._uncounted.items())
+    def uncounted(self) -> tuple[Uncounted, ...]:
+        """What isn't counted, each with all flags that ask for it."""
+        return tuple(
+            Uncounted(what, tuple(g.written for g in given), tuple(g.flag.names[0] for g in given))
+            for what, given in self._uncounted.items()
+        )

@@ -122,10 +122,11 @@ _FACTORS: Final = {
 }
 
 
-def flags(role: Role, text: str, choices: Mapping[str, Sequence[str]] | None = None) -> tuple[Flag, ...]:
+def flags(role: Role, text: str, choices: Mapping[str, str] | None = None) -> tuple[Flag, ...]:
     """Read a table: "names / names that turn it off : kind : meaning : $ENVIRONMENT", a flag a line.
 
-    The kind is one of Kind, choices written a|b|c, or @NAME for choices given by name. Meaning and environment
+    The kind is one of Kind, choices written a|b|c, or @NAME for choices given by name
+    (words in a text). Meaning and environment
     may be left out; a line that begins with a space goes on from the one before.
     """
     found = []
@@ -136,7 +137,7 @@ def flags(role: Role, text: str, choices: Mapping[str, Sequence[str]] | None = N
         meaning = rest[0] if rest else ""
         values: tuple[str, ...] = ()
         if kind.startswith("@"):
-            values = tuple((choices or {})[kind[1:]])
+            values = tuple((choices or {})[kind[1:]].split())
         elif "|" in kind:
             values = tuple(kind.split("|"))
         found.append(
@@ -336,6 +337,10 @@ class FlagTable:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise self._refusal(name, f"Value {text} cannot be converted to JSON: {error}") from None
+
+    def json_value(self, given: Given, text: str) -> Any:
+        """Return the JSON that a flag's text is; its refusal where it is none."""
+        return self._object(given.written, text)
 
     def refusal(self, given: Given, why: str) -> InputError:
         """Return the engine's refusal of a value that was read."""

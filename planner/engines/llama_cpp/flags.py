@@ -320,7 +320,7 @@ _ASKS: Final = """
 
 TABLE: Final = FlagTable(
     LLAMA,
-    flags(Role.PLANNED, _PLANNED, {"CACHE": CACHE_TYPES}),
+    flags(Role.PLANNED, _PLANNED, {"CACHE": " ".join(CACHE_TYPES)}),
     flags(Role.KEPT, _KEPT),
     flags(Role.UNCOUNTED, _UNCOUNTED),
     flags(Role.GONE, _GONE),

@@ -251,7 +251,7 @@ class _Line:
             if word in SPEC_TYPES:
                 self.settings["spec_type"] = word
             else:
-                self.sorted.uncount(f"drafting by {word}", each.written)
+                self.sorted.uncount(f"drafting by {word}", each)
                 self.sorted.keep(each)
 
 
