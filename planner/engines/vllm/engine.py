@@ -257,6 +257,10 @@ def _older(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devic
 def _what_would(found: Found, arch: Architecture, scheme: QuantScheme, devices: Devices) -> str:
     """Say what would make it fit: more GPUs of this kind, a shorter context, fewer users."""
     outcome = found.outcome
+    if outcome.reason is not None and outcome.allows_too_many() and outcome.most_sequences():
+        return (
+            f"--max-num-seqs {outcome.most_sequences()} starts; nobody is served less while fewer ask at once"
+        )
     if outcome.reason is None or outcome.reason.startswith("max_model_len"):
         one = outcome.longest(arch.n_ctx_train, 1, safe=True)
         shared = outcome.longest(arch.n_ctx_train, found.users, safe=True)

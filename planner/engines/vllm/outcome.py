@@ -72,6 +72,21 @@ class Outcome:
         """Longest request of which `users` fit; `safe`: with overheads at their upper end."""
         return self.layout.longest(self.available_low if safe else self.available, limit, users)
 
+    def most_sequences(self, *, safe: bool = False) -> int | None:
+        """Most sequences (max_num_seqs) with which the engine starts; None where its blocks don't limit them.
+
+        Where full CUDA graphs are captured, every sequence needs a block for its recurrent state (vLLM 0.33.0
+        vllm/config/compilation.py). `safe`: with overheads at their upper end.
+        """
+        if self.settings.enforce_eager or self.gpu.backend is Backend.CPU or not self.layout.has_states:
+            return None
+        return self.layout.num_blocks(self.available_low if safe else self.available)
+
+    def allows_too_many(self, *, safe: bool = False) -> bool:
+        """True where max_num_seqs is more than the state blocks."""
+        most = self.most_sequences(safe=safe)
+        return most is not None and (self.settings.max_num_seqs or 0) > most
+
     def holds(self, users: int, *, safe: bool = True) -> bool:
         """True where `users` requests of full length fit at once."""
         if self.reason is not None:
@@ -111,7 +126,7 @@ def evaluate(
     layout = kv_layout(arch, resolved, gpu, release)
     if resolved.max_model_len == AUTO:
         resolved = replace(resolved, max_model_len=layout.longest(available, arch.n_ctx_train))
-    return Outcome(
+    outcome = Outcome(
         settings=resolved,
         gpu=gpu,
         weights=on_gpu,
@@ -122,6 +137,18 @@ def evaluate(
         available_low=available_low,
         layout=layout,
         reason=_reason(resolved, gpu, on_gpu, requested, available, layout, free),
+    )
+    if outcome.reason is None and release.a_state_for_each_sequence and outcome.allows_too_many():
+        return replace(outcome, reason=_too_many(outcome))
+    return outcome
+
+
+def _too_many(outcome: Outcome) -> str:
+    """The engine's own words for more sequences than state blocks, with what would start."""
+    most = outcome.most_sequences()
+    return (
+        f"max_num_seqs ({outcome.settings.max_num_seqs}) exceeds available Mamba cache blocks ({most}): each"
+        " sequence needs one for its recurrent state when CUDA graphs are captured"
     )
 
 

@@ -47,6 +47,14 @@ class Release:
         return self >= Release(0, 21)
 
     @property
+    def a_state_for_each_sequence(self) -> bool:
+        """Capturing full CUDA graphs refuses more sequences than there are state blocks, since 0.17.
+
+        v1/worker/gpu_model_runner.py _check_and_update_cudagraph_mode; before, the sizes captured were capped.
+        """
+        return self >= Release(0, 17)
+
+    @property
     def large_seqs_default(self) -> bool:
         """Big GPUs default to 1024 sequences since 0.9 (engine/arg_utils.py get_batch_defaults)."""
         return self >= Release(0, 9)

@@ -78,6 +78,8 @@ class Found:
     users: int
 
 
+_Try = tuple[VllmSettings, Outcome, tuple[str, ...]]  # settings, what they give, what was changed
+
 _PARALLEL: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
 
@@ -304,23 +306,38 @@ def _fit(
     def tried(settings: VllmSettings) -> Outcome:
         return evaluate(arch, table.scheme, settings, devices.gpu, devices.free, table=table)
 
+    def capped(settings: VllmSettings, outcome: Outcome, said: tuple[str, ...]) -> _Try:
+        """No more sequences than state blocks, where the number is the planner's to choose."""
+        most = outcome.most_sequences(safe=True) if outcome.allows_too_many(safe=True) else None
+        if most is None or most < users or "max_num_seqs" in given:
+            return settings, outcome, said
+        fewer = replace(settings, max_num_seqs=most // 8 * 8 if most > 16 else most)
+        why = f"each sequence needs a block for its recurrent state, {most} are certain"
+        line = f"--max-num-seqs {fewer.max_num_seqs}: {why}"
+        return fewer, tried(fewer), (*(s for s in said if not s.startswith("--max-num-seqs ")), line)
+
     wanted = given.get("max_model_len", workload.context)
     users = replica_users(choice, workload.users)
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
-    for settings, said, enough in rungs(choice, arch, devices, workload, given):
+    settings: VllmSettings = choice
+    said: tuple[str, ...] = ()
+    for rung, changed, enough in rungs(choice, arch, devices, workload, given):
         if best is not None and best[0] >= enough:
             break
+        if rung.enforce_eager and defaults is not None and _too_many_stated(defaults, given):
+            break
         length = asked or arch.n_ctx_train
-        outcome = tried(replace(settings, max_model_len=length))
+        settings, said = replace(rung, max_model_len=length), changed
+        outcome = tried(settings)
         if defaults is None:
             defaults = outcome
             if _hopeless(outcome, devices):
-                return Found(replace(settings, max_model_len=length), outcome, said, False, defaults, users)
+                return Found(settings, outcome, said, False, defaults, users)
+        settings, outcome, said = capped(settings, outcome, said)
         if outcome.holds(users):
-            final = replace(settings, max_model_len=length)
-            return Found(final, outcome, said, True, defaults, users)
+            return Found(settings, outcome, said, True, defaults, users)
         if asked is None:
             longest = outcome.longest(arch.n_ctx_train, users, safe=True)
             if _starts(outcome) and (best is None or longest > best[0]):
@@ -329,16 +346,21 @@ def _fit(
     if best is not None and best[0] >= SHORTEST:
         length = best[0] // 1024 * 1024
         settings = replace(best[1], max_model_len=length)
-        outcome = tried(settings)
+        settings, outcome, said = capped(settings, tried(settings), best[3])
         if outcome.holds(users):
             said = (
-                *best[3],
+                *said,
                 f"--max-model-len {length}: the longest that fits with the engine's own memory at its upper end",
             )
             return Found(settings, outcome, said, True, defaults, users)
     final = replace(settings, max_model_len=asked or arch.n_ctx_train)
     outcome = tried(final)
     return Found(final, outcome, said, False, defaults, users)
+
+
+def _too_many_stated(outcome: Outcome, given: Mapping[str, Any]) -> bool:
+    """True where the sequences that a person stated are too many: what they want is fewer, not eager mode."""
+    return outcome.allows_too_many() and "max_num_seqs" in given and "enforce_eager" not in given
 
 
 def _hopeless(outcome: Outcome, devices: Devices) -> bool:

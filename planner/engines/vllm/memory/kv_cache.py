@@ -53,6 +53,11 @@ class KvLayout:
     release: Release
     override: int | None = None  # --num-gpu-blocks-override
 
+    @property
+    def has_states(self) -> bool:
+        """True where some layers keep a recurrent state instead of a row for each token."""
+        return any(isinstance(part.page, StatePage) for group in self.groups for part in group.parts)
+
     def blocks_per_request(self, length: int) -> int:
         """Blocks that one request of `length` tokens takes."""
         at = Lengths(length, self.in_flight, self.dcp)
