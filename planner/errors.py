@@ -13,12 +13,31 @@ class InputError(PlannerError):
     """Bad usage or bad input: an unknown name, a damaged file, an impossible number (exit code 2)."""
 
 
+class FieldError(InputError):
+    """A value that cannot be. The field is named apart: the command line says the option of that name instead."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
 class UnsupportedError(PlannerError):
     """A model, quantisation or engine combination that the planner has no rules for (exit code 2)."""
 
 
 class RefusedError(PlannerError):
     """The engine itself would refuse these settings; the message gives its reason (exit code 1)."""
+
+
+def check_range(value: object, field: str, low: float, high: float) -> None:
+    """Raise FieldError where a value is no number from `low` to `high`; None is a value that wasn't given."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldError(field, f"{value!r} must be a number from {low:g} to {high:g}")
+    if not low <= value <= high:
+        raise FieldError(field, f"{value:g} must lie between {low:g} and {high:g}")
 
 
 def cause_of(error: BaseException) -> str:

@@ -3,18 +3,20 @@
 The standard decorator compiles six methods a class, half a millisecond each class; a command that stands on
 eighty records would spend a third of its time on that. Here a class shares its methods with all others, and
 its `__init__` is compiled when the first instance is made. What comes out behaves as the standard's does:
-equality, hash, repr, slots, frozen, `replace`, `fields`, pickling and copying. Type checkers see the
-standard one. What this module does not know (inheritance, order, ClassVar …) it leaves to the standard one.
+equality, hash, repr, slots, frozen, `replace`, `fields`, pickling and copying; `help` and `inspect.signature`
+show the fields, with the sentence that stands under each of them in the source. Type checkers see the standard
+one. What this module does not know (inheritance, order, ClassVar …) it leaves to the standard one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from dataclasses import dataclass, replace
 else:
-    import dataclasses
     from dataclasses import MISSING, Field, FrozenInstanceError
     from operator import attrgetter
 
@@ -60,7 +62,7 @@ else:
         values, hashes = _getter(compared), _getter(hashed)
 
         def __init__(self, *args, **kwargs):
-            cls.__init__ = _init(cls, names, defaults, kw_only)
+            cls.__init__ = _init(cls, defaults, kw_only)
             cls.__init__(self, *args, **kwargs)
 
         def __eq__(self, other):
@@ -75,8 +77,9 @@ else:
             parts = ", ".join(f"{n}={getattr(self, n)!r}" for n in shown)
             return f"{self.__class__.__qualname__}({parts})"
 
+        slots = _Slots.fromkeys(names)
         body.update(
-            __slots__=names,
+            __slots__=slots,
             __match_args__=() if kw_only else names,
             __init__=__init__,
             __eq__=__eq__,
@@ -87,10 +90,14 @@ else:
             __getstate__=_get_state,
             __setstate__=_set_state,
             _values_of=staticmethod(_getter(names)),
+            _shown=shown,
+            _fields=names,  # in whose order `help` lists them
+            __signature__=_Signature(defaults, kw_only),
             __dataclass_fields__=_Fields(plain.__annotations__, defaults, kw_only),
         )
         cls = type(plain)(plain.__name__, plain.__bases__, body)
         cls.__qualname__ = plain.__qualname__
+        slots.record = cls
         return cls
 
     def _is_hashed(option):
@@ -103,9 +110,9 @@ else:
         get = attrgetter(*names)
         return get if len(names) > 1 else lambda self: (get(self),)
 
-    def _init(cls, names, defaults, kw_only):
+    def _init(cls, defaults, kw_only):
         """Compile `__init__`: every slot is set through its own descriptor, past the frozen __setattr__."""
-        scope = {}
+        names, scope = tuple(cls.__slots__), {}
         arguments, lines = (["*"] if kw_only and names else []), []
         for name in names:
             scope[f"_set_{name}"] = getattr(cls, name).__set__
@@ -132,6 +139,45 @@ else:
         made = scope["__init__"]
         made.__qualname__ = f"{cls.__qualname__}.__init__"
         return made
+
+    class _Slots(dict):
+        """`__slots__` as a dict from a field to its sentence, which `help` shows: read when it is asked for."""
+
+        def __getitem__(self, name):
+            if self.record is not None:
+                self.update(field_docs(self.record))
+                self.record = None
+            return super().__getitem__(name)
+
+    class _Signature:
+        """`__signature__` of a class, made when somebody asks for it; its `__init__` gets the same."""
+
+        def __init__(self, defaults, kw_only):
+            self.defaults = defaults
+            self.kw_only = kw_only
+
+        def __get__(self, instance, owner):
+            import inspect
+
+            made = _init(owner, self.defaults, self.kw_only)
+            parameters = []
+            for parameter in inspect.signature(made).parameters.values():
+                default = self.defaults.get(parameter.name)
+                if parameter.default is MISSING:
+                    parameter = parameter.replace(default=_Written(f"{default.default_factory.__name__}()"))
+                if parameter.name != "self":
+                    parameter = parameter.replace(annotation=_Written(owner.__annotations__[parameter.name]))
+                parameters.append(parameter)
+            made.__signature__ = inspect.Signature(parameters)
+            owner.__init__ = made
+            owner.__signature__ = made.__signature__.replace(parameters=parameters[1:])
+            return owner.__signature__
+
+    class _Written(str):
+        """A piece of source that is shown as it was written, without quotes."""
+
+        __slots__ = ()
+        __repr__ = str.__str__
 
     class _Fields:
         """`__dataclass_fields__`, made by the standard decorator when somebody asks for it."""
@@ -162,4 +208,39 @@ else:
             object.__setattr__(self, name, value)
 
 
-__all__ = ["dataclass", "replace"]
+def shown_fields(record: type) -> tuple[str, ...]:
+    """The fields of a dataclass that its repr shows, in their order; none for another class."""
+    shown: tuple[str, ...] | None = getattr(record, "_shown", None)
+    if shown is not None:
+        return shown
+    return (
+        tuple(f.name for f in dataclasses.fields(record) if f.repr)
+        if dataclasses.is_dataclass(record)
+        else ()
+    )
+
+
+def field_docs(record: type) -> Mapping[str, str]:
+    """The sentence under each field of a dataclass in its source; none where the source isn't there."""
+    import ast
+    import inspect
+    from textwrap import dedent
+
+    docs, field = {}, None
+    try:
+        nodes = list(ast.walk(ast.parse(dedent(inspect.getsource(record)))))
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    whole = next(node for node in nodes if isinstance(node, ast.ClassDef))
+    for node in whole.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                field = name
+            case ast.Expr(value=ast.Constant(value=str(text))) if field is not None:
+                docs[field], field = inspect.cleandoc(text), None
+            case _:
+                field = None
+    return docs
+
+
+__all__ = ["dataclass", "field_docs", "replace", "shown_fields"]

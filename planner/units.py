@@ -120,6 +120,14 @@ def rate_text(value: float) -> str:
     return f"{round(value, -1):,.0f}"
 
 
+def money_text(value: float | None, currency: str) -> str:
+    """Print an amount: whole from 100 on, with two decimals below; a point and a comma in every locale."""
+    if value is None:
+        return "no price"
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+    return f"{text} {currency}".rstrip()
+
+
 def round_up(value: int, multiple: int) -> int:
     """Round a non-negative integer up to a multiple."""
     return -(-value // multiple) * multiple

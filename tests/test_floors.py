@@ -21,10 +21,8 @@ FLOORS = [
     {"speed", "verify"},
     {"launching"},
     {"advice"},
-    {"documents", "schemas"},
-    {"schemas_buy", "schemas_catalogue", "schemas_hardware", "schemas_verify"},
+    {"documents"},
     {"api"},
-    {"schema_list"},
     {"cli"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
+import pydoc
 from dataclasses import field
 from typing import Any
 
 import pytest
 
-from planner.fast_dataclass import dataclass, replace
+from planner.fast_dataclass import dataclass, field_docs, replace, shown_fields
 
 quick: Any = dataclass  # two decorators on one body: more than a type checker follows
 
@@ -168,3 +170,50 @@ def test_leaves_to_the_standard_what_it_does_not_know() -> None:
     changed = Mutable(1)
     changed.a = 2
     assert changed == Mutable(2)
+
+
+@quick(frozen=True, slots=True)
+class Told:
+    """Says what it holds."""
+
+    size: int
+    """Bytes."""
+    name: str = "x"
+    """As people
+    say it.
+    """
+    parts: tuple[int, ...] = field(default_factory=tuple)
+    silent: str = field(default="", repr=False)
+
+
+def test_the_signature_shows_the_fields() -> None:
+    wanted = "(size: int, name: str = 'x', parts: tuple[int, ...] = tuple(), silent: str = '')"
+    assert str(inspect.signature(Told)) == wanted
+    assert Told(3).size == 3
+    assert str(inspect.signature(Told)) == wanted, "and still does after the first instance"
+    assert str(inspect.signature(Told.__init__)) == wanted.replace("(", "(self, ", 1)
+
+
+def test_the_signature_of_one_that_takes_keywords() -> None:
+    @quick(frozen=True, slots=True, kw_only=True)
+    class Keywords:
+        """A required field behind one with a default."""
+
+        a: int = 1
+        b: int
+
+    assert str(inspect.signature(Keywords)) == "(*, a: int = 1, b: int)"
+
+
+def test_help_shows_each_field_with_its_sentence() -> None:
+    said = pydoc.render_doc(Told, renderer=pydoc.plaintext)
+    assert "Told(size: int" in said
+    assert said.index("size\n |      Bytes.") < said.index("name\n |      As people\n |      say it.")
+    assert field_docs(Told) == {"size": "Bytes.", "name": "As people\nsay it."}
+    assert field_docs(plain_copy()) == {}, "made without source"
+
+
+def test_shown_fields_are_those_of_the_repr() -> None:
+    assert shown_fields(Told) == ("size", "name", "parts")
+    assert shown_fields(Quick) == shown_fields(Standard) == ("name", "size", "parts")
+    assert shown_fields(int) == ()

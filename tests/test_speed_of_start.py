@@ -26,7 +26,9 @@ LISTED = (
         "check --profile rtx-4090",
         "check --profile h100-80gb --users 8 --context 32k",
         "check --profile raspberry-pi-5-8gb",
+        "check --profile rtx-4090 --json",
         "plan gpt-oss-20b --profile rtx-4090",
+        "plan gpt-oss-20b --profile rtx-4090 --json",
         "launch gpt-oss-20b --profile rtx-4090",
     ],
 )

@@ -20,7 +20,7 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import diagnostic, print_json, print_line, print_wrapped
+from planner.cli.output import diagnostic, print_document, print_line, print_wrapped
 from planner.errors import InputError
 from planner.units import size_text
 
@@ -56,6 +56,7 @@ def bundle(
     from planner.advice.plan.question import PlanQuestion
     from planner.cli.machine_options import asked, chosen_machine
     from planner.documents.bundle import manifest
+    from planner.documents.write import document
     from planner.models.catalogue.refresh import refreshed
     from planner.models.load import load_model
 
@@ -76,9 +77,9 @@ def bundle(
             diagnostic(f"planner: {model.name} does not fit on {machine.name}: {shortage(plan)} ({explains})")
             return 1
         items.append(make_item(model, plan, refreshed(model.id)))
-    document = manifest(items)
+    whole = manifest(items)
     files = {
-        "manifest.json": json_module.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        "manifest.json": json_module.dumps(document(whole), indent=2, ensure_ascii=False) + "\n",
         "fetch.sh": fetch_script(items),
         **{f"start-{i.name}.sh": i.start for i in items},
     }
@@ -87,7 +88,7 @@ def bundle(
         files["SHA256SUMS"] = sums
     _write(out, files)
     if json:
-        print_json(document)
+        print_document(whole)
         return 0
     for item in items:
         size = size_text(item.size) if item.size else "size not known"

@@ -16,8 +16,6 @@ from planner.cli.money_options import (
     MonthsOption,
     PriceOption,
     PricesOption,
-    checked,
-    money,
     own_prices,
 )
 from planner.cli.options import (
@@ -28,11 +26,12 @@ from planner.cli.options import (
     UsersOption,
     make_workload,
 )
-from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_table, print_wrapped
 from planner.cli.plan_view import range_text
 from planner.cli.progress import Progress
+from planner.errors import check_range
 from planner.plan import ENGINE_NAMES
-from planner.units import context_about, context_text, rate_text
+from planner.units import context_about, context_text, money_text, rate_text
 
 # Less than this is too little for documents and for thinking that runs to thousands of tokens.
 DEFAULT_CONTEXT = "16k"
@@ -73,13 +72,13 @@ def buy(
     question = Question(
         models=tuple(planner.load_model(name) for name in models),
         workload=make_workload(context or DEFAULT_CONTEXT, users, min_speed=min_speed),
-        budget=None if budget is None else checked(budget, 1, 1e9, "--budget"),
-        hours_per_day=checked(hours_per_day, 0.01, 24, "--hours-per-day"),
-        kwh_price=checked(kwh_price, 0, 100, "--kwh-price"),
-        months=checked(months, 1, 1200, "--months"),
+        budget=budget,
+        hours_per_day=hours_per_day,
+        kwh_price=kwh_price,
+        months=months,
+        currency=currency,
     )
-    if host_price is not None:
-        checked(host_price, 0, 1e9, "--host-price")
+    check_range(host_price, "host_price", 0, 1e9)
     if have is not None:
         planner.load_profile(f"rtx-3090 + {have}")  # says at once when the parts are not understood
     everything = offers(own_prices(price, prices), have=have, host_price=host_price)
@@ -87,9 +86,7 @@ def buy(
         answer = find(question, everything, planner.load_profile, progress.update)
     found = bool(answer.best or answer.rented)
     if json:
-        from planner.documents.buy import buy_document
-
-        print_json(buy_document(question, answer, currency))
+        print_document(answer)
         return 0 if found else 1
     if format != PLAIN:
         rows, headers = _table(answer.best, question, currency)
@@ -109,7 +106,7 @@ def _table(
         rows.append(
             [
                 option.offer.spec,
-                money(option.offer.price, ""),
+                money_text(option.offer.price, ""),
                 "/".join(dict.fromkeys(p.quant for p in option.plans)),
                 _engines(option),
                 context_about(min(p.max_context for p in option.plans)),
@@ -137,8 +134,8 @@ def _around(options: Iterable[Option], currency: str) -> str:
             counted.setdefault(offer.around, []).append(offer.around_price)
     said = [
         f"a {what} ("
-        + (f"{money(min(prices), '')} to " if max(prices) > min(prices) else "")
-        + f"{money(max(prices), currency)})"
+        + (f"{money_text(min(prices), '')} to " if max(prices) > min(prices) else "")
+        + f"{money_text(max(prices), currency)})"
         for what, prices in sorted(counted.items())
     ]
     if not said:
@@ -164,7 +161,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
             )
         cheapest = answer.best[0]
         print_wrapped(
-            f"Cheapest: {cheapest.offer.spec}, {money(cheapest.offer.price, currency)} "
+            f"Cheapest: {cheapest.offer.spec}, {money_text(cheapest.offer.price, currency)} "
             f"({cheapest.offer.price_note}). {_with_electricity(question, cheapest, currency)}"
         )
         within = "" if question.budget is None else " within the budget"
@@ -172,7 +169,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         if fastest is not cheapest:
             print_wrapped(
                 f"Fastest{within}: {fastest.offer.spec}, "
-                f"{money(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
+                f"{money_text(fastest.offer.price, currency)} ({fastest.offer.price_note}), "
                 f"{range_text(fastest.speed)} tokens/s."
             )
         print_line("Check it:")
@@ -184,7 +181,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         step = answer.next_step
         print_line()
         print_wrapped(
-            f"The next step up, {step.offer.spec} for {money(step.offer.price, currency)} "
+            f"The next step up, {step.offer.spec} for {money_text(step.offer.price, currency)} "
             f"({step.offer.price_note}), runs {step.plans[0].quant} with {_engines(step)} at "
             f"{range_text(step.speed)} tokens/s."
         )
@@ -193,9 +190,9 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_heading("Or rent by the hour")
         for option in answer.rented:
             print_wrapped(
-                f"{option.offer.name}: {money(option.offer.hourly, currency)} an hour "
+                f"{option.offer.name}: {money_text(option.offer.hourly, currency)} an hour "
                 f"({option.offer.price_note}), {_engines(option)}, {range_text(option.speed)} tokens/s; "
-                f"{money(option.cost, currency)} over {question.months:g} months",
+                f"{money_text(option.cost, currency)} over {question.months:g} months",
                 "  ",
                 "- ",
             )
@@ -204,7 +201,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         print_heading("Not for this")
         for option in answer.not_to_buy:
             print_wrapped(
-                f"{option.offer.spec} ({money(option.offer.price, currency)}): {option.problem}",
+                f"{option.offer.spec} ({money_text(option.offer.price, currency)}): {option.problem}",
                 "  ",
                 "- ",
             )
@@ -228,7 +225,7 @@ def _with_electricity(question: Question, option: Option, currency: str) -> str:
     if option.watts is None:
         return "What it draws is not known: electricity is not counted."
     return (
-        f"With electricity {money(option.cost, currency)} over {question.months:g} months at "
+        f"With electricity {money_text(option.cost, currency)} over {question.months:g} months at "
         f"{question.hours_per_day:g} hours a day under load."
     )
 

@@ -23,7 +23,7 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped
+from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped
 from planner.errors import InputError
 
 
@@ -92,9 +92,9 @@ def check(
         machine = with_measured_gpus(machine, measure_gpu_bandwidth() if machine.accelerators else ())
     answer = recommend(machine, workload, engine=engine, limit=limit)
     if json:
-        from planner.documents.plan import check_document
+        from planner.documents.check import Check
 
-        print_json(check_document(machine, answer.plans, answer.notes))
+        print_document(Check(machine, answer.plans, answer.notes, answer.why))
         return 0 if answer.plans else 1
     from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
 

@@ -8,7 +8,15 @@ import typer
 
 from planner.cli import completion
 from planner.cli.options import FormatOption, JsonOption
-from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_table, print_wrapped, style
+from planner.cli.output import (
+    PLAIN,
+    print_document,
+    print_heading,
+    print_line,
+    print_table,
+    print_wrapped,
+    style,
+)
 from planner.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +50,9 @@ def claims(
             verdicts.append(check_claim(claim, _load_machine))
             progress.update(done, len(wanted))
     if json:
-        print_json({"claims": [_document(v) for v in verdicts]})
+        from planner.documents.claims import Claims
+
+        print_document(Claims(tuple(verdicts)))
     elif format != PLAIN:
         rows = [(v.id, v.verdict, f.what, _mark(f.holds), f.detail) for v in verdicts for f in v.findings]
         print_table(rows, ("Claim", "Verdict", "Case", "Holds", "Detail"), format)
@@ -68,12 +78,3 @@ def _print(verdict: Verdict) -> None:
 
 def _mark(holds: bool | None) -> str:
     return "-" if holds is None else "yes" if holds else "no"
-
-
-def _document(verdict: Verdict) -> dict[str, object]:
-    return {
-        "id": verdict.id,
-        "says": verdict.says,
-        "verdict": verdict.verdict,
-        "findings": [{"what": f.what, "holds": f.holds, "detail": f.detail} for f in verdict.findings],
-    }

@@ -19,7 +19,7 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import PLAIN, print_json, print_line, print_table, print_wrapped, width
+from planner.cli.output import PLAIN, print_document, print_line, print_table, print_wrapped, width
 from planner.errors import InputError
 from planner.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, gib, rate_text
@@ -63,9 +63,7 @@ def compare(
         machine = chosen_machine(profile, ram, vram)
     answer = compare_models(entries, machine, workload, engine=engine)
     if json:
-        from planner.documents.catalogue import comparison_document
-
-        print_json(comparison_document(answer))
+        print_document(answer)
         return 0
     _print(answer, format)
     return 0
@@ -92,7 +90,7 @@ def _print(answer: Comparison, format: str) -> None:
         row("context", lambda c: context_text(c.entry.context) if c.entry.context else "?"),
         row("can", lambda c: ", ".join(c.entry.capabilities) or "text"),
         *(row(use.replace("_", " "), score_in(use)) for use in USES),
-        row("weights", lambda c: "?" if c.weights is None else f"{gib(c.weights)} {c.quant}"),
+        row("weights", _weights),
         row(
             f"cache at {context_text(answer.context)}",
             lambda c: "?" if c.cache is None else gib(c.cache, 2 if c.cache < 1 << 30 else 1),
@@ -146,6 +144,11 @@ def _blocks(rows: list[list[str]]) -> list[list[int]]:
         blocks[-1].append(model)
         used += wide
     return blocks
+
+
+def _weights(column: Column) -> str:
+    useful = column.smallest_useful
+    return "?" if useful.weights is None else f"{gib(useful.weights)} {useful.quant}"
 
 
 def _verdict(column: Column) -> str:

@@ -96,9 +96,9 @@ def claims(incomplete: str) -> list[str]:
 
 def schemas(incomplete: str) -> list[str]:
     """Names of the published schemas."""
-    from planner.schema_list import SCHEMAS
+    from planner.documents.schema import DOCUMENTS
 
-    return _beginning(incomplete, SCHEMAS)
+    return _beginning(incomplete, DOCUMENTS)
 
 
 def words_before() -> Sequence[str]:

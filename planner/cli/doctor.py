@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planner.cli.options import JsonOption
-from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.output import print_document, print_heading, print_line, print_table, print_wrapped
 from planner.errors import InputError
 from planner.units import gib, mib, rate_text, size_text
 
@@ -30,7 +30,7 @@ def doctor(
     json: JsonOption = False,
 ) -> int:
     """What was detected, and from where each figure came."""
-    from planner.engines.installed import installed_engines, model_stores, pulled_models
+    from planner.engines.installed import differences, installed_engines, model_stores, pulled_models
     from planner.hardware.detect import detect
     from planner.hardware.host.system import System
     from planner.hardware.profiles.exported import export_profile
@@ -46,7 +46,10 @@ def doctor(
         exported = _write(Path(f"{export}.toml"), text)
     engines, models, stores = installed_engines(system), pulled_models(system), model_stores(system)
     if json:
-        print_json(_document(machine, engines, models, stores, exported))
+        from planner.documents.doctor import Doctor
+
+        told = tuple(differences(engines))
+        print_document(Doctor(machine, tuple(engines), told, tuple(models), tuple(stores), exported))
         return 0
     print_machine_facts(machine)
     _print_engines(engines, models, stores)
@@ -65,26 +68,6 @@ def _write(path: Path, text: str) -> str:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
     return str(path)
-
-
-def _document(
-    machine: Machine,
-    engines: list[InstalledEngine],
-    models: list[PulledModel],
-    stores: list[ModelStore],
-    exported: str | None,
-) -> dict[str, Any]:
-    from planner.documents.plan import machine_document
-    from planner.engines.installed import differences
-
-    return {
-        "machine": machine_document(machine),
-        "engines": [{"name": e.name, "version": e.version, "source": e.source} for e in engines],
-        "differences": list(differences(engines)),
-        "models": [{"store": m.store, "name": m.name, "size": m.size} for m in models],
-        "stores": [{"name": s.name, "folder": s.folder, "free": s.free, "total": s.total} for s in stores],
-        "exported": exported,
-    }
 
 
 def print_machine_facts(machine: Machine) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from planner.api import load_model, recommend
-from planner.cli.output import print_heading, print_json, print_line, print_table, print_wrapped
+from planner.cli.output import print_document, print_heading, print_line, print_table, print_wrapped
 from planner.errors import InputError
 from planner.plan import Workload
 from planner.units import context_about
@@ -38,7 +38,12 @@ def check_cluster(source: str, serve: list[str], workload: Workload, json: bool)
         models = [load_model(plan.model) for plan in best.plans]
     fleet = plan_fleet(machine, [Request(model, workload) for model in models])
     if json:
-        print_json(_document(machine, fleet))
+        from planner.documents.check import Check
+        from planner.documents.fleet import places_of
+
+        notes = tuple(f"{model}: {reason}" for model, reason in fleet.short)
+        plans = tuple(placed.plan for placed in fleet.placed)
+        print_document(Check(machine, plans, notes, fleet=places_of(fleet)))
     else:
         _print(machine, fleet)
     return 0 if fleet.complete else 1
@@ -112,22 +117,3 @@ def _print(machine: Machine, fleet: Fleet) -> None:
     for placed in {p.plan.command: p for p in fleet.placed}.values():
         print_line()
         print_line(placed.plan.command)
-
-
-def _document(machine: Machine, fleet: Fleet) -> dict[str, Any]:
-    from planner.documents.plan import check_document
-
-    return {
-        **check_document(
-            machine, [p.plan for p in fleet.placed], [f"{model}: {reason}" for model, reason in fleet.short]
-        ),
-        "fleet": {
-            "placed": [
-                {"plan": i, "gpus": [{"host": host, "index": index} for host, index in p.gpus]}
-                for i, p in enumerate(fleet.placed)
-            ],
-            "unplaced": [{"model": model, "reason": reason} for model, reason in fleet.unplaced],
-            "short": [{"model": model, "reason": reason} for model, reason in fleet.short],
-            "left": [{"host": host, "gpu": gpu, "count": count} for host, gpu, count in fleet.left],
-        },
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,12 +21,13 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import diagnostic, print_json, print_line
+from planner.cli.output import diagnostic, print_document, print_line
 from planner.cli.progress import say_on_terminal
 from planner.errors import InputError
 
 if TYPE_CHECKING:
     from planner.engines.launch import Launch
+    from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
 
@@ -75,18 +75,13 @@ def launch(
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if not answer.fits:
         if json:
-            from planner.documents.plan import launch_document
-
-            print_json(launch_document(answer, ()))
+            _print_document(answer)
         explains = f"planner plan {model}{asked(profile, ram, vram, context, users)} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {shortage(answer)} ({explains})")
         return 1
     rendered = planner.launch(answer, chosen, format=format)
     if json:
-        from planner.documents.plan import launch_document
-
-        answer = replace(answer, command=rendered.command, env=dict(rendered.env))
-        print_json(launch_document(answer, rendered.files))
+        _print_document(answer, rendered)
     else:
         _print_launch(rendered, answer.engine)
     for warning in answer.warnings:
@@ -103,6 +98,12 @@ def launch(
 
         return run_launch(rendered)
     return 0
+
+
+def _print_document(answer: Plan, rendered: Launch | None = None) -> None:
+    from planner.documents.launch import launched
+
+    print_document(launched(answer, rendered))
 
 
 def _print_launch(rendered: Launch, engine: str) -> None:

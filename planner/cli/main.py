@@ -19,7 +19,7 @@ import click
 import typer
 
 from planner.cli.engine_settings import spell_out
-from planner.errors import PlannerError, RefusedError
+from planner.errors import FieldError, PlannerError, RefusedError
 
 # command -> module in planner.cli; the function has the command's name
 COMMANDS: Final[dict[str, str]] = {
@@ -129,6 +129,8 @@ def run(arguments: Sequence[str]) -> int:
         )
     except RefusedError as error:
         return _fail(str(error), 1)
+    except FieldError as error:  # the option has the field's name
+        return _fail(f"--{error.field.replace('_', '-')} {error.problem}", 2)
     except PlannerError as error:
         return _fail(str(error), 2)
     except click.exceptions.Exit as stop:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planner.cli.options import FormatOption, JsonOption, LicenseOption, one_of
-from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_table, print_wrapped
+from planner.cli.output import PLAIN, diagnostic, print_document, print_line, print_table, print_wrapped
 from planner.units import context_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def models(
     format: FormatOption = PLAIN,
 ) -> int:
     """The models that the planner knows, with parameters, context, licence and score."""
+    from planner.documents.models import Models
     from planner.models.catalogue.catalogue import load_catalogue
     from planner.models.catalogue.licences import admits
 
@@ -47,7 +48,7 @@ def models(
     found = [e for e in found if admits(wanted, e.licence_class)]
     if not found:
         if json:
-            print_json({"models": []})
+            print_document(Models(()))
         near = catalogue.near(words)
         hint = f"; near are: {', '.join(near)}" if near else "; list all with: planner models"
         diagnostic(f"no model matches '{words}'{hint}")
@@ -58,9 +59,7 @@ def models(
         return _check(found, json, format)
     found.sort(key=lambda e: (-(e.scores.get("general") or 0.0), e.id))
     if json:
-        from planner.documents.catalogue import entry_document
-
-        print_json({"models": [entry_document(e) for e in found]})
+        print_document(Models(tuple(found)))
         return 0
     _print_models(found, format)
     return 0
@@ -133,9 +132,9 @@ def _check(found: list[Entry], json: bool, format: str) -> int:
             checks.append(check_card(card_of(entry)))
             progress.update(done, len(found))
     if json:
-        from planner.documents.catalogue import check_document
+        from planner.documents.models import CheckedModels
 
-        print_json(check_document(checks))
+        print_document(CheckedModels(tuple(checks)))
     else:
         _print_checks(checks, format)
     silent = [c.id for c in checks if not c.shape.verified and not c.by_file and not c.shape.reason]
@@ -189,7 +188,7 @@ def _refresh(found: list[Entry], json: bool) -> int:
     with Progress("models asked for", after=0.0) as progress:
         report = refresh_models([e.id for e in found], on_progress=progress.update)
     if json:
-        print_json(report.document())
+        print_document(report)
         return 0 if report.answered else 1
     for line in report.lines():
         print_wrapped(line, bullet="- ")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from planner.advice.money.market import parse_price, read_prices, resolve_prices
-from planner.errors import InputError
 
 HoursOption = Annotated[
     float, typer.Option("--hours-per-day", metavar="H", help="Hours a day that the machine is switched on.")
@@ -31,23 +30,8 @@ MonthsOption = Annotated[
 ]
 
 
-def checked(value: float, low: float, high: float, option: str) -> float:
-    """Return the value, or raise InputError where it lies outside [low, high] (or is no number)."""
-    if not low <= value <= high:
-        raise InputError(f"{option} {value:g} must lie between {low:g} and {high:g}")
-    return value
-
-
 def own_prices(prices: list[str] | None, file: Path | None) -> dict[str, float]:
     """Return the reader's prices by profile id; single ones win over the file."""
     named = {} if file is None else read_prices(file)
     named.update(dict(parse_price(text) for text in prices or ()))
     return resolve_prices(named)
-
-
-def money(value: float | None, currency: str) -> str:
-    """Print an amount: whole above 100, with two decimals below; a point and a comma in every locale."""
-    if value is None:
-        return "no price"
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
-    return f"{text} {currency}".rstrip()

@@ -38,8 +38,15 @@ def width() -> int:
     return DEFAULT_WIDTH
 
 
+def print_document(answer: object) -> None:
+    """Print an answer as one JSON document on stdout."""
+    from planner.documents.write import document
+
+    print_json(document(answer))
+
+
 def print_json(value: Any) -> None:
-    """Print one JSON document on stdout."""
+    """Print one JSON value on stdout."""
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
     json.dump(value, sys.stdout, indent=2, ensure_ascii=not unicode, allow_nan=False)
     sys.stdout.write("\n")

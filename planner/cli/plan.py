@@ -22,7 +22,7 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import PLAIN, print_heading, print_json, print_line, print_wrapped, style
+from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
 from planner.plan import ENGINE_NAMES, Plan
 
@@ -71,9 +71,7 @@ def plan(
     machine = chosen_machine(profile, ram, vram)
     answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if json:
-        from planner.documents.plan import plan_document
-
-        print_json(plan_document(answer))
+        print_document(answer)
         return 0 if answer.fits else 1
     from planner.advice.plan.alternatives import alternatives
     from planner.cli.plan_view import (

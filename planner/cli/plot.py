@@ -5,7 +5,6 @@ matplotlib is an extra (`pip install "open-weight-planner[plot]"`) and imported 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ from planner.errors import InputError
 from planner.plan import ENGINE_NAMES, Placement
 
 if TYPE_CHECKING:
-    from planner.advice.money.cost import Alternative, OwnHardware, Usage
+    from planner.advice.money.own_cost import CostAnswer
     from planner.advice.plan.depth import DepthPoint
     from planner.plan import Interval, Plan
 
@@ -66,24 +65,18 @@ def plot_depth(plan: Plan, path: str) -> None:
     _save(figure, target)
 
 
-def plot_cost(
-    options: Sequence[OwnHardware | Alternative],
-    usage: Usage,
-    months: float,
-    currency: str,
-    path: str,
-) -> None:
+def plot_cost(answer: CostAnswer, path: str) -> None:
     """Draw what each option has cost by each month. Raises InputError as `plot_depth` does."""
     from planner.advice.money.cost import curve
 
     target = checked_path(path)
     figure, axes = _figure()(1, (7.0, 4.5))
-    marks = [months * i / (_CURVE_POINTS - 1) for i in range(_CURVE_POINTS)]
-    for option in options:
-        points = curve(option, usage, marks)
+    marks = [answer.months * i / (_CURVE_POINTS - 1) for i in range(_CURVE_POINTS)]
+    for option in answer.options:
+        points = curve(option, answer.usage, marks)
         axes[0].plot([x for x, _ in points], [y for _, y in points], label=option.name)
     axes[0].set_xlabel("months")
-    axes[0].set_ylabel(f"cumulative cost, {currency}")
+    axes[0].set_ylabel(f"cumulative cost, {answer.currency}")
     axes[0].set_ylim(bottom=0)
     axes[0].grid(True, alpha=0.3)
     axes[0].legend()

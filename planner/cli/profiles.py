@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from planner.cli.options import FormatOption, JsonOption
-from planner.cli.output import PLAIN, diagnostic, print_json, print_line, print_table
+from planner.cli.output import PLAIN, diagnostic, print_document, print_line, print_table
 from planner.units import GIB
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def profiles(
     for problem in problems:
         diagnostic(f"one of your own profiles is left out: {problem}")
     if json:
-        print_json({"profiles": [_document(i) for i in found]})
+        from planner.documents.profiles import Profiles
+
+        print_document(Profiles(tuple(found), tuple(problems)))
         return 0 if found else 1
     if not found:
         diagnostic(f"no profile matches '{words}'; list all with: planner profiles")
@@ -74,24 +76,3 @@ def _price(info: ProfileInfo) -> str:
     low, high = f"{info.price_low:,.0f}", f"{info.price_high:,.0f}"
     kind = next((k for k in _PRICE_KINDS if (info.price_kind or "").startswith(k)), "")
     return f"{low if low == high else f'{low}-{high}'} {kind}".rstrip()
-
-
-def _document(info: ProfileInfo) -> dict[str, Any]:
-    return {
-        "id": info.id,
-        "name": info.name,
-        "vendor": info.vendor,
-        "kind": info.kind,
-        "class": info.device_class,
-        "memory": info.memory,
-        "ram": info.ram,
-        "memory_bandwidth": None if info.bandwidth is None else int(info.bandwidth),
-        "price_kind": info.price_kind,
-        "price_low": info.price_low,
-        "price_high": info.price_high,
-        "price_date": info.price_date,
-        "hourly_price": info.hourly_price,
-        "gpu": info.gpu,
-        "gpu_count": info.gpu_count,
-        "user": info.user,
-    }

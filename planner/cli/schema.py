@@ -8,7 +8,6 @@ import typer
 
 from planner.cli import completion
 from planner.cli.output import print_json
-from planner.errors import InputError
 
 
 def schema(
@@ -18,11 +17,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of what a command prints with --json."""
-    from planner.schema_list import SCHEMAS
+    from planner.documents.schema import schema as schema_of
+    from planner.documents.schema import schemas
 
-    if name is None:
-        print_json({key: model.model_json_schema(by_alias=True) for key, model in SCHEMAS.items()})
-        return
-    if name not in SCHEMAS:
-        raise InputError(f"no schema is called '{name}'; one of: {', '.join(SCHEMAS)}")
-    print_json(SCHEMAS[name].model_json_schema(by_alias=True))
+    print_json(schemas() if name is None else schema_of(name))

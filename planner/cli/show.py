@@ -8,15 +8,11 @@ import typer
 
 from planner.cli import completion
 from planner.cli.options import JsonOption
-from planner.cli.output import print_heading, print_json, print_line, print_wrapped
-from planner.errors import PlannerError
+from planner.cli.output import print_document, print_heading, print_line, print_wrapped
 from planner.units import context_text, gib, size_text
 
 if TYPE_CHECKING:
-    from planner.models.catalogue.card import ModelCard
-    from planner.models.catalogue.catalogue import Entry
-
-_CONTEXTS = (8_192, 32_768, 131_072)
+    from planner.documents.show import ModelPage, PublishedTag
 
 
 def show(
@@ -29,30 +25,29 @@ def show(
     json: JsonOption = False,
 ) -> int:
     """One model in full: licence in plain words, memory, files, scores and their sources."""
-    from planner.models.catalogue.catalogue import card_of, find_entry
+    from planner.documents.show import model_page
+    from planner.models.catalogue.catalogue import find_entry
 
-    entry = find_entry(name)
-    card = card_of(entry)
+    page = model_page(find_entry(name))
     if json:
-        from planner.documents.catalogue import card_document
-
-        print_json(card_document(entry, card))
+        print_document(page)
         return 0
-    _head(entry, card)
-    _licence(card)
-    _memory(entry)
-    _files(entry, card)
-    _scores(entry, card)
-    _sources(entry, card)
+    _head(page)
+    _licence(page)
+    _memory(page)
+    _files(page)
+    _scores(page)
+    _sources(page)
     return 0
 
 
-def _head(entry: Entry, card: ModelCard) -> None:
+def _head(page: ModelPage) -> None:
     from planner.cli.models import params_text
 
+    entry = page.entry
     print_heading(f"{entry.short_name}  ({entry.id})")
     print_wrapped(f"{entry.vendor}, {entry.family}, released {entry.released or 'at an unknown date'}", "  ")
-    nominal = f" - {card.parameters.nominal}" if card.parameters.nominal else ""
+    nominal = f" - {page.nominal}" if page.nominal else ""
     print_wrapped(f"Parameters: {params_text(entry)}{nominal}", "  ")
     if entry.context:
         longer = (
@@ -60,103 +55,93 @@ def _head(entry: Entry, card: ModelCard) -> None:
             if entry.context_extended > entry.context
             else ""
         )
-        note = f" ({card.context.note})" if card.context.note else ""
+        note = f" ({page.context_note})" if page.context_note else ""
         print_wrapped(f"Context: {context_text(entry.context)}{longer}{note}", "  ")
     can = ", ".join(entry.capabilities) or "text only"
-    languages = card.capabilities.languages
-    spoken = f"; languages: {', '.join(languages)}" if languages else ""
+    spoken = f"; languages: {', '.join(page.languages)}" if page.languages else ""
     print_wrapped(f"Can: {can}{spoken}", "  ")
     if entry.superseded_by:
         print_wrapped(f"Replaced by {entry.superseded_by}", "  ")
     print_line()
 
 
-def _licence(card: ModelCard) -> None:
-    from planner.models.catalogue.licences import explain, licence_class
-
-    print_heading(f"Licence: {card.licence.name} ({licence_class(card.licence.name)})")
-    for line in explain(card.licence.name, card.licence.note, card.licence.link):
+def _licence(page: ModelPage) -> None:
+    print_heading(f"Licence: {page.entry.licence} ({page.entry.licence_class})")
+    for line in page.licence_terms.explanation:
         print_wrapped(line, "  ", "- ")
     print_line()
 
 
-def _memory(entry: Entry) -> None:
-    from planner.advice.plan.comparison import cache_bytes
-
+def _memory(page: ModelPage) -> None:
     print_heading("Memory")
-    try:
-        arch = entry.architecture()
-    except PlannerError as error:
-        print_wrapped(str(error), "  ")
+    shape = page.architecture
+    if shape is None:
+        print_wrapped(page.shape_problem or "", "  ")
         print_line()
         return
-    mtp = f" and {arch.n_layer_mtp} MTP" if arch.n_layer_mtp else ""
+    mtp = f" and {shape.mtp_layers} MTP" if shape.mtp_layers else ""
     print_wrapped(
-        f"{arch.n_layer} layers{mtp}, hidden size {arch.hidden_size:,}, vocabulary {arch.vocab_size:,}, "
-        f"{arch.parameters():,} parameters in the language model",
+        f"{shape.layers} layers{mtp}, hidden size {shape.hidden_size:,}, vocabulary {shape.vocab_size:,}, "
+        f"{shape.parameters:,} parameters in the language model",
         "  ",
     )
-    caches = ", ".join(
-        f"{gib(cache_bytes(arch, n), 2)} at {context_text(n)}"
-        for n in _CONTEXTS
-        if not entry.context or n <= max(entry.context, entry.context_extended)
-    )
+    caches = ", ".join(f"{gib(cache.size, 2)} at {context_text(cache.tokens)}" for cache in page.caches)
     if caches:
         print_wrapped(f"Cache of one user, 16 bit: {caches}", "  ")
-    for note in arch.notes:
+    for note in shape.notes:
         print_wrapped(note, "  ", "! ")
     print_line()
 
 
-def _files(entry: Entry, card: ModelCard) -> None:
-    from planner.models.catalogue.refresh import refreshed
-
+def _files(page: ModelPage) -> None:
     print_heading("Files")
-    fresh = refreshed(entry.id)
-    for file in entry.files:
-        known = fresh.sizes(file.repo) if fresh else {}
-        sizes = {**file.sizes, **known}
+    for file in page.files:
+        sizes = {**file.sizes, **page.hub_sizes.get(file.repo, {})}
         quants = list(sizes) or list(file.quants)
         text = ", ".join(f"{q} {size_text(sizes[q])}" if q in sizes else q for q in quants[:8])
         more = f" and {len(quants) - 8} more (--json has all)" if len(quants) > 8 else ""
         print_wrapped(f"{file.repo} ({file.format}){': ' if text else ''}{text}{more}", "  ", "- ")
-    for tag in card.ollama:
-        size = size_text(tag.bytes) if tag.bytes else f"about {tag.approx_gb:g} GB" if tag.approx_gb else ""
-        detail = " ".join(word for word in (tag.quant, size) if word)
+    for tag in page.ollama:
+        detail = " ".join(word for word in (tag.quant, _size(tag)) if word)
         print_wrapped(f"ollama {tag.tag}{': ' if detail else ''}{detail}", "  ", "- ")
-    if fresh:
-        print_wrapped(f"Sizes from the hub, asked {fresh.asked}.", "  ")
-    if card.vllm and card.vllm.min_version:
-        parser = f", tool parser {card.vllm.tool_parser}" if card.vllm.tool_parser else ""
-        print_wrapped(f"vLLM {card.vllm.min_version} or newer{parser}", "  ")
+    if page.hub_asked:
+        print_wrapped(f"Sizes from the hub, asked {page.hub_asked}.", "  ")
+    if page.vllm.get("min_version"):
+        parser = page.vllm.get("tool_parser")
+        named = f", tool parser {parser}" if parser else ""
+        print_wrapped(f"vLLM {page.vllm['min_version']} or newer{named}", "  ")
     print_line()
 
 
-def _scores(entry: Entry, card: ModelCard) -> None:
+def _size(tag: PublishedTag) -> str:
+    if tag.size:
+        return size_text(tag.size)
+    return f"about {tag.about_gb:g} GB" if tag.about_gb else ""
+
+
+def _scores(page: ModelPage) -> None:
     print_heading("Scores")
-    rows = [
-        (use.replace("_", " "), "-" if points is None else f"{points:g}", entry.evidence(use))
-        for use, points in entry.scores.items()
-    ]
-    for use, points, evidence in rows:
-        print_wrapped(f"{use}: {points} ({evidence})", "  ", "- ")
-    if card.benchmarks:
+    for use, score in page.entry.judged_scores.items():
+        points = "-" if score.points is None else f"{score.points:g}"
+        print_wrapped(f"{use.replace('_', ' ')}: {points} ({score.evidence})", "  ", "- ")
+    if page.benchmarks:
         print_line()
         print_wrapped("Published:", "  ")
-        for b in card.benchmarks:
+        for b in page.benchmarks:
             variant = f", {b.variant}" if b.variant else ""
             print_wrapped(f"{b.name}: {b.value:g} ({b.by}, {b.date}{variant})", "  ", "- ")
     print_line()
 
 
-def _sources(entry: Entry, card: ModelCard) -> None:
+def _sources(page: ModelPage) -> None:
     print_heading("How this is known")
-    print_wrapped(f"shape: {card.architecture.source}", "  ", "- ")
-    if card.parameters.source:
-        print_wrapped(f"parameters: {card.parameters.source}", "  ", "- ")
-    if card.parameters.note:
-        print_wrapped(f"parameters: {card.parameters.note}", "  ", "- ")
-    if card.licence.source:
-        print_wrapped(f"licence: {card.licence.source}", "  ", "- ")
-    checked = entry.verified or "nothing yet: it is never recommended first"
+    sources = page.sources
+    print_wrapped(f"shape: {sources.architecture}", "  ", "- ")
+    if sources.parameters:
+        print_wrapped(f"parameters: {sources.parameters}", "  ", "- ")
+    if page.parameters_note:
+        print_wrapped(f"parameters: {page.parameters_note}", "  ", "- ")
+    if sources.licence:
+        print_wrapped(f"licence: {sources.licence}", "  ", "- ")
+    checked = page.entry.verified or "nothing yet: it is never recommended first"
     print_wrapped(f"checked against: {checked}", "  ", "- ")

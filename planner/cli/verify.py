@@ -11,7 +11,7 @@ import typer
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.options import FormatOption, JsonOption
-from planner.cli.output import PLAIN, diagnostic, print_heading, print_json, print_table, print_wrapped
+from planner.cli.output import PLAIN, diagnostic, print_document, print_heading, print_table, print_wrapped
 from planner.errors import InputError
 from planner.units import KIB, MIB, context_text, mib, parse_context
 
@@ -76,7 +76,9 @@ def verify(
     if store:
         _store(results)
     if json:
-        print_json({"verifications": [_document(result) for result in results]})
+        from planner.documents.verify import Verifications
+
+        print_document(Verifications(tuple(results)))
     else:
         for result in results:
             _print(result, format)
@@ -227,31 +229,6 @@ def _store(results: list[Verification]) -> None:
     for result in results:
         if result.parts and record(result) is None:
             diagnostic(f"planner: the result could not be stored in {measurements_file()}")
-
-
-def _document(result: Verification) -> dict[str, Any]:
-    return {
-        "engine": result.engine,
-        "build": result.build,
-        "model": result.model,
-        "quant": result.quant,
-        "source": result.source,
-        "agrees": result.agrees,
-        "settings": dict(result.settings),
-        "parts": [
-            {
-                "device": part.device,
-                "what": part.what,
-                "unit": part.unit,
-                "predicted": int(part.predicted),
-                "measured": int(part.measured),
-                "error": round(part.error, 5),
-                "agrees": part.agrees,
-            }
-            for part in result.parts
-        ],
-        "notes": list(result.notes),
-    }
 
 
 def _print(result: Verification, fmt: str) -> None:

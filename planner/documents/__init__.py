@@ -1,1 +1,4 @@
-"""What --json prints: one definition a document."""
+"""What --json prints: one module a document, made from the records that the program uses.
+
+`document(value)` (planner.documents.write) makes the JSON, `schemas` (planner.documents.schema) the schema.
+"""

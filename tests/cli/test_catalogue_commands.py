@@ -8,14 +8,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from planner.schemas_catalogue import CATALOGUE_SCHEMAS
+from planner.documents.schema import schema
 from tests.cli.conftest import Cli
 from tests.file_server import serve
 
 
 def _valid(name: str, text: str) -> dict[str, object]:
     document: dict[str, object] = json.loads(text)
-    jsonschema.validate(document, CATALOGUE_SCHEMAS[name].model_json_schema(by_alias=True))
+    jsonschema.validate(document, schema(name))
     return document
 
 

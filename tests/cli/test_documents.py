@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -29,17 +30,19 @@ COMMANDS = [
     ["compare", "gpt-oss-20b", "qwen3-32b"],
     ["claims"],
     ["doctor"],
+    ["bundle", "gpt-oss-20b", "--profile", "rtx-4090", "--no-ask", "--out", "TMP/bundle"],
 ]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=[" ".join(c) for c in COMMANDS])
-def test_document_validates(cli: Cli, arguments: list[str]) -> None:
-    answer = cli(*arguments, "--json")
+def test_document_validates(cli: Cli, arguments: list[str], tmp_path: Path) -> None:
+    answer = cli(*(word.replace("TMP", str(tmp_path)) for word in arguments), "--json")
     assert answer.code in (0, 1), answer.err
     document = json.loads(answer.out)
     schema = json.loads(cli("schema", arguments[0]).out)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema)
+    assert document["schema_version"] == 1
 
 
 def test_schema_without_a_name_lists_all_of_them(cli: Cli) -> None:

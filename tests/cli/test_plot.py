@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import planner
-from planner.advice.money.cost import OwnHardware, Subscription, Usage
+from planner.advice.money.own_cost import CostQuestion, own_cost
 from planner.cli.plot import plot_cost, plot_depth
 from planner.errors import InputError
 
@@ -28,11 +28,12 @@ def test_depth_is_drawn(tmp_path: Path, name: str, magic: bytes) -> None:
 
 
 def test_cost_is_drawn(tmp_path: Path) -> None:
-    usage = Usage(output_tokens_per_day=1e5, input_tokens_per_day=4e5, hours_on_per_day=8)
-    options = [Subscription("a", 20.0, 1), Subscription("b", 30.0, 1)]
-    plot_cost(options, usage, 24, "USD", str(tmp_path / "cost.svg"))
-    assert (tmp_path / "cost.svg").stat().st_size > 3000
-    assert OwnHardware.__name__  # the plot takes own hardware through the same call
+    model, machine = planner.load_model("llama-3.1-8b"), planner.load_profile("rtx-4090")
+    question = CostQuestion(months=24, cloud=0.5)
+    plot_cost(own_cost(model, machine, planner.plan(model, machine), 1, question), str(tmp_path / "cost.svg"))
+    drawn = (tmp_path / "cost.svg").read_text()
+    assert len(drawn) > 3000
+    assert drawn.count('id="line2d') >= 3, "a line for each: the own machine, the subscription, the rent"
 
 
 @pytest.mark.parametrize("path", ["speed.jpg", "speed", "/no/such/folder/speed.png"])

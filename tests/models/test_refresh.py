@@ -10,11 +10,12 @@ import huggingface_hub.constants
 import jsonschema
 import pytest
 
+from planner.documents.schema import schema
+from planner.documents.write import document
 from planner.errors import InputError
 from planner.models.catalogue.catalogue import load_catalogue
-from planner.models.catalogue.refresh import refresh_models, refreshed
+from planner.models.catalogue.refresh import LicenceChange, refresh_models, refreshed
 from planner.models.hub.cache import store_entry
-from planner.schemas_catalogue import CATALOGUE_SCHEMAS
 from tests.file_server import Site, serve
 
 MODEL = "openai/gpt-oss-20b"
@@ -57,7 +58,7 @@ def test_refresh_keeps_what_the_hub_says(site: Site) -> None:
     assert (report.answered, report.failed, report.licence_changes) == (1, {}, {})
     assert report.new == ["openai/gpt-oss-9"]
     assert seen == [(1, 1)]
-    jsonschema.validate(report.document(), CATALOGUE_SCHEMAS["models-refresh"].model_json_schema())
+    jsonschema.validate(document(report), schema("models-refresh"))
     kept = refreshed(MODEL)
     assert kept is not None
     assert kept.licence == "apache-2.0"
@@ -69,8 +70,8 @@ def test_refresh_keeps_what_the_hub_says(site: Site) -> None:
 def test_refresh_tells_of_a_changed_licence(site: Site) -> None:
     site.files[f"/api/models/{MODEL}"] = _answer(MODEL, {}, "mit")
     report = refresh_models([MODEL], look_for_new=False)
-    jsonschema.validate(report.document(), CATALOGUE_SCHEMAS["models-refresh"].model_json_schema())
-    assert report.licence_changes == {MODEL: ("Apache-2.0", "mit")}
+    jsonschema.validate(document(report), schema("models-refresh"))
+    assert report.licence_changes == {MODEL: LicenceChange("Apache-2.0", "mit")}
     assert report.lines() == [f"{MODEL}: the hub states the licence mit, the card Apache-2.0"]
 
 

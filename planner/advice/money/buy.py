@@ -7,7 +7,6 @@ other beats in price, speed and quality at once, what the next step up buys, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from planner.advice.money.cost import DAYS_PER_MONTH
@@ -16,7 +15,8 @@ from planner.advice.plan.choose import choose, quant_loss
 from planner.advice.plan.one_plan import shortage
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import user_interval
-from planner.errors import PlannerError
+from planner.errors import FieldError, PlannerError, check_range
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.model import Model
 from planner.plan import Interval, Placement, Plan, Workload
@@ -34,14 +34,30 @@ STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a buyer asks."""
+    """What a buyer asks. Money is in the reader's currency. Raises InputError for what cannot be."""
 
     models: tuple[Model, ...]
+    """What has to run, one at a time."""
     workload: Workload
+    """How it is used."""
     budget: float | None = None
+    """The most that may be spent; None: no limit."""
     hours_per_day: float = 8.0
+    """Hours a day that the machine is switched on."""
     kwh_price: float = 0.30
+    """Price of a kilowatt-hour of electricity."""
     months: float = 36.0
+    """Months over which rent and electricity are counted."""
+    currency: str = "USD"
+    """Printed beside prices; nothing is converted."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise FieldError("models", "are none; name what has to run")
+        check_range(self.budget, "budget", 1, 1e9)
+        check_range(self.hours_per_day, "hours_per_day", 0.01, 24)
+        check_range(self.kwh_price, "kwh_price", 0, 100)
+        check_range(self.months, "months", 1, 1200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +65,21 @@ class Option:
     """One offer with what it does for the buyer."""
 
     offer: Offer
-    plans: tuple[Plan, ...]  # one for each model asked for
-    speed: Interval  # decode tokens/s a user sees, of the slowest of them
-    loss: float  # points of quality that the quantisations cost, the worst of them
+    """What is bought or rented."""
+    plans: tuple[Plan, ...]
+    """One for each model that was asked for."""
+    speed: Interval
+    """Decode tokens a second that a user sees, of the slowest of them."""
+    loss: float
+    """Points of quality that the quantisations cost, the worst of them."""
     watts: float | None
+    """Power under load, of the whole computer; None where it isn't known."""
     noise: str
-    cost: float | None  # price, or rent over the period, with electricity
-    problem: str | None = None  # why it does not do what was asked
+    """What cooling that power usually sounds like."""
+    cost: float | None
+    """Price, or rent over the period, with electricity."""
+    problem: str | None = None
+    """Why it does not do what was asked; None where it does."""
 
     @property
     def works(self) -> bool:
@@ -67,12 +91,20 @@ class Option:
 class BuyAnswer:
     """The options, cheapest first, and the advice around them."""
 
-    best: tuple[Option, ...]  # on the Pareto front and within the budget
-    next_step: Option | None  # above the budget
+    question: Question
+    """What was asked."""
+    best: tuple[Option, ...]
+    """Within the budget, and beaten by no other in price, speed and quality at once."""
+    next_step: Option | None
+    """The cheapest above the budget that is better; None where none is."""
     rented: tuple[Option, ...]
+    """The cheapest by the hour."""
     unpriced: tuple[Option, ...]
+    """What would do it, but has no price that is known."""
     not_to_buy: tuple[Option, ...]
+    """What looks suited and is not, with the problem."""
     notes: tuple[str, ...]
+    """What the reader should know beside the options."""
 
 
 def buy(
@@ -107,6 +139,7 @@ def buy(
         default=None,
     )
     return BuyAnswer(
+        question=question,
         best=tuple(front),
         next_step=next_step,
         rented=tuple(_cheapest_rents([o for o in options if o.offer.kind == "cloud" and o.works])),

@@ -6,9 +6,9 @@ Pure arithmetic on stated prices, in whatever currency the person uses; nothing 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from planner.fast_dataclass import dataclass
 
 DAYS_PER_MONTH = 365.25 / 12
 MAX_MONTHS = 1200  # a break-even later than a century is "never"
@@ -144,10 +144,10 @@ def break_even_month(own: OwnHardware, other: Alternative, usage: Usage) -> floa
     return month if month <= MAX_MONTHS else None
 
 
-def cost_per_million(own: OwnHardware, usage: Usage, months: float) -> float:
-    """Cost of a million output tokens over a period, everything included; infinite without output."""
+def cost_per_million(option: OwnHardware | Alternative, usage: Usage, months: float) -> float | None:
+    """Cost of a million output tokens over a period, everything included; None without output."""
     _, tokens_out = usage.months(months)
-    return math.inf if tokens_out <= 0 else own.cumulative(months, usage) / tokens_out * 1e6
+    return None if tokens_out <= 0 else option.cumulative(months, usage) / tokens_out * 1e6
 
 
 def curve(

@@ -7,11 +7,11 @@ without a price is still offered, marked as such.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from planner.errors import InputError, cause_of
+from planner.fast_dataclass import dataclass
 from planner.hardware.profiles.listing import ProfileInfo, list_profiles
 
 # A computer around the card(s): board, processor, 64 GiB of RAM, drive, power supply, case. An assumption,
@@ -36,17 +36,29 @@ class Offer:
     """One thing to buy or to rent, by a profile that `planner plan --profile` takes."""
 
     spec: str
+    """The profile."""
     name: str
-    kind: str  # card | cards | machine | cloud
+    """As its maker writes it."""
+    kind: str
+    """card, cards, machine or cloud."""
     device_class: str
-    memory: int  # bytes that GPUs (or the unified memory) offer together
-    price: float | None  # of everything that has to be bought
+    """consumer, workstation, datacenter …, as the profile says."""
+    memory: int
+    """Bytes that GPUs (or the unified memory) offer together."""
+    price: float | None
+    """Of everything that has to be bought; None where no price is known, or it is rented."""
     price_low: float | None
+    """The lowest price that was seen."""
     price_high: float | None
-    price_note: str  # what the price is, its date, what is assumed
+    """The highest price that was seen."""
+    price_note: str
+    """What the price is, its date, what is assumed."""
     hourly: float | None = None
-    around: str = ""  # "computer" or "server": what has to be bought around a card, and is in the price
+    """Rent an hour; None for what is bought."""
+    around: str = ""
+    """computer or server: what has to be bought around a card, and is in the price; empty where nothing has."""
     around_price: float = 0.0
+    """The part of the price that is for it."""
 
 
 def parse_price(text: str) -> tuple[str, float]:

@@ -20,15 +20,29 @@ _QUANTS: Final = ("MXFP4", "Q4_K_M")
 
 
 @dataclass(frozen=True, slots=True)
+class UsefulSize:
+    """What a model's weights take in the quantisation that most people run."""
+
+    quant: str
+    """The quantisation; empty where the shape isn't known."""
+    weights: int | None
+    """Bytes; None where they can't be computed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One model of a comparison."""
 
     entry: Entry
-    cache: int | None  # bytes of one sequence's cache at the comparison's context, 16 bit; None: no shape
-    quant: str  # the usual quantisation that `weights` is for
-    weights: int | None  # bytes
+    """The catalogue's entry."""
+    cache: int | None
+    """Bytes of one sequence's cache at the comparison's context, 16 bit; None where the shape isn't known."""
+    smallest_useful: UsefulSize
+    """The weights in the usual quantisation."""
     plan: Plan | None = None
-    reason: str = ""  # why there is no plan
+    """How it runs on the comparison's machine; None without one, or where it can't be planned."""
+    reason: str = ""
+    """Why there is no plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,11 @@ class Comparison:
     """Models side by side."""
 
     columns: tuple[Column, ...]
+    """One a model, in the order asked for."""
     context: int
+    """Tokens of the context at which caches are compared."""
     machine: str | None
+    """The name of the machine that they are planned on; None: they aren't planned."""
 
 
 def compare(
@@ -60,8 +77,7 @@ def _column(
     try:
         arch = entry.architecture()
     except PlannerError as error:
-        return Column(entry, None, "", None, reason=str(error))
-    quant, weights = _weights(arch)
+        return Column(entry, None, UsefulSize("", None), reason=str(error))
     plan, reason = None, ""
     if machine is not None:
         from planner.advice.plan.choose import plan_model
@@ -71,19 +87,18 @@ def _column(
             plan = plan_model(PlanQuestion(from_entry(entry), machine, workload, engine))
         except PlannerError as error:
             reason = str(error)
-    return Column(entry, cache_bytes(arch, context), quant, weights, plan, reason)
+    return Column(entry, cache_bytes(arch, context), _weights(arch), plan, reason)
 
 
-def _weights(arch: Architecture) -> tuple[str, int | None]:
-    """Return the usual quantisation and its bytes."""
+def _weights(arch: Architecture) -> UsefulSize:
     from planner.engines.llama_cpp.placing.weights import weight_table
 
     native = (arch.quantization or {}).get("quant_method") == "mxfp4"
     quant = _QUANTS[0] if native else _QUANTS[1]
     try:
-        return quant, weight_table(arch, quant).file_bytes
+        return UsefulSize(quant, weight_table(arch, quant).file_bytes)
     except PlannerError:
-        return quant, None
+        return UsefulSize(quant, None)
 
 
 def cache_bytes(arch: Architecture, tokens: int) -> int:

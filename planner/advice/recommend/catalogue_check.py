@@ -7,10 +7,10 @@ MLX and of BF16 checkpoints) and compared with what was published for that file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import PlannerError
+from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
 from planner.models.catalogue.card import ModelCard
 from planner.models.catalogue.shape_check import ShapeCheck, check_shape

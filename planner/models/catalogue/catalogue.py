@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError, PlannerError
-from planner.fast_dataclass import replace
+from planner.fast_dataclass import dataclass, replace
 from planner.models.vendor_checkpoints import vendor_checkpoints
 
 if TYPE_CHECKING:
@@ -26,21 +26,40 @@ INDEX_NAME: Final = "index.json"
 _SEPARATORS: Final = re.compile(r"[\s_:-]+")
 
 
-class RepoFile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RepoFile:
     """A repository that serves a model."""
 
     repo: str
-    format: str  # safetensors | gguf | mlx
-    quants: tuple[str, ...]  # empty: not known which
-    sizes: Mapping[str, int]  # exact bytes by quantisation, where published
+    """owner/name."""
+    format: str
+    """safetensors, gguf or mlx."""
+    quants: tuple[str, ...]
+    """Quantisations that it offers; empty where it isn't known which."""
+    sizes: Mapping[str, int]
+    """Exact bytes by quantisation, where they are published."""
 
 
-class OllamaTag(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OllamaTag:
     """A tag of the Ollama library."""
 
     tag: str
-    quant: str  # empty: not known
-    size: int  # bytes; 0: not known
+    """As ollama pull takes it."""
+    quant: str
+    """The quantisation; empty where it isn't known."""
+    size: int
+    """Bytes; 0 where it isn't known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A comparable score of one use case."""
+
+    points: float | None
+    """Points of the index (see quant_loss); None where there is no basis at all."""
+    evidence: str
+    """Where it comes from, in a few words."""
 
 
 class Entry:
@@ -119,6 +138,11 @@ class Entry:
     def scores(self) -> Mapping[str, float | None]:
         """Comparable score by use case, index points (see quant_loss); None: no basis at all."""
         return {use: pair[0] for use, pair in self._raw["scores"].items()}
+
+    @property
+    def judged_scores(self) -> Mapping[str, Score]:
+        """The scores by use case, each with where it comes from."""
+        return {use: Score(points, self.evidence(use)) for use, points in self.scores.items()}
 
     def evidence(self, use_case: str) -> str:
         """Say where a score comes from, in a few words."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.models.catalogue.catalogue import Entry, load_catalogue
 from planner.models.hub.cache import load_entry, store_entry
 from planner.models.hub.range_request import NoAnswerError
@@ -52,21 +53,35 @@ class Refreshed:
         return {"weights": weights} if weights else {}
 
 
+@dataclass(frozen=True, slots=True)
+class LicenceChange:
+    """A licence that the card and the hub name differently."""
+
+    card: str
+    """As the shipped card names it."""
+    hub: str
+    """As the hub names it."""
+
+
 @dataclass(slots=True)
 class Report:
     """What came of a refresh."""
 
     answered: int = 0
-    failed: dict[str, str] = field(default_factory=dict)  # id -> why
-    licence_changes: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> (ours, the hub's)
-    new: list[str] = field(default_factory=list)  # models of the same vendors that have no card
+    """Models about which the hub answered."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Hugging Face id -> why there was no answer."""
+    licence_changes: dict[str, LicenceChange] = field(default_factory=dict)
+    """Hugging Face id -> the licences that differ."""
+    new: list[str] = field(default_factory=list)
+    """Recent models of the same vendors that have no card."""
 
     def lines(self) -> list[str]:
         """Return what a person should know, one line each."""
         lines = list(self.failed.values())  # each names its repository
         lines += [
-            f"{i}: the hub states the licence {theirs}, the card {ours}"
-            for i, (ours, theirs) in self.licence_changes.items()
+            f"{i}: the hub states the licence {change.hub}, the card {change.card}"
+            for i, change in self.licence_changes.items()
         ]
         lines += [f"new, without a card: {i}" for i in self.new]
         return lines
@@ -74,15 +89,6 @@ class Report:
     def summary(self) -> str:
         """Return one line."""
         return f"{self.answered} models refreshed, {len(self.failed)} without an answer, {len(self.new)} new."
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON document."""
-        return {
-            "answered": self.answered,
-            "failed": dict(self.failed),
-            "licence_changes": {i: {"card": a, "hub": b} for i, (a, b) in self.licence_changes.items()},
-            "new": list(self.new),
-        }
 
 
 def refreshed(ident: str) -> Refreshed | None:
@@ -128,7 +134,7 @@ def refresh_models(
             if isinstance(result, Refreshed):
                 report.answered += 1
                 if result.licence and not _same_licence(entry.licence, result.licence):
-                    report.licence_changes[entry.id] = (entry.licence, result.licence)
+                    report.licence_changes[entry.id] = LicenceChange(entry.licence, result.licence)
             else:
                 report.failed[entry.id] = str(result)
             if on_progress:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import PlannerError
+from planner.fast_dataclass import dataclass
 from planner.models.catalogue.card import ModelCard
 
 TOLERANCE: Final = 0.005  # of the published count
@@ -26,6 +26,11 @@ class ShapeCheck:
     read: bool = False  # every dimension was read somewhere, none assumed
     exact: bool = False  # and the engine's rules for all of it are known
     reason: str = ""  # why it could not be checked, or the card's explanation
+
+    @property
+    def difference(self) -> float | None:
+        """The relative error of a count that could be compared; None where there is none."""
+        return self.error if self.published and self.text else None
 
     @property
     def complete(self) -> bool:

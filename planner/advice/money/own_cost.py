@@ -1,0 +1,281 @@
+"""One model on hardware of one's own against a subscription, an API and a rented GPU: what each costs, and when.
+
+Prices are in whatever currency the person uses; what is assumed is said in the answer's notes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Final
+
+from planner.advice.money.cost import (
+    DAYS_PER_MONTH,
+    Alternative,
+    Api,
+    CloudGpu,
+    OwnHardware,
+    Subscription,
+    Usage,
+    break_even_month,
+    cost_per_million,
+)
+from planner.errors import InputError, check_range
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Machine
+from planner.models.model import Model
+from planner.plan import Plan
+from planner.units import money_text
+
+# Share of its full power that a GPU draws doing nothing, and what the computer around it draws: assumptions,
+# replaced by idle_watts and load_watts.
+IDLE_SHARE: Final = 0.06
+COMPUTER_IDLE_WATTS: Final = 40.0
+COMPUTER_LOAD_WATTS: Final = 90.0
+# Tokens read for each token written, where nobody says: a chat that carries its history along.
+INPUT_FOR_OUTPUT: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class CostQuestion:
+    """How much a model is used, and at which prices. Raises InputError for what cannot be."""
+
+    tokens_per_day: float = 50_000
+    """Tokens generated a day, all users together."""
+    input_per_day: float | None = None
+    """Tokens read a day; None: four times as many as are generated."""
+    hours_per_day: float = 8.0
+    """Hours a day that the machine is switched on."""
+    kwh_price: float = 0.30
+    """Price of a kilowatt-hour of electricity."""
+    months: float = 36.0
+    """Months over which it is counted."""
+    price: float | None = None
+    """What the machine costs; None: what its profile says, or nothing (it is there already)."""
+    resale: float = 0.0
+    """Share of the price that is got back at the end."""
+    idle_watts: float | None = None
+    """Power of the whole machine doing nothing; None: an estimate from the devices' rated power."""
+    load_watts: float | None = None
+    """Power of the whole machine while it computes; None: an estimate from the devices' rated power."""
+    subscription: float = 20.0
+    """Price of a subscription, a month and user."""
+    api: tuple[float, float] | None = None
+    """Prices of an API for a million tokens in and out; None: not compared."""
+    cloud: float | None = None
+    """Price of a rented GPU by the hour; None: not compared."""
+    currency: str = "USD"
+    """Printed beside prices; nothing is converted."""
+
+    def __post_init__(self) -> None:
+        check_range(self.tokens_per_day, "tokens_per_day", 0, 1e12)
+        check_range(self.input_per_day, "input_per_day", 0, 1e13)
+        check_range(self.hours_per_day, "hours_per_day", 0.01, 24)
+        check_range(self.kwh_price, "kwh_price", 0, 100)
+        check_range(self.months, "months", 1, 1200)
+        check_range(self.price, "price", 0, 1e9)
+        check_range(self.resale, "resale", 0, 1)
+        check_range(self.idle_watts, "idle_watts", 0, 1e6)
+        check_range(self.load_watts, "load_watts", 0, 1e6)
+        check_range(self.subscription, "subscription", 0, 1e6)
+        check_range(self.cloud, "cloud", 0, 1e6)
+        for price in self.api or ():
+            check_range(price, "api", 0, 1e6)
+
+    @property
+    def usage(self) -> Usage:
+        """How much the model is used."""
+        read = self.tokens_per_day * INPUT_FOR_OUTPUT if self.input_per_day is None else self.input_per_day
+        return Usage(self.tokens_per_day, read, self.hours_per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCost:
+    """What the own machine costs, in the question's currency."""
+
+    price: float
+    """What it cost to buy; 0 where that isn't counted."""
+    kwh_per_day: float
+    """Electricity a day."""
+    running_per_month: float
+    """Price of the electricity of a month."""
+    total: float
+    """Money spent over the whole period, less what the machine would still fetch."""
+    per_million_output: float | None
+    """Price of a million generated tokens; None where none are generated."""
+    feasible: bool
+    """True where the day's tokens fit into the hours that the machine is on."""
+    busy_hours_per_day: float
+    """Hours a day that the machine computes."""
+    idle_watts: float
+    """Power while it does nothing."""
+    load_watts: float
+    """Power while it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCost:
+    """What a subscription, an API or a rented GPU costs, in the question's currency."""
+
+    name: str
+    """What it is."""
+    per_month: float
+    """Price of a month."""
+    total: float
+    """Money spent over the whole period."""
+    per_million_output: float | None
+    """Price of a million generated tokens; None where none are generated."""
+    break_even_month: float | None
+    """Month, with fraction, from which the own machine is cheaper for good; None where it never is."""
+    verdict: str
+    """The same in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostAnswer:
+    """Own hardware beside its alternatives."""
+
+    model: str
+    """Hugging Face id or file."""
+    quant: str
+    """The quantisation that was planned."""
+    engine: str
+    """The engine that was planned."""
+    machine: str
+    """The machine's name."""
+    currency: str
+    """Printed beside prices; nothing is converted."""
+    months: float
+    """Months over which it is counted."""
+    usage: Usage
+    """How much the model is used."""
+    own: OwnCost
+    """What the own machine costs."""
+    alternatives: tuple[OtherCost, ...]
+    """What else would serve, and what that costs."""
+    notes: tuple[str, ...]
+    """What was assumed."""
+    options: tuple[OwnHardware | Alternative, ...] = field(repr=False)
+    """The own machine and each alternative as they are reckoned with, for curves over time."""
+    resale: float = 0.0
+    """Share of the price that is got back at the end."""
+    days_per_month: float = DAYS_PER_MONTH
+    """Days that a month is reckoned with."""
+
+
+def own_cost(model: Model, machine: Machine, plan: Plan, users: int, question: CostQuestion) -> CostAnswer:
+    """Reckon what a plan that fits costs on its machine, and what its alternatives would.
+
+    Raises InputError for powers that contradict each other.
+    """
+    notes: list[str] = []
+    own = _own(machine, plan, question, notes)
+    others: list[Alternative] = [Subscription("subscription", question.subscription, users)]
+    if question.api is not None:
+        others.append(Api("API", *question.api))
+    if question.cloud is not None:
+        others.append(CloudGpu("rented GPU", question.cloud))
+    usage, months = question.usage, question.months
+    return CostAnswer(
+        model=model.id,
+        quant=plan.quant,
+        engine=plan.engine,
+        machine=machine.name,
+        currency=question.currency,
+        months=months,
+        usage=usage,
+        own=OwnCost(
+            price=own.price,
+            kwh_per_day=own.kwh_per_day(usage),
+            running_per_month=own.running_per_month(usage),
+            total=own.cumulative(months, usage),
+            per_million_output=cost_per_million(own, usage, months),
+            feasible=own.can_do(usage),
+            busy_hours_per_day=own.busy_hours_per_day(usage),
+            idle_watts=own.idle_w,
+            load_watts=own.load_w,
+        ),
+        alternatives=tuple(_beside(own, other, question) for other in others),
+        notes=tuple(notes),
+        options=(own, *others),
+        resale=question.resale,
+    )
+
+
+def _beside(own: OwnHardware, other: Alternative, question: CostQuestion) -> OtherCost:
+    return OtherCost(
+        name=other.name,
+        per_month=other.cumulative(1, question.usage),
+        total=other.cumulative(question.months, question.usage),
+        per_million_output=cost_per_million(other, question.usage, question.months),
+        break_even_month=break_even_month(own, other, question.usage),
+        verdict=_verdict(own, other, question),
+    )
+
+
+def _own(machine: Machine, plan: Plan, question: CostQuestion, notes: list[str]) -> OwnHardware:
+    assert plan.speed is not None
+    price = question.price
+    if price is None:
+        price = machine.price
+        if price is not None:
+            notes.append(
+                f"price of {machine.name}: {machine.price_source or 'profile'}, {machine.price_date or 'undated'}"
+            )
+            if machine.accelerators and not machine.unified:
+                notes.append("a card's price is without the computer around it (--price sets the whole)")
+    if price is None:
+        price = 0.0
+        notes.append("no price given or known: the hardware is counted as already paid (--price sets it)")
+    idle, load = _power(machine, question, notes)
+    decode = plan.speed.total_output_tps or plan.speed.decode_tps
+    return OwnHardware(
+        name=machine.name,
+        price=price,
+        idle_w=idle,
+        load_w=load,
+        decode_tps=decode.expected,
+        prefill_tps=plan.speed.prefill_tps.expected,
+        kwh_price=question.kwh_price,
+        resale_fraction=question.resale,
+        lifetime_months=question.months,
+    )
+
+
+def _power(machine: Machine, question: CostQuestion, notes: list[str]) -> tuple[float, float]:
+    """Watts doing nothing and computing: as they are given, else from the devices' rated power."""
+    rated = sum(a.tdp_w or 0.0 for a in machine.accelerators)
+    if question.load_watts is None or question.idle_watts is None:
+        if not rated and machine.accelerators:
+            notes.append(
+                "the GPU's power is not known: only the computer's is counted (--load-watts sets it)"
+            )
+        notes.append("idle and load power are estimates from the devices' rated power")
+    load = rated + COMPUTER_LOAD_WATTS if question.load_watts is None else question.load_watts
+    idle = _idle(machine) + COMPUTER_IDLE_WATTS if question.idle_watts is None else question.idle_watts
+    if idle > load:
+        raise InputError(f"--idle-watts {idle:g} is more than --load-watts {load:g}")
+    return idle, load
+
+
+def _idle(machine: Machine) -> float:
+    """Watts that the GPUs draw doing nothing: measured where a profile knows it, else a share of the rated."""
+    return sum(
+        a.idle_w if a.idle_w is not None else (a.tdp_w or 0.0) * IDLE_SHARE for a in machine.accelerators
+    )
+
+
+def _verdict(own: OwnHardware, other: Alternative, question: CostQuestion) -> str:
+    usage, month = question.usage, break_even_month(own, other, question.usage)
+    if month is None:
+        running, price = own.running_per_month(usage), other.cumulative(1, usage)
+        if price <= running:
+            return (
+                f"never pays against the {other.name}: electricity alone costs "
+                f"{money_text(running, question.currency)} a month, "
+                f"the {other.name} {money_text(price, question.currency)}"
+            )
+        return f"never pays against the {other.name} within a century"
+    if month == 0:
+        paid = "" if own.price else ", its own price not counted"
+        return f"cheaper than the {other.name} from the first month{paid}"
+    return f"pays against the {other.name} after {month:,.1f} months"

@@ -1,0 +1,24 @@
+"""`planner check --json`: the machine and what runs best on it; on a cluster, which model where."""
+
+from __future__ import annotations
+
+from planner.documents.fleet import FleetPlaces
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Machine
+from planner.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What runs on a machine, or on a cluster."""
+
+    machine: Machine
+    """What the plans are for."""
+    plans: tuple[Plan, ...]
+    """Best first; on a cluster one a replica."""
+    notes: tuple[str, ...]
+    """What the reader should know beside them."""
+    why: tuple[str, ...] = ()
+    """The steps behind the first place."""
+    fleet: FleetPlaces | None = None
+    """Which model where; None but on a cluster."""
