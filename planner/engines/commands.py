@@ -19,7 +19,13 @@ from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 
 # readers, in the order in which pasted options are tried
-READERS: Final = ("planner.engines.llama_cpp.reader", "planner.engines.vllm.reader")
+READERS: Final = (
+    "planner.engines.llama_cpp.reader",
+    "planner.engines.vllm.reader",
+    "planner.engines.ollama.reader",
+    "planner.engines.sglang.reader",
+    "planner.engines.mlx.reader",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,12 @@ def read_command(text: str | Sequence[str]) -> Command:
     Raises InputError with one line: no engine's command, an unknown flag (with the nearest), a value that the
     engine refuses.
     """
+    if isinstance(text, str):
+        for reader in readers():
+            said = getattr(reader, "document", None)
+            command: Command | None = said(text) if said is not None else None
+            if command is not None:
+                return command
     pasted = read_pasted(text, lambda words: any(r.STARTS.program(words) is not None for r in readers()))
     for reader in readers():
         found = reader.STARTS.program(pasted.words)
@@ -128,9 +140,9 @@ def read_command(text: str | Sequence[str]) -> Command:
             found = reader.STARTS.contained(pasted)
         if found is not None:
             return _placed(reader.read(found[0], list(found[1]), pasted.env), pasted)
-    said = f"'{pasted.words[0]}'" if pasted.words else f"the image {pasted.image}"
+    start = f"'{pasted.words[0]}'" if pasted.words else f"the image {pasted.image}"
     known = ", ".join(" ".join(r.STARTS.programs[0]) for r in readers())
-    raise InputError(f"{said} starts no engine that the planner knows; it reads {known}")
+    raise InputError(f"{start} starts no engine that the planner knows; it reads {known}")
 
 
 # Variables that choose GPUs: CUDA, HIP, ROCr, llama.cpp's Vulkan
@@ -157,7 +169,7 @@ def _placed(command: Command, pasted: Pasted) -> Command:
         devices = visible
     elif visible is not None:
         devices = tuple(visible[i] for i in devices if i < len(visible))
-    return replace(command, devices=devices, image=pasted.image)
+    return replace(command, devices=devices, image=pasted.image or None)
 
 
 def _numbers(text: str) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class Dialect:
     abbreviated: bool = True  # an unambiguous beginning of a long name is enough
     underscores: bool = True  # --max_model_len is --max-model-len
     dotted: bool = False  # --name.key value sets a key of a JSON value
-    single_dash: bool = False  # long names may follow one dash
+    sizes: Mapping[str, int] = field(default_factory=dict)  # suffix of a whole number -> its factor
 
 
 LLAMA: Final = Dialect(
@@ -94,7 +95,9 @@ LLAMA: Final = Dialect(
 )
 
 
-def argparse_dialect(program: str, *, underscores: bool = False, dotted: bool = False) -> Dialect:
+def argparse_dialect(
+    program: str, *, underscores: bool = False, dotted: bool = False, sizes: Mapping[str, int] | None = None
+) -> Dialect:
     """Python's argparse, as vLLM, SGLang and mlx-lm use it."""
     return Dialect(
         program=program,
@@ -103,23 +106,12 @@ def argparse_dialect(program: str, *, underscores: bool = False, dotted: bool = 
         no_choice="invalid choice: '{value}' (choose from {choices})",
         underscores=underscores,
         dotted=dotted,
+        sizes=sizes or {"": 1},
     )
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([kmgtKMGT]?)")
-# vllm/engine/arg_utils.py human_readable_int (0.33.0): small letters are decimal, capitals binary and whole.
-_FACTORS: Final = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "K": 1 << 10,
-    "M": 1 << 20,
-    "G": 1 << 30,
-    "T": 1 << 40,
-}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
 
 
 def flags(role: Role, text: str, choices: Mapping[str, str] | None = None) -> tuple[Flag, ...]:
@@ -199,15 +191,17 @@ class FlagTable:
         return _merged(given), positional
 
     def environment(self, env: Mapping[str, str]) -> tuple[list[Given], dict[str, str]]:
-        """Return the flags that environment variables give, and the variables that are no flag."""
+        """Return the flags that environment variables give, and the variables that are no setting."""
         by_env = {flag.env: flag for flag in self.flags if flag.env}
         given: list[Given] = []
         others: dict[str, str] = {}
         for name, text in env.items():
             flag = by_env.get(name)
-            if flag is None:
+            if flag is None or flag.role is not Role.PLANNED:
                 others[name] = text
-            elif flag.kind is not Kind.SWITCH:
+            if flag is None:
+                continue
+            if flag.kind is not Kind.SWITCH:
                 given.append(Given(flag, name, (text,), self._typed(flag, name, text)))
             elif text.lower() in _TRUE:
                 given.append(Given(flag, name, (), True))
@@ -328,9 +322,12 @@ class FlagTable:
         if text in {"auto", "-1"}:
             return text
         match = _SIZE.fullmatch(text.strip())
-        if match is None or ("." in match[1] and (match[2] == "" or match[2].isupper())):
-            raise self._refusal(name, f"invalid value: '{text}' (a whole number, 32k, 32K or 6G)")
-        return int(float(match[1]) * _FACTORS[match[2]])
+        factor = self.dialect.sizes.get(match[2]) if match else None
+        # a binary factor (and none) takes whole numbers only
+        if match is None or factor is None or ("." in match[1] and not factor & (factor - 1)):
+            known = ", ".join(f"32{suffix}" for suffix in self.dialect.sizes if suffix)
+            raise self._refusal(name, f"invalid value: '{text}' (a whole number, or {known})")
+        return int(float(match[1]) * factor)
 
     def _object(self, name: str, text: str) -> Any:
         try:

@@ -250,9 +250,9 @@ def _container(words: list[str], env: dict[str, str]) -> tuple[str, str | None, 
     rest = words[1:]
     if rest[:1] == ["container"]:
         rest = rest[1:]
-    if rest[:1] not in (["run"], ["exec"], ["create"]):
+    verb, rest = rest[:1], rest[1:]
+    if verb not in (["run"], ["exec"], ["create"]):
         return None
-    rest = rest[1:]
     gpus: str | None = None
     entrypoint: str | None = None
     at = 0
@@ -275,4 +275,6 @@ def _container(words: list[str], env: dict[str, str]) -> tuple[str, str | None, 
     if at >= len(rest):
         raise InputError("docker run names no image")
     image, words = rest[at], rest[at + 1 :]
+    if verb == ["exec"]:
+        image = ""  # a container that runs, whatever its image is
     return image, gpus, [entrypoint, *words] if entrypoint else words

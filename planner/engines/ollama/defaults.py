@@ -35,7 +35,7 @@ ONE_AT_A_TIME: Final = frozenset(
         "nemotron_h_omni",
     }
 )
-_KV_TYPES: Final = ("", "f16", "q8_0", "q4_0")
+KV_TYPES: Final = ("", "f16", "q8_0", "q4_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class OllamaSettings:
         if unknown:
             raise InputError(f"ollama has no setting '{unknown[0]}'; it has {', '.join(sorted(SETTINGS))}")
         settings = replace(cls(), **overrides)
-        if settings.kv_cache_type not in _KV_TYPES:
+        if settings.kv_cache_type not in KV_TYPES:
             raise InputError(f"kv_cache_type '{settings.kv_cache_type}' is not one of f16, q8_0, q4_0")
         if settings.num_ctx < 0 or settings.num_batch < 0 or settings.num_parallel < 1:
             raise InputError(

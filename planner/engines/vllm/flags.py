@@ -407,8 +407,20 @@ _CHOICES: Final = {
     "TOOLS": " ".join(sorted(TOOL_PARSERS)),
     "REASONING": " ".join(["none", *sorted(REASONING_PARSERS)]),
 }
+# vllm/engine/arg_utils.py human_readable_int
+_SIZES: Final = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "K": 1 << 10,
+    "M": 1 << 20,
+    "G": 1 << 30,
+    "T": 1 << 40,
+}
 TABLE: Final = FlagTable(
-    argparse_dialect("vllm serve", underscores=True, dotted=True),
+    argparse_dialect("vllm serve", underscores=True, dotted=True, sizes=_SIZES),
     flags(Role.PLANNED, _PLANNED, _CHOICES),
     flags(Role.KEPT, _KEPT, _CHOICES),
     flags(Role.UNCOUNTED, _UNCOUNTED, _CHOICES),

@@ -1,0 +1,596 @@
+"""Flags of `python -m sglang.launch_server`, as SGLang 0.5.23's own parser knows them.
+
+Taken from the parser itself (srt/server_args.py ServerArgs.add_cli_args over srt/arg_groups/fields).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.engines.flags import FlagTable, Role, argparse_dialect, flags
+from planner.engines.sglang.choices import CHOICES
+
+# becomes a setting, under ServerArgs' own name
+_PLANNED: Final = """
+--model-path --model : text : model_path
+--context-length : size : context_length
+--is-embedding : switch : is_embedding
+--dtype : auto|half|float16|bfloat16|float|float32 : dtype
+--quantization : @QUANTIZATION : quantization
+--kv-cache-dtype : auto|fp8_e5m2|fp8_e4m3|mxfp8|bf16|bfloat16|nvfp4|fp4_mx_block16 : kv_cache_dtype
+--mem-fraction-static : float : mem_fraction_static
+--max-running-requests : int : max_running_requests
+--max-total-tokens : size : max_total_tokens
+--chunked-prefill-size : int : chunked_prefill_size
+--max-prefill-tokens : size : max_prefill_tokens
+--page-size : int : page_size
+--swa-full-tokens-ratio : float : swa_full_tokens_ratio
+--disable-hybrid-swa-memory : switch : disable_hybrid_swa_memory
+--disable-radix-cache : switch : disable_radix_cache
+--nnodes : int : nnodes
+--tp-size --tensor-parallel-size : int : tp_size
+--dcp-size --decode-context-parallel-size : int : dcp_size
+--pp-size --pipeline-parallel-size : int : pp_size
+--dp-size --data-parallel-size : int : dp_size
+--attn-dp-size --attention-data-parallel-size : int : attn_dp_size
+--base-gpu-id : int : base_gpu_id
+--gpu-id-step : int : gpu_id_step
+--attention-backend : @ATTENTION : attention_backend
+--cuda-graph-backend-decode : full|breakable|disabled : cuda_graph_backend_decode
+--cuda-graph-max-bs-decode : int : cuda_graph_max_bs_decode
+--cuda-graph-bs-decode : list : cuda_graph_bs_decode
+--disable-decode-cuda-graph : switch : disable_cuda_graph
+--speculative-algorithm : text : speculative_algorithm
+--speculative-draft-model-path --speculative-draft-model : text : speculative_draft_model_path
+--speculative-num-steps : int : speculative_num_steps
+--speculative-eagle-topk : int : speculative_eagle_topk
+--speculative-num-draft-tokens : int : speculative_num_draft_tokens
+--ep-size --expert-parallel-size --ep : int : ep_size
+--moe-runner-backend : @MOE : moe_runner_backend
+--max-mamba-cache-size : int : max_mamba_cache_size
+--mamba-ssm-dtype : float32|bfloat16|float16 : mamba_ssm_dtype
+--mamba-full-memory-ratio : float : mamba_full_memory_ratio
+--cpu-offload-gb : int : cpu_offload_gb
+--language-model-only : switch : language_model_only
+--disable-cuda-graph : switch : disable_cuda_graph
+--enable-dp-attention : switch : enable_dp_attention
+"""
+# moves no byte
+_KEPT: Final = """
+--tokenizer-path : text
+--tokenizer-mode : auto|slow
+--tokenizer-backend : huggingface|fastokens
+--tokenizer-worker-num : int
+--detokenizer-worker-num : int
+--skip-tokenizer-init : switch
+--load-format : @LOAD
+--model-loader-extra-config : text
+--trust-remote-code : switch
+--revision : text
+--model-config-parser : text
+--modelopt-checkpoint-restore-path : text
+--modelopt-checkpoint-save-path : text
+--modelopt-export-path : text
+--enable-tf32-matmul / --no-enable-tf32-matmul : switch
+--max-queued-requests : int
+--prefill-decode-interval : int
+--enable-dynamic-chunking : switch
+--prefill-max-requests : int
+--schedule-policy : lpm|random|fcfs|dfs-weight|lof|priority|routing-key|hrrn|shortest-prefill-first
+--enable-priority-scheduling : switch
+--disable-priority-preemption : switch
+--default-priority-value : int
+--abort-on-priority-when-disabled : switch
+--schedule-low-priority-values-first : switch
+--priority-scheduling-preemption-threshold : int
+--retraction-policy : length|priority
+--schedule-conservativeness : float
+--radix-eviction-policy : lru|lfu|slru|priority|tlru
+--radix-eviction-policy-config : json
+--disable-chunked-prefix-cache : switch
+--disable-overlap-schedule : switch
+--num-continuous-decode-steps : int
+--scheduler-recv-interval : int
+--enable-mixed-chunk : switch
+--nccl-port : int
+--dist-timeout : int
+--dist-init-addr --nccl-init-addr : text
+--gated-launch-port : int
+--node-rank : int
+--pp-max-micro-batch-size : int
+--pp-async-batch-depth : int
+--load-balance-method : auto|round_robin|follow_bootstrap_room|total_requests|total_tokens
+--dcp-comm-backend : ag_rs|a2a|fi_a2a
+--dcp-replicate-q-proj / --no-dcp-replicate-q-proj : switch
+--cp-strategy : zigzag|interleave
+--enable-cp-decode-attn-tp : switch
+--enable-dp-attention-local-control-broadcast : switch
+--enable-tp-lm-head-all-to-all / --no-enable-tp-lm-head-all-to-all : switch
+--enable-attn-tp-input-scattered : switch
+--enable-layernorm-sp : switch
+--disable-attn-tp-gather : switch
+--enable-p2p-check : switch
+--device : text
+--random-seed : int
+--mlx-enable-sampling : switch
+--watchdog-timeout : float
+--soft-watchdog-timeout : float
+--sleep-on-idle : switch
+--use-ray : switch
+--numa-node : list
+--gc-threshold : list
+--host : text
+--port : int
+--fastapi-root-path : text
+--smg-grpc-mode : switch
+--grpc-mode : switch
+--grpc-port : int
+--sidecar : text
+--sidecar-args : json
+--skip-server-warmup : switch
+--warmups : text
+--enable-http2 : switch
+--http2-max-concurrent-streams : int
+--http2-initial-connection-window-size : int
+--ssl-keyfile : text
+--ssl-certfile : text
+--ssl-ca-certs : text
+--ssl-keyfile-password : text
+--enable-ssl-refresh : switch
+--api-key : text
+--admin-api-key : text
+--served-model-name : text
+--weight-version : text
+--chat-template : text
+--trust-request-chat-template : switch
+--hf-chat-template-name : text
+--completion-template : text
+--file-storage-path : text
+--enable-cache-report : switch
+--return-input-ids : switch
+--return-output-ids : switch
+--default-chat-template-kwargs : json
+--strip-thinking-cache : switch
+--enable-strict-thinking : switch
+--tool-server : text
+--sampling-defaults : openai|model
+--asr-max-buffer-seconds : int
+--asr-max-concurrent-sessions : int
+--preferred-sampling-params : json
+--allow-auto-truncate : switch
+--stream-interval : int
+--batch-notify-size : int
+--stream-response-default-include-usage : switch
+--incremental-streaming-output : switch
+--enable-streaming-session : switch
+--enable-session-radix-cache : switch
+--log-level : text
+--log-level-http : text
+--log-requests : switch
+--log-requests-level : int
+--log-requests-format : text|json
+--log-requests-target : list
+--uvicorn-access-log-exclude-prefixes : list
+--crash-dump-folder : text
+--show-time-cost : switch
+--enable-metrics : switch
+--smg-http-sidecar-port --grpc-http-sidecar-port : int
+--enable-mfu-metrics : switch
+--enable-metrics-for-all-schedulers : switch
+--load-snapshot-publish-interval : int
+--tokenizer-metrics-custom-labels-header : text
+--tokenizer-metrics-allowed-custom-labels : list
+--extra-metric-labels : json
+--bucket-time-to-first-token : list
+--bucket-inter-token-latency : list
+--bucket-e2e-request-latency : list
+--prompt-tokens-buckets : list
+--generation-tokens-buckets : list
+--gc-warning-threshold-secs : float
+--decode-log-interval : int
+--enable-request-time-stats-logging : switch
+--kv-events-config : text
+--load-publish-endpoint : text
+--enable-forward-pass-metrics : switch
+--forward-pass-metrics-worker-id : text
+--forward-pass-metrics-ipc-name : text
+--enable-trace : switch
+--trace-modules : text
+--otlp-traces-endpoint : text
+--export-metrics-to-file : switch
+--export-metrics-to-file-dir : text
+--constrained-json-whitespace-pattern : text
+--constrained-json-disable-any-whitespace : switch
+--constrained-json-max-whitespace-cnt : int
+--decode-attention-backend : @ATTENTION
+--enable-lean-attention : switch
+--prefill-attention-backend : @ATTENTION
+--grammar-backend : xgrammar|outlines|llguidance|none
+--radix-cache-backend : text
+--mm-attention-backend : sdpa|fa3|fa4|triton_attn|ascend_attn|aiter_attn|flashinfer_cudnn|amx_attn|xpu_attn
+--fp8-gemm-backend :
+ auto|deep_gemm|flashinfer_trtllm|flashinfer_cutlass|flashinfer_deepgemm|flashinfer_cutedsl|cutlass|triton|aiter
+--fp4-gemm-backend : auto|flashinfer_cudnn|flashinfer_cutedsl|flashinfer_cutlass|flashinfer_trtllm|marlin
+--bf16-gemm-backend : auto|cutedsl|gemv|torch
+--dsa-prefill-backend : @SPARSE_PREFILL
+--dsv4-prefill-backend : auto|flashmla_sparse|flashmla_sparse_q8
+--dsa-decode-backend : @SPARSE_DECODE
+--dsa-paged-mqa-logits-backend : auto|deepgemm|cutedsl|aiter
+--dsa-topk-backend : sgl-kernel|torch|flashinfer
+--disable-flashinfer-autotune : switch
+--flashinfer-autotune-skip-ops : list
+--mamba-backend : triton|flashinfer
+--cuda-graph-prefill-max-context --context-bucket : size
+--disable-prefill-cuda-graph : switch
+--disable-cuda-graph-padding : switch
+--enable-cudagraph-gc : switch
+--debug-cuda-graph : switch
+--enable-layerwise-nvtx-marker : switch
+--triton-attention-reduce-in-fp32 : switch
+--triton-attention-num-kv-splits : int
+--triton-attention-split-tile-size : int
+--flashinfer-mla-disable-ragged : switch
+--enable-fused-qk-norm-rope / --no-enable-fused-qk-norm-rope : switch
+--enable-precise-embedding-interpolation : switch
+--enable-fused-moe-sum-all-reduce : switch
+--disable-custom-all-reduce : switch
+--enable-mscclpp : switch
+--enable-scattered-sconv : switch
+--boundary-reduction : auto|ar|rs|rsv|rs+rsv
+--enable-quant-communications : switch
+--enforce-disable-flashinfer-allreduce-fusion : switch
+--flashinfer-allreduce-fusion-backend : auto|trtllm|mnnvl|cutedsl
+--enable-aiter-allreduce-fusion : switch
+--enable-torch-compile-debug-mode : switch
+--torch-compile-max-bs : int
+--speculative-draft-model-revision : text
+--speculative-draft-load-format : @LOAD
+--speculative-dspark-sps-table-path : text
+--speculative-dspark-confidence-sts-path : text
+--speculative-dspark-align-verify-tokens-to-graph-tier : switch
+--speculative-accept-threshold-single : float
+--speculative-accept-threshold-acc : float
+--speculative-use-rejection-sampling : switch
+--speculative-token-map : text
+--speculative-attention-mode : prefill|decode
+--speculative-draft-attention-backend : text
+--speculative-dsa-topk-backend : sgl-kernel|torch|flashinfer
+--speculative-moe-runner-backend : @MOE
+--speculative-enable-w4a4-mxfp4-megamoe / --no-speculative-enable-w4a4-mxfp4-megamoe : switch
+--speculative-adaptive-config : text
+--decoupled-spec-bind-endpoint : text
+--decoupled-spec-connect-endpoints : json
+--decoupled-spec-rank : int
+--spec-trace-dir : text
+--speculative-ngram-min-bfs-breadth : int
+--speculative-ngram-max-bfs-breadth : int
+--speculative-ngram-match-type : BFS|PROB
+--speculative-ngram-max-trie-depth : int
+--speculative-ngram-external-corpus-path : text
+--speculative-ngram-external-sam-budget : int
+--speculative-ngram-external-corpus-max-tokens : int
+--enable-w4a4-mxfp4-megamoe : switch
+--deepep-v2-mode : direct|hybrid
+--flashinfer-mxfp4-moe-precision : default|bf16|fp8
+--deepep-mode : auto|normal|low_latency
+--fuseep-mode : int
+--deepep-dispatcher-output-dtype : auto|bf16|fp8|int8|nvfp4
+--ep-dispatch-algorithm : static|dynamic|fake|lp
+--init-expert-location : text
+--eplb-algorithm : text
+--eplb-rebalance-num-iterations : int
+--eplb-rebalance-layers-per-chunk : int
+--eplb-min-rebalancing-utilization-threshold : float
+--expert-distribution-recorder-mode : stat|stat_approx|per_pass|per_token
+--expert-distribution-recorder-buffer-size : int
+--expert-balancedness-report-mode : off|server_log|prometheus|both
+--deepep-config : text
+--mooncake-ib-device : text
+--enable-waterfill : switch
+--elastic-ep-join-mode : scale|recover
+--elastic-ep-join-rank-offset : int
+--elastic-ep-initial-size : int
+--elastic-ep-scale-timeout : float
+--disable-flashinfer-cutlass-moe-fp4-allgather : switch
+--disable-shared-experts-fusion : switch
+--enforce-shared-experts-fusion : switch
+--enable-mamba-cache-stochastic-rounding : switch
+--mamba-cache-philox-rounds : int
+--mamba-track-interval : int
+--linear-attn-backend : triton|cutedsl|flashinfer|flashkda|nvidia_kda|ptx_kda|helion|intel_xpu
+--linear-attn-decode-backend : triton|cutedsl|flashinfer|flashkda|nvidia_kda|ptx_kda|helion|intel_xpu
+--linear-attn-prefill-backend : triton|cutedsl|flashinfer|flashkda|nvidia_kda|ptx_kda|helion|intel_xpu
+--linear-attn-verify-backend : triton|cutedsl|flashinfer|flashkda|nvidia_kda|ptx_kda|helion|intel_xpu|nv_cutedsl
+--enable-broadcast-mm-inputs-process : switch
+--mm-process-config : json
+--mm-processor-worker-num : int
+--mm-io-worker-num : int
+--allowed-media-domains : list
+--media-url-max-file-size-mb : int
+--trust-mm-content-hashes : switch
+--image-processor-backend : auto|torchvision|pil
+--mm-global-cache-backend : text
+--disable-fast-image-processor : switch
+--tbo-token-distribution-threshold : float
+--dllm-algorithm-config : text
+--dllm-fdfo / --no-dllm-fdfo : switch
+--disaggregation-transfer-backend : mooncake|nixl|ascend|fake|mori|mooncake_tcp
+--disaggregation-bootstrap-port : int
+--disaggregation-ib-device : text
+--disaggregation-decode-retraction-backup : cpu_tensor|host_pool|none
+--disaggregation-decode-polling-interval : int
+--optimistic-prefill-attempts : int
+--encoder-transfer-backend : auto|zmq_to_scheduler|zmq_to_tokenizer|mooncake
+--encoder-urls : list
+--encoder-bootstrap-port : int
+--encoder-register-urls : list
+--enable-adaptive-dispatch-to-encoder : switch
+--pdmux-config-path : text
+--sm-group-num : int
+--startup-weight-load-mode : serial|overlap
+--custom-weight-loader : list
+--weight-loader-disable-mmap : switch
+--weight-loader-prefetch-checkpoints : switch
+--weight-loader-prefetch-num-threads : int
+--weight-loader-drop-cache-after-load : switch
+--remote-instance-weight-loader-seed-instance-ip : text
+--remote-instance-weight-loader-seed-instance-service-port : int
+--remote-instance-weight-loader-send-weights-group-ports : json
+--remote-instance-weight-loader-backend : transfer_engine|nccl|modelexpress
+--remote-instance-weight-loader-start-seed-via-transfer-engine : switch
+--engine-info-bootstrap-port : int
+--modelexpress-config : text
+--download-dir : text
+--model-checksum : maybe
+--delete-ckpt-after-loading : switch
+--decrypted-config-file : text
+--decrypted-draft-config-file : text
+--checkpoint-engine-wait-weights-before-ready : switch
+--enable-prefill-delayer : switch
+--prefill-delayer-max-delay-passes : int
+--prefill-delayer-token-usage-low-watermark : float
+--prefill-delayer-forward-passes-buckets : list
+--prefill-delayer-wait-seconds-buckets : list
+--prefill-delayer-queue-min-ratio : float
+--prefill-delayer-max-delay-ms : float
+--min-free-slots-delay : int
+--enable-deterministic-inference : switch
+--rl-on-policy-target : text
+--kv-canary : none|log|raise
+--kv-canary-sweep-interval : int
+--enable-dynamic-batch-tokenizer : switch
+--dynamic-batch-tokenizer-batch-size : int
+--dynamic-batch-tokenizer-batch-timeout : float
+--enable-tokenizer-batch-encode : switch
+--disable-tokenizer-batch-decode : switch
+--debug-tensor-dump-output-folder : text
+--debug-tensor-dump-layers : list
+--debug-tensor-dump-input-file : text
+--enable-custom-logit-processor : switch
+--enable-return-hidden-states : switch
+--return-hidden-states-mode : last|full
+--enable-return-routed-experts : switch
+--enable-return-indexer-topk : switch
+--sampling-mask-max-tokens : int
+--disable-outlines-disk-cache : switch
+--enable-mis : switch
+--weight-cache-mode : off|daemon|client
+--weight-cache-socket : text
+--weight-cache-timeout : int
+--forward-hooks : json
+--msprobe-dump-config : text
+--ple-offload-backend : pinned|file
+--ple-offload-dir : text
+--disaggregation-enable-kv-checksum : switch
+--enable-pd-role-switch : switch
+--speculative-domino-candidate-pool-size : int
+--flashinfer-a2a-dispatch-type : auto|bf16|nvfp4|mxfp8
+--prefill-kv-cache-dequant-dtype : auto|nvfp4|fp8_e4m3
+--dsv4-attn-backend : auto|flashmla|flashmla_mega|trtllm
+--otlp-service-name : text
+--enable-linker-mla-dedup : switch
+--enable-response-store : switch
+--disaggregation-decode-host-receive-threshold : float
+--disaggregation-decode-allocation-policy : early|prefill_complete
+--speculative-use-block-verification : switch
+--disable-aiter-allreduce-fusion-in-prefill : switch
+--disable-aiter-allreduce-fusion-in-decode : switch
+--enable-amd-monokernel : switch
+--dsa-triton-union : int
+--enable-dsa-fused-indexer / --no-enable-dsa-fused-indexer : switch
+--enable-watermark : switch
+--watermark-config : text
+--grpc-response-timeout-secs : int
+--enable-nvidia-megakernel : switch
+--enable-megamoe-for-layernorm-sp : switch
+--enable-http-worker-reuseport : switch
+--prefill-decode-interval-min-bs : int
+--enable-return-aux-hidden-states : switch
+--return-aux-hidden-state-layer-ids : list
+--sampling-backend : intel_xpu|flashinfer|ascend|pytorch
+--reasoning-parser : @REASONING
+--tool-call-parser : @TOOLS
+--kv-canary-real-data : none|partial|all
+--monokernel-backend : text
+--enable-flashinfer-allreduce-fusion : switch
+"""
+# moves bytes (or speed) that no rule counts
+_UNCOUNTED: Final = """
+--enable-multimodal : switch : memory of images and video
+--model-impl : text : code of another make
+--json-model-override-args : text : overrides of the model's configuration
+--quantization-param-path : text : formats layer by layer
+--enable-fp32-lm-head : switch : an output layer in 32 bits
+--modelopt-quant : text : formats layer by layer
+--quantize-and-serve : switch : formats layer by layer
+--rl-quant-profile : text : formats layer by layer
+--c128-page-size : int : states held another way
+--prefill-only-disable-kv-cache : switch : no KV cache
+--enable-page-major-kv-layout : switch : a KV cache laid out another way
+--enable-unified-memory : switch : a KV cache laid out another way
+--attn-cp-size --attention-context-parallel-size : int : prompts split over GPUs
+--moe-dp-size --moe-data-parallel-size : int : experts split another way
+--dwdp-size : int : experts split another way
+--enable-prefill-cp : switch : prompts split over GPUs
+--enable-dsa-cache-layer-split : switch : a KV cache laid out another way
+--enable-kv-cache-sharding : switch : a KV cache laid out another way
+--enable-dp-lm-head : switch : an output layer on every GPU
+--enable-shared-experts-attn-tp : switch : experts split another way
+--shared-experts-tp-size : int : experts split another way
+--enable-dense-mlp-attn-tp : switch : experts split another way
+--cuda-graph-config : text : CUDA graphs by hand
+--cuda-graph-backend-prefill : full|breakable|disabled : CUDA graphs by hand
+--cuda-graph-max-bs-prefill : int : CUDA graphs by hand
+--cuda-graph-bs-prefill : list : CUDA graphs by hand
+--enable-profile-cuda-graph : switch : CUDA graphs by hand
+--enable-nccl-nvls : switch : buffers of the exchange between GPUs
+--enable-symm-mem : switch : buffers of the exchange between GPUs
+--enable-deepseek-v4-fp4-indexer : switch : the indexer's cache in another format
+--enable-torch-symm-mem : switch : buffers of the exchange between GPUs
+--pre-warm-nccl : switch : buffers of the exchange between GPUs
+--enable-torch-compile : switch : compilation by hand
+--uno-lora-path : text : LoRA adapters
+--speculative-dflash-block-size : int : a model that drafts
+--speculative-dspark-block-size : int : a model that drafts
+--speculative-draft-kv-cache-dtype : auto|fp8_e5m2|fp8_e4m3|bf16|bfloat16 : a model that drafts
+--speculative-draft-window-size : int : a model that drafts
+--speculative-moe-a2a-backend : @DRAFT_ALL2ALL : buffers of the exchange between experts
+--speculative-draft-model-quantization : @QUANTIZATION : a model that drafts
+--enable-multi-layer-eagle : switch : a model that drafts
+--speculative-adaptive : switch : a model that drafts
+--decoupled-spec-role : null|verifier|drafter : a model that drafts
+--speculative-ngram-capacity : int : a model that drafts
+--moe-a2a-backend : @ALL2ALL : buffers of the exchange between experts
+--ep-num-redundant-experts : int : experts held twice
+--enable-eplb : switch : experts held twice
+--moe-dense-tp-size : int : experts split another way
+--elastic-ep-backend : none|mooncake|nixl : experts held twice
+--enable-elastic-expert-backup : switch : experts held twice
+--max-ep-size : int : experts held twice
+--mamba-max-states-per-path : int : states held another way
+--mamba-radix-cache-strategy : auto|no_buffer|extra_buffer|extra_buffer_lazy : states held another way
+--enable-int8-mamba-checkpoint : switch : states held another way
+--int8-mamba-ckpt-size : int : states held another way
+--enable-linear-replayssm : switch : states held another way
+--linear-replayssm-cache-len : int : states held another way
+--enable-linear-replayssm-spec : switch : states held another way
+--enable-hierarchical-cache --enable-hicache : switch : a KV cache in RAM
+--hicache-host-memory-mode : cache|buffer_only : a KV cache in RAM
+--hicache-ratio : float : a KV cache in RAM
+--hicache-size : int : a KV cache in RAM
+--hicache-write-policy : write_back|write_through|write_through_selective : a KV cache in RAM
+--hicache-io-backend : direct|kernel|kernel_ascend : a KV cache in RAM
+--hicache-mem-layout : layer_first|page_first|page_first_direct|page_first_kv_split|page_head : a KV cache in
+ RAM
+--hicache-storage-backend : @STORAGE : a KV cache in RAM
+--hicache-storage-prefetch-policy : best_effort|wait_complete|timeout : a KV cache in RAM
+--hicache-storage-backend-extra-config : text : a KV cache in RAM
+--hicache-storage-prefetch-retry-poll-interval : int : a KV cache in RAM
+--hicache-storage-prefetch-retry-max-attempts : int : a KV cache in RAM
+--enable-unified-cache-external-linker : switch : a KV cache that is moved elsewhere
+--unified-cache-external-linker-backend : mooncake|mori|dynamic : a KV cache that is moved elsewhere
+--enable-hisparse : switch : a KV cache laid out another way
+--hisparse-config --hierarchical-sparse-attention-extra-config : text : a KV cache laid out another way
+--enable-prefix-mm-cache : switch : memory of images and video
+--mm-enable-dp-encoder / --no-mm-enable-dp-encoder : switch : memory of images and video
+--mm-preprocess-cache-size-mb : int : memory of images and video
+--limit-mm-data-per-request : json : memory of images and video
+--enable-mm-global-cache : switch : memory of images and video
+--mm-feature-transport : cpu|cuda_ipc|cuda_vmm : memory of images and video
+--enable-lora : switch : LoRA adapters
+--enable-lora-overlap-loading : switch : LoRA adapters
+--max-lora-rank : int : LoRA adapters
+--lora-target-modules : list : LoRA adapters
+--lora-paths : list : LoRA adapters
+--max-loaded-loras : int : LoRA adapters
+--max-loras-per-batch : int : LoRA adapters
+--lora-eviction-policy : lru|fifo : LoRA adapters
+--lora-backend : triton|csgmv|ascend|torch_native|triton_v2 : LoRA adapters
+--max-lora-chunk-size : int : LoRA adapters
+--experts-shared-outer-loras / --no-experts-shared-outer-loras : switch : LoRA adapters
+--lora-use-virtual-experts : switch : LoRA adapters
+--lora-strict-loading / --no-lora-strict-loading : switch : LoRA adapters
+--lora-drain-wait-threshold : float : LoRA adapters
+--enable-two-batch-overlap : switch : batches in two halves
+--enable-single-batch-overlap : switch : batches in two halves
+--offload-group-size : int : layers held in RAM
+--offload-num-in-group : int : layers held in RAM
+--offload-prefetch-step : int : layers held in RAM
+--offload-mode : text : layers held in RAM
+--enable-lmcache : switch : a KV cache that is moved elsewhere
+--lmcache-config-file : text : a KV cache that is moved elsewhere
+--enable-flexkv : switch : a KV cache that is moved elsewhere
+--flexkv-config-file : text : a KV cache that is moved elsewhere
+--kt-weight-path : text : experts on the CPU
+--kt-method : text : experts on the CPU
+--kt-cpuinfer : int : experts on the CPU
+--kt-threadpool-count : int : experts on the CPU
+--kt-num-gpu-experts : int : experts on the CPU
+--kt-max-deferred-experts-per-token : int : experts on the CPU
+--dllm-algorithm : text : diffusion of text
+--disaggregation-mode : null|prefill|decode : a KV cache that is moved elsewhere
+--disaggregation-decode-enable-radix-cache : switch : a KV cache that is moved elsewhere
+--disaggregation-decode-enable-offload-kvcache : switch : a KV cache that is moved elsewhere
+--num-reserved-decode-tokens : int : a KV cache that is moved elsewhere
+--disaggregation-decode-extra-slots : int : a KV cache that is moved elsewhere
+--encoder-only : switch : memory of images and video
+--language-only : switch : memory of images and video
+--enable-pdmux : switch : batches in two halves
+--enable-memory-saver : switch : copies of the weights in RAM
+--enable-weights-cpu-backup : switch : copies of the weights in RAM
+--enable-draft-weights-cpu-backup : switch : copies of the weights in RAM
+--ple-offload-embedding / --no-ple-offload-embedding : switch : embeddings held in RAM
+--cuda-graph-max-seq-len-prefill : int : CUDA graphs by hand
+--hicache-host-memory-fraction : float : a KV cache in RAM
+--swa-prefix-tails : int : windows that are replayed
+--enable-encoder-swa-bounded-replay : switch : windows that are replayed
+--enable-decoder-swa-bounded-replay / --no-enable-decoder-swa-bounded-replay : switch : windows that are
+ replayed
+--qsa-indexer-dtype : auto|bfloat16|fp8_e4m3 : the indexer's cache in another format
+--speculative-draft-sink-size : int : a model that drafts
+--enable-paged-experts : switch : experts on the CPU
+--paged-experts-num-resident : int : experts on the CPU
+--unified-cache-external-linker-config : json : a KV cache that is moved elsewhere
+--config : text : settings in a file
+"""
+# of earlier releases: what took its place
+_GONE: Final = """
+--cuda-graph-max-bs : int : --cuda-graph-max-bs-decode
+--cuda-graph-bs : list : --cuda-graph-bs-decode
+--enable-ep-moe : switch
+--enable-deepep-moe : switch : --moe-a2a-backend deepep
+--enable-flashinfer-mla : switch : --attention-backend flashinfer
+--enable-flashmla : switch : --attention-backend flashmla
+--enable-triton-attention-mla : switch
+--disable-mla : switch
+--enable-nan-detection : switch
+--stream-output : switch : --incremental-streaming-output
+--max-micro-batch-size : int : --pp-max-micro-batch-size
+--nsa-prefill-backend : text : --dsa-prefill-backend
+--nsa-decode-backend : text : --dsa-decode-backend
+--disable-overlap : switch : --disable-overlap-schedule
+--tool-parser : text : --tool-call-parser
+--disable-jump-forward : switch
+--enable-mla : switch
+"""
+
+# srt/utils/common.py human_readable_int
+_SIZES: Final = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 1 << 10,
+    "Mi": 1 << 20,
+    "Gi": 1 << 30,
+    "Ti": 1 << 40,
+}
+TABLE: Final = FlagTable(
+    argparse_dialect("sglang", sizes=_SIZES),
+    flags(Role.PLANNED, _PLANNED, CHOICES),
+    flags(Role.KEPT, _KEPT, CHOICES),
+    flags(Role.UNCOUNTED, _UNCOUNTED, CHOICES),
+    flags(Role.GONE, _GONE),
+    flags(Role.ASKS, "-h --help : switch"),
+)
