@@ -25,12 +25,14 @@ from typing import Final
 import planner
 import planner.engines.llama_cpp.compute as compute
 from planner.advice.plan.candidates import HYBRID_LADDER, quants_for
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
-from planner.engines.llama_cpp.graph.reserve import UNKNOWN, compute_buffers
+from planner.engines.llama_cpp.graph.reserve import compute_buffers
 from planner.engines.llama_cpp.placing.placement import LayerPlacement, place
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped import curves as buffers
+from planner.engines.llama_cpp.traits import Rule
 from planner.errors import PlannerError
 from planner.hardware.machine import Backend
 from planner.models.catalogue.catalogue import load_catalogue
@@ -41,7 +43,10 @@ Key = tuple[str, str]
 Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 PACKAGE: Final = Path(planner.__file__).parent
-SOURCES: Final = ("engines/llama_cpp/graph/**/*.py", "quant/formats.py")
+SOURCES: Final = (
+    *("engines/llama_cpp/graph/**/*.py", "engines/llama_cpp/architectures.py", "engines/llama_cpp/traits.py"),
+    "quant/formats.py",
+)
 MACHINES: Final = (
     *("rtx-4090", "rtx-3060-12gb", "rtx-4060-ti-16gb", "rtx-5090", "rtx-3090", "rtx-3090 x2", "rtx-4080"),
     *("rx-7900-xtx", "arc-b580", "apple-m4-16gb", "apple-m4-max-64gb", "strix-halo-395-128", "dgx-spark"),
@@ -109,7 +114,7 @@ class Recorder:
 
     def key(self, asked: Asked) -> Key | None:
         """Return shape and kind; None where the table holds no such thing."""
-        if asked[0].arch.gguf_arch in UNKNOWN:
+        if traits(asked[0].arch).graph is not Rule.FOLLOWED:
             return None
         kind = buffers.kind_of(*asked)
         return None if kind is None else (buffers.fingerprint(asked[0].arch), kind)
@@ -336,7 +341,7 @@ def likely(every: int = 1) -> Iterator[Asked]:
         except PlannerError:
             continue
         arch = model.architecture
-        if arch.gguf_arch is None or arch.gguf_arch in UNKNOWN:
+        if arch.gguf_arch is None or traits(arch).graph is not Rule.FOLLOWED:
             continue
         count = sum(g.count for g in arch.groups)
         for quant in quants_for(model, "llama.cpp"):

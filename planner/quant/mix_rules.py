@@ -13,6 +13,7 @@ from typing import Final
 
 from planner.errors import UnsupportedError
 from planner.fast_dataclass import dataclass
+from planner.quant.architectures import MixTraits
 from planner.quant.formats import GGML_FORMATS
 
 
@@ -75,22 +76,6 @@ _KEPT: Final = (
     ".patch_embd",
     ".patch_merger",
 )
-_KEPT_GLM5_NEXT: Final = (
-    "hc_",
-    "indexer.attn_q_b",
-    "indexer.attn_k",
-    "indexer.proj",
-    "indexer_compressor_gate",
-    "indexer_compressor_ape",
-    "ssm_f_a.weight",
-    "ssm_f_b.weight",
-    "ssm_g_a.weight",
-    "ssm_g_b.weight",
-    "ssm_beta.weight",
-    "attn_kv_a_mqa.weight",
-    "attn_k_b.weight",
-    "attn_v_b.weight",
-)
 # What conversion leaves in F32 whatever the file's type (conversion/base.py, prepare_tensors).
 _CONVERTED_F32: Final = (
     "ffn_gate_inp",
@@ -105,12 +90,10 @@ _CONVERTED_F32: Final = (
 
 
 @lru_cache(maxsize=4096)
-def _may_quantise(name: str, glm5_next: bool) -> bool:
+def _may_quantise(name: str, kept: tuple[str, ...]) -> bool:
     if not name.endswith("weight") or name in ("position_embd.weight", "token_types.weight"):
         return False
-    if any(part in name for part in _KEPT):
-        return False
-    return not (glm5_next and any(part in name for part in _KEPT_GLM5_NEXT))
+    return not any(part in name for part in (*_KEPT, *kept))
 
 
 @lru_cache(maxsize=4096)
@@ -189,7 +172,7 @@ _MOVING_DOWN: Final = _LOW_IQ | frozenset(
 class MixRules:
     """The rules, with what they ask of a model."""
 
-    arch: str
+    traits: MixTraits
     mix: str
     base: str
     imatrix: bool
@@ -209,7 +192,7 @@ class MixRules:
         if "ffn_gate_tid2eid" in name:  # numbers of experts, not weights
             return "I32"
         quantised = GGML_FORMATS[self.base].quantised
-        if quantised and _may_quantise(name, self.arch == "glm5-next"):
+        if quantised and _may_quantise(name, self.traits.kept):
             return None
         if _converted_f32(name):
             return "F32"
@@ -238,13 +221,14 @@ class MixRules:
         if category is Category.OUTPUT or (self.tied and category is Category.TOKEN_EMBD):
             if mix == "MXFP4_MOE":
                 return self.rest
-            if self.arch == "falcon" or shape[0] % GGML_FORMATS[self.base].block:
+            if self.traits.falcon_rules or shape[0] % GGML_FORMATS[self.base].block:
                 return "Q8_0"
             if mix in _LOW_IQ or mix == "IQ3_XXS":
                 return "Q5_K"
             return self.base if self.base == "Q8_0" else "Q6_K"
         if mix == "MXFP4_MOE":
-            return "MXFP4" if len(shape) > 2 and shape[2] > 1 and self.arch != "bailingmoe3" else self.rest
+            experts = len(shape) > 2 and shape[2] > 1 and not self.traits.feed_forward_experts
+            return "MXFP4" if experts else self.rest
         if category is Category.TOKEN_EMBD:
             if mix in ("IQ2_XXS", "IQ2_XS", "IQ1_S", "IQ1_M"):
                 return "Q2_K"
@@ -256,10 +240,10 @@ class MixRules:
 
     def _inside(self, name: str, shape: tuple[int, ...], i: int, i_wv: int, i_down: int) -> str:
         category, mix = category_of(name), self.mix
-        if self.arch == "glm5-next" and ("attn_q_a" in name or "attn_q_b" in name or "eh_proj" in name):
+        if any(part in name for part in self.traits.kept_q8):
             return "Q8_0"
         if mix == "MXFP4_MOE":
-            expert = self.arch != "bailingmoe3" or category in (
+            expert = not self.traits.feed_forward_experts or category in (
                 Category.FFN_UP,
                 Category.FFN_GATE,
                 Category.FFN_DOWN,
@@ -325,7 +309,7 @@ class MixRules:
         return "Q8_0" if self.n_expert == 8 else kind
 
     def _ffn_down(self, i: int) -> str:
-        mix, n, falcon = self.mix, self.n_layer, self.arch == "falcon"
+        mix, n, falcon = self.mix, self.n_layer, self.traits.falcon_rules
         first = i < n // 8
         if mix == "Q2_K":
             return "Q3_K"
@@ -355,7 +339,7 @@ class MixRules:
         return self.base
 
     def _attn_output(self) -> str:
-        if self.arch == "falcon":
+        if self.traits.falcon_rules:
             return "Q4_K" if self.mix == "Q3_K_L" else self.base
         if self.n_expert == 8:
             return "Q5_K" if self.mix in _EIGHT_EXPERTS_OUT else self.base

@@ -13,6 +13,7 @@ from planner.errors import UnsupportedError
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, LatentAttention, RecurrentState
+from planner.quant.architectures import MixTraits, mix_traits
 from planner.quant.mix_rules import V_LIKE, Category, MixRules, category_of
 
 
@@ -180,9 +181,10 @@ def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
     n_layer = sum(g.count for g in arch.groups if g.in_gguf)
     experts = (g.feed_forward for g in arch.groups if isinstance(g.feed_forward, MixtureOfExperts))
     n_expert = max((e.n_expert for e in experts), default=0)
-    name = arch.gguf_arch or ""
+    traits = mix_traits(arch.gguf_arch)
+    grouping = _grouping(arch, traits)
     return MixRules(
-        arch=name,
+        traits=traits,
         mix=_RULES_OF.get(mix.name, mix.name),
         base=mix.base,
         imatrix=imatrix,
@@ -190,20 +192,20 @@ def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
         rest=mix.rest,
         tied=arch.tied_embeddings,
         n_expert=n_expert,
-        n_gqa=_grouping(arch),
+        n_gqa=grouping,
         n_layer=n_layer,
         n_wv=sum(
             g.count for g in arch.groups if g.in_gguf for t in g.tensors if category_of(t.name) in V_LIKE
         ),
-        is_70b=_is_70b(arch, name, n_layer),
+        is_70b=n_layer == traits.large and (grouping > 1 or not traits.large_if_grouped),
     )
 
 
-def _grouping(arch: Architecture) -> int:
+def _grouping(arch: Architecture, traits: MixTraits) -> int:
     """hparams.n_gqa(): query heads a KV head in the first layer; 0 where that has no KV heads."""
     first = next((g for g in arch.groups if 0 in g.layers), None)
     caches = first.caches if first else ()
-    if all(isinstance(c, RecurrentState) for c in caches) and arch.gguf_arch in _KV_HEADS_EVERYWHERE:
+    if all(isinstance(c, RecurrentState) for c in caches) and traits.kv_heads_everywhere:
         caches = next(
             (g.caches for g in arch.groups if any(not isinstance(c, RecurrentState) for c in g.caches)), ()
         )
@@ -213,16 +215,3 @@ def _grouping(arch: Architecture) -> int:
         if not isinstance(cache, RecurrentState):
             return cache.n_head // cache.n_head_kv if cache.n_head_kv else 0
     return 0
-
-
-# Hybrids whose header names one number of KV heads for all layers, not one a layer with zeros.
-_KV_HEADS_EVERYWHERE: Final = frozenset(
-    {"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef", "minimax-01"}
-)
-
-
-def _is_70b(arch: Architecture, name: str, n_layer: int) -> bool:
-    """LLM_TYPE_70B, of which only attn_v's rule asks (src/models/{llama,qwen2,deci,olmo,jais2}.cpp)."""
-    if name == "llama":
-        return n_layer == 80 and _grouping(arch) > 1
-    return (name in ("qwen2", "deci", "olmo") and n_layer == 80) or (name == "jais2" and n_layer == 68)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.compute import exact
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import CacheBytes, output_bytes, place_caches
@@ -182,7 +183,7 @@ def _computed(
     host, those with Mamba where the cache does, and layers that read another one's cache, whose queries a
     device normalises as soon as sequences × heads are enough. To find out takes a graph, so others aren't asked.
     """
-    if settings.flash_attn != "auto" or not placement.n_devices or table.arch.gguf_arch == "grok":
+    if settings.flash_attn != "auto" or not placement.n_devices or not traits(table.arch).flash_attention:
         return context
     if not context.flash_attn:  # no kernel for these heads or cache types: the host needs none
         if any(home != HOST for home in placement.layers):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import cache_bytes, padded_v
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
@@ -24,15 +25,6 @@ from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import LatentAttention
 from planner.quant.formats import CPU_ALIGNMENT, ggml_format
 from planner.units import round_up
-
-# Architectures whose prediction layers b11434 has a graph for (LLM_GRAPH_TYPE_DECODER_MTP in src/models)
-_DRAFTING: Final = frozenset(
-    {
-        *("bailingmoe3", "cohere2moe", "deepseek2", "deepseek32", "deepseek4", "glm-dsa", "glm4moe"),
-        *("glm5-next", "hy_v3", "mimo2", "nemotron_h_moe", "qwen35", "qwen35moe", "qwen3next", "qwen4exp"),
-        "step35",
-    }
-)
 
 _VOCABULARY: Final = 128  # SPEC_VOCAB_MAX_SIZE_DIFFERENCE
 
@@ -128,10 +120,11 @@ def _prediction_groups(arch: Architecture) -> list[LayerGroup]:
     groups = [g for g in arch.groups if g.mtp and g.in_gguf]
     if not groups:
         raise RefusedError("context type MTP requested but model doesn't contain MTP layers")
-    if arch.gguf_arch not in _DRAFTING:
+    rules = traits(arch).prediction
+    if rules is None:
         raise RefusedError(f"llama.cpp {BUILD} has no draft graph for {arch.gguf_arch}'s prediction layers")
     names = {t.name for g in groups for t in g.tensors}
-    if arch.gguf_arch == "mimo2" and "attn_qkv.weight" not in names:
+    if rules.fused_qkv and "attn_qkv.weight" not in names:
         raise RefusedError("MIMO2 MTP requires fused attn_qkv: plan a GGUF file that has it")
     return groups
 

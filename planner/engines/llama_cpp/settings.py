@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from planner.engines.base import DraftModel
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.option_values import NEGATED, typed
 from planner.errors import InputError, RefusedError
 from planner.fast_dataclass import dataclass
@@ -191,24 +192,6 @@ class Context:
         return round_up(min(self.n_ctx_seq, span), 256)
 
 
-# llm_arch_supports_rs_rollback in src/llama-arch.cpp
-_ROLLBACK: Final = frozenset(
-    {
-        "kimi-k3",
-        "qwen35",
-        "qwen35moe",
-        "qwen4exp",
-        "deepseek4",
-        "glm5-next",
-        "nemotron_h",
-        "nemotron_h_moe",
-        "lfm2",
-        "lfm2moe",
-        "bailingmoe3",
-    }
-)
-
-
 def resolve(
     arch: Architecture,
     settings: LlamaCppSettings,
@@ -238,7 +221,7 @@ def resolve(
         n_ubatch=n_ubatch,
         n_outputs_max=n_batch if build.all_outputs else settings.n_outputs_max or n_batch,
         flash_attn=_flash_attention(arch, settings, backend),
-        n_rs_seq=settings.n_rs_seq if arch.gguf_arch in _ROLLBACK else 0,
+        n_rs_seq=settings.n_rs_seq if traits(arch).rollback else 0,
         unified=settings.kv_unified,
         swa_full=settings.swa_full,
     )
@@ -279,7 +262,7 @@ def _flash_attention(arch: Architecture, settings: LlamaCppSettings, backend: Ba
             f"model does not support different K ({settings.cache_type_k}) and V ({settings.cache_type_v})"
             " cache types"
         )
-    wanted = "off" if arch.gguf_arch == "grok" else settings.flash_attn
+    wanted = settings.flash_attn if traits(arch).flash_attention else "off"
     if kind_v.quantised:
         if wanted == "off":
             raise RefusedError("quantized V cache requires flash_attn to be enabled")

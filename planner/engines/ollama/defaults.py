@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.search import Room
+from planner.engines.ollama.architectures import ollama_traits
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
@@ -19,22 +20,6 @@ from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, SlidingWindow
 from planner.units import GIB, MIB
 
-# Families that Ollama never serves more than one request at a time (server/sched.go).
-ONE_AT_A_TIME: Final = frozenset(
-    {
-        "mllama",
-        "qwen3vl",
-        "qwen3vlmoe",
-        "qwen35",
-        "qwen35moe",
-        "qwen3next",
-        "lfm2",
-        "lfm2moe",
-        "nemotron_h",
-        "nemotron_h_moe",
-        "nemotron_h_omni",
-    }
-)
 KV_TYPES: Final = ("", "f16", "q8_0", "q4_0")
 
 
@@ -118,11 +103,6 @@ def predicted_vram(table: WeightTable, n_ctx: int) -> int:
 
 
 def served_quant(arch: Architecture, quant: str) -> str:
-    """The mix behind a quantisation's name in Ollama's library.
-
-    Its gpt-oss files hold the experts in MXFP4 and everything else in BF16 (13.8 GB and 65.4 GB; files made
-    with llama.cpp's tools have Q8_0 there).
-    """
-    if arch.gguf_arch == "gpt-oss" and quant.upper().startswith("MXFP4"):
-        return "MXFP4_BF16"
-    return quant
+    """The mix behind a quantisation's name in Ollama's library."""
+    mxfp4 = ollama_traits(arch).mxfp4_mix
+    return mxfp4 if mxfp4 and quant.upper().startswith("MXFP4") else quant

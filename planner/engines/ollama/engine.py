@@ -19,8 +19,8 @@ from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.ollama.architectures import ollama_traits
 from planner.engines.ollama.defaults import (
-    ONE_AT_A_TIME,
     SETTINGS,
     OllamaSettings,
     automatic_batch,
@@ -99,7 +99,7 @@ def _asked(request: PlanRequest) -> tuple[WeightTable, Room, OllamaSettings]:
     if workload.context is not None:
         given.setdefault("num_ctx", workload.context)
     settings = OllamaSettings.of(given)
-    if arch.gguf_arch in ONE_AT_A_TIME:
+    if ollama_traits(arch).one_at_a_time:
         settings = replace(settings, num_parallel=1)
     table = weights_of(request.model, served_quant(arch, request.quant))
     return table, room_of(request.machine.host, experts=arch.is_moe), settings

@@ -12,83 +12,13 @@ from typing import Final
 
 from planner.errors import InputError, UnsupportedError
 from planner.models.architecture import Architecture, LayerGroup, Rope, Vision
+from planner.models.gguf.architectures import gguf_traits
 from planner.models.gguf.header import GgufHeader
 from planner.models.gguf.layers import Hparams
 from planner.models.gguf.tensor_roles import role_of
-from planner.models.gguf.types import ARCHITECTURES
 from planner.models.tensors import TensorInfo
 
 _BLOCK: Final = re.compile(r"^blk\.(\d+)\.(.+)$")
-
-# general.architecture -> Hugging Face model_type and class, where one model family stands behind it.
-_HF: Final = {
-    "llama": ("llama", "LlamaForCausalLM"),
-    "llama4": ("llama4_text", "Llama4ForConditionalGeneration"),
-    "qwen2": ("qwen2", "Qwen2ForCausalLM"),
-    "qwen2moe": ("qwen2_moe", "Qwen2MoeForCausalLM"),
-    "qwen3": ("qwen3", "Qwen3ForCausalLM"),
-    "qwen3moe": ("qwen3_moe", "Qwen3MoeForCausalLM"),
-    "qwen3next": ("qwen3_next", "Qwen3NextForCausalLM"),
-    "qwen35": ("qwen3_5", "Qwen3_5ForConditionalGeneration"),
-    "qwen35moe": ("qwen3_5_moe", "Qwen3_5MoeForConditionalGeneration"),
-    "gpt-oss": ("gpt_oss", "GptOssForCausalLM"),
-    "gpt2": ("gpt2", "GPT2LMHeadModel"),
-    "gemma": ("gemma", "GemmaForCausalLM"),
-    "gemma2": ("gemma2", "Gemma2ForCausalLM"),
-    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
-    "gemma3n": ("gemma3n_text", "Gemma3nForCausalLM"),
-    "gemma4": ("gemma4_text", "Gemma4ForCausalLM"),
-    "deepseek2": ("deepseek_v3", "DeepseekV3ForCausalLM"),
-    "deepseek32": ("deepseek_v32", "DeepseekV32ForCausalLM"),
-    "deepseek4": ("deepseek_v4", "DeepseekV4ForCausalLM"),
-    "granite": ("granite", "GraniteForCausalLM"),
-    "granitemoe": ("granitemoe", "GraniteMoeForCausalLM"),
-    "granitehybrid": ("granitemoehybrid", "GraniteMoeHybridForCausalLM"),
-    "glm4": ("glm4", "Glm4ForCausalLM"),
-    "glm4moe": ("glm4_moe", "Glm4MoeForCausalLM"),
-    "glm-dsa": ("glm_moe_dsa", "GlmMoeDsaForCausalLM"),
-    "minimax-01": ("minimax", "MiniMaxForCausalLM"),
-    "minimax-m2": ("minimax_m2", "MiniMaxM2ForCausalLM"),
-    "phi3": ("phi3", "Phi3ForCausalLM"),
-    "olmo2": ("olmo2", "Olmo2ForCausalLM"),
-    "nemotron_h": ("nemotron_h", "NemotronHForCausalLM"),
-    "nemotron_h_moe": ("nemotron_h", "NemotronHForCausalLM"),
-    "kimi-linear": ("kimi_linear", "KimiLinearForCausalLM"),
-    "lfm2": ("lfm2", "Lfm2ForCausalLM"),
-    "lfm2moe": ("lfm2_moe", "Lfm2MoeForCausalLM"),
-    "falcon-h1": ("falcon_h1", "FalconH1ForCausalLM"),
-    "cohere2": ("cohere2", "Cohere2ForCausalLM"),
-    "seed_oss": ("seed_oss", "SeedOssForCausalLM"),
-    "smollm3": ("smollm3", "SmolLM3ForCausalLM"),
-    "ernie4_5": ("ernie4_5", "Ernie4_5ForCausalLM"),
-    "ernie4_5-moe": ("ernie4_5_moe", "Ernie4_5_MoeForCausalLM"),
-    "hunyuan-moe": ("hunyuan_v1_moe", "HunYuanMoEV1ForCausalLM"),
-    "mistral3": ("mistral3", "Mistral3ForConditionalGeneration"),
-}
-
-# Files that are no language model, or that keep their state in ways the planner has no rules for.
-_REFUSED: Final = {
-    "clip": "a vision or audio projector (mmproj): name the model's own file",
-    "rwkv6": "RWKV: the planner has no rules for its state",
-    "rwkv6qwen2": "RWKV: the planner has no rules for its state",
-    "rwkv7": "RWKV: the planner has no rules for its state",
-    "arwkv7": "RWKV: the planner has no rules for its state",
-    "t5": "an encoder-decoder: the planner has no rules for it",
-    "t5encoder": "an encoder: the planner has no rules for it",
-    "wavtokenizer-dec": "an audio decoder, not a language model",
-    "pockettts": "a speech model, not a language model",
-    "qwen3tts": "a speech model, not a language model",
-    "eagle3": "a draft head, not a whole model: name the model that it drafts for",
-    "dflash": "a draft head, not a whole model: name the model that it drafts for",
-    "gemma4-assistant": "a draft head, not a whole model: name the model that it drafts for",
-}
-# Architectures whose graph keeps more than their tensors show.
-_INEXACT: Final = {
-    "minimax-m3": "the sparse-attention indexer's keys are not counted",
-    "nanbeige": "layers that run in loops are counted once",
-    "hrm_text": "layers that run in loops are counted once",
-    "qwen4exp": "hyper-connections and per-layer n-gram embeddings are not counted",
-}
 
 
 def architecture_from_gguf(header: GgufHeader) -> Architecture:
@@ -98,24 +28,24 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
     rules. One that llama.cpp b11434 doesn't know yields a best effort with `exact=False` and a note.
     """
     arch = header.architecture
-    if arch in _REFUSED:
-        raise UnsupportedError(f"{header.source}: {arch} is {_REFUSED[arch]}")
+    own = gguf_traits(arch)
+    if own.refused:
+        raise UnsupportedError(f"{header.source}: {arch} is {own.refused}")
     hparams = Hparams(header)
     outside, layers = _split_layers(header, hparams.n_layer)
     embedding = next((t for t in outside if t.name == "token_embd.weight"), None)
     if embedding is None or len(embedding.shape) != 2 or embedding.shape[0] != hparams.n_embd:
         raise InputError(f"{header.source}: token_embd.weight is missing or not of {hparams.n_embd} columns")
-    model_type, hf_class = _HF.get(arch, (arch.replace("-", "_"), None))
-    notes = [_INEXACT[arch]] if arch in _INEXACT else []
-    if arch not in ARCHITECTURES:
+    notes = [own.inexact] if own.inexact else []
+    if not own.known:
         notes.append(f"llama.cpp b11434 doesn't know the architecture {arch}: taken for a plain decoder")
     if header.header_only:
         notes.append("the file holds a header only: it can be planned with, not run")
     n_ctx = hparams.integer("context_length", low=1)
     return Architecture(
-        model_type=model_type,
+        model_type=own.model_type or arch.replace("-", "_"),
         gguf_arch=arch,
-        hf_class=hf_class,
+        hf_class=own.hf_class,
         hidden_size=hparams.n_embd,
         vocab_size=embedding.shape[1],
         n_ctx_train=n_ctx,
@@ -123,7 +53,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         groups=_groups(hparams, layers),
         tensors=tuple(outside),
         rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot and hparams.rotates else None,
-        exact=arch in ARCHITECTURES and arch not in _INEXACT,
+        exact=own.known and not own.inexact,
         notes=tuple(notes),
     )
 

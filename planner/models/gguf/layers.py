@@ -7,7 +7,6 @@ Follows load_hparams in llama.cpp b11434 (src/llama-model.cpp) and load_arch_hpa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import InputError, UnsupportedError
@@ -21,57 +20,11 @@ from planner.models.cache import (
     RecurrentState,
     SlidingWindow,
 )
+from planner.models.gguf.architectures import Rotation, gguf_traits
 from planner.models.gguf.header import GgufHeader
 
 MAX_LAYERS: Final = 1024  # LLAMA_MAX_LAYERS is 512; Nanbeige's loops are counted on top of it
 Shapes = Mapping[str, tuple[int, ...]]  # a layer's tensors by name without "blk.N."
-
-
-@dataclass(frozen=True, slots=True)
-class _Swa:
-    """How an architecture's sliding-window layers are placed where the file has no pattern of its own."""
-
-    period: int  # one layer of so many is full
-    window: int | None = None  # the default; None: no window, no sliding layers
-    dense_first: bool = False  # the full one comes first
-    chunked: bool = False
-    fixed: bool = False  # the file's window only says whether there is one, not how long
-
-
-# load_swa_pattern(ml, period, dense_first) in src/models/*.cpp
-_SWA: Final = {
-    "afmoe": _Swa(4),
-    "cohere2": _Swa(4),
-    "cohere2moe": _Swa(4, dense_first=True),
-    "exaone-moe": _Swa(4, 128),
-    "exaone4": _Swa(4, 4096),
-    "gemma-embedding": _Swa(6),
-    "gemma2": _Swa(2, 4096),
-    "gemma3": _Swa(6),
-    "gemma3n": _Swa(5),
-    "gpt-oss": _Swa(2),
-    "laguna": _Swa(4, dense_first=True),
-    "llama4": _Swa(4, 8192, chunked=True, fixed=True),
-    "mellum": _Swa(4),
-    "muse-glimmer": _Swa(4),
-    "olmo2": _Swa(4),
-    "plamo3": _Swa(8),
-    "smallthinker": _Swa(4, 4096, dense_first=True, fixed=True),
-}
-# The pattern must be in the file.
-_SWA_LISTED: Final = frozenset(
-    {"dots3note", "gemma4", "gemma4-assistant", "granite_swa", "maple", "mimo2", "spark2_5", "step35"}
-)
-_DELTA_NET: Final = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "clef"})
-# LLAMA_ROPE_TYPE_NONE in llama_model_rope_type, and StarCoder's learned positions.
-_NO_ROPE: Final = frozenset(
-    {"gpt2", "gptj", "mpt", "refact", "bloom", "mamba", "mamba2", "jamba", "jais", "starcoder"}
-    | {"nemotron_h", "nemotron_h_moe"}
-)
-_INDEX_TYPES: Final = frozenset({"glm-dsa", "dots3note", "hy_v4"})
-# Rows of the indexer's size kept a token: llama-memory-hybrid-idx.cpp (key, gate, pooled key; key and pooled
-# key) and llama-kv-cache-msa.cpp (K and V)
-_INDEX_ROWS: Final = {"glm5-next": 3, "qwen4exp": 2, "minimax-m3": 2}
 
 
 class Hparams:
@@ -80,6 +33,7 @@ class Hparams:
     def __init__(self, header: GgufHeader) -> None:
         self.header = header
         self.arch = header.architecture
+        self.traits = gguf_traits(self.arch)
         self.n_layer = self.integer("block_count", low=1, high=MAX_LAYERS)
         self.n_embd = self.integer("embedding_length", low=1)
         self.n_mtp = self.integer("nextn_predict_layers", 0)
@@ -94,7 +48,8 @@ class Hparams:
         self.head_v_swa = self.integer("attention.value_length_swa", self.head_v)
         self.n_rot = self.integer("rope.dimension_count", self.head_k)
         finetuned = header.find(self.key("rope.scaling.finetuned"), bool)
-        self.rotates = self.arch not in _NO_ROPE and not (self.arch == "granitehybrid" and finetuned is False)
+        rope = self.traits.rope
+        self.rotates = rope is Rotation.ALWAYS or (rope is Rotation.IF_SAID and finetuned is not False)
         self.window, self.swa = self._sliding()
         self.owners = self._cache_owners()
 
@@ -128,24 +83,24 @@ class Hparams:
     def _sliding(self) -> tuple[int, tuple[bool, ...]]:
         """Return the window and which layers slide."""
         none = 0, (False,) * self.n_layer
-        rule = _SWA.get(self.arch)
-        if rule is None and self.arch not in _SWA_LISTED and self.arch not in ("lfm2", "deepseek4"):
+        rule = self.traits.windows
+        if rule is None:
             return none  # also where the file has a window that llama.cpp ignores (Mistral, Phi-3, Qwen 2)
         said = self.header.find(self.key("attention.sliding_window"), int)
-        window = said if said is not None else rule.window if rule and rule.window else 0
-        if window <= 0 or (self.arch == "exaone4" and self.n_layer - self.n_mtp != 64):
+        window = said if said is not None else rule.window or 0
+        if window <= 0 or rule.of_layers not in (0, self.n_layer - self.n_mtp):
             return none
-        if rule and rule.fixed and rule.window:
+        if rule.fixed and rule.window:
             window = rule.window
-        if rule is None:
-            if self.arch in _SWA_LISTED:
-                pattern = self.per_layer("attention.sliding_window_pattern", None)
-                if not pattern:
-                    raise InputError(
-                        f"{self.header.source}: {self.arch}.attention.sliding_window_pattern is missing"
-                    )
-                return window, tuple(map(bool, pattern))
+        if rule.by_heads:
             return window, tuple(n > 0 for n in self.n_head_kv)
+        if rule.listed:
+            pattern = self.per_layer("attention.sliding_window_pattern", None)
+            if not pattern:
+                raise InputError(
+                    f"{self.header.source}: {self.arch}.attention.sliding_window_pattern is missing"
+                )
+            return window, tuple(map(bool, pattern))
         listed = self.header.metadata.get(self.key("attention.sliding_window_pattern"))
         if isinstance(listed, tuple):
             return window, tuple(map(bool, self.per_layer("attention.sliding_window_pattern", None)))
@@ -159,11 +114,9 @@ class Hparams:
 
     def _cache_owners(self) -> int:
         """Return how many layers, from the first, keep a cache of their own (n_layer_kv_from_start)."""
-        if self.arch == "gemma3n":
-            return 20
-        if self.arch == "gemma4":
+        if self.traits.shared_caches:
             return self.n_layer - self.integer("attention.shared_kv_layers", 0)
-        return self.n_layer
+        return self.traits.first_caches or self.n_layer
 
     def caches(self, il: int, shapes: Shapes) -> tuple[CacheSpec, ...]:
         """Return what layer `il` keeps."""
@@ -179,7 +132,7 @@ class Hparams:
                 conv_channels=self.n_embd,
                 state_elements=0,
             )
-        if self.arch == "minimax-01" and "attn_norm_2.weight" in shapes:
+        if self.traits.lightning and "attn_norm_2.weight" in shapes:
             n_head = self.n_head[0]
             return RecurrentState(
                 kind="lightning",
@@ -208,8 +161,8 @@ class Hparams:
             return None
         d_inner, d_state = self.integer("ssm.inner_size", low=1), self.integer("ssm.state_size", low=1)
         n_head, n_group = self.integer("ssm.time_step_rank", low=1), self.integer("ssm.group_count", 0)
-        mamba1 = "ssm_x.weight" in shapes and self.arch in ("mamba", "jamba")
-        kind = "gated_delta_net" if self.arch in _DELTA_NET else "mamba1" if mamba1 else "mamba2"
+        mamba1 = "ssm_x.weight" in shapes and self.traits.mamba1
+        kind = "gated_delta_net" if self.traits.delta_net else "mamba1" if mamba1 else "mamba2"
         return RecurrentState(
             kind=kind,
             conv_kernel=self.integer("ssm.conv_kernel", low=1),
@@ -224,7 +177,7 @@ class Hparams:
 
     def _attention(self, il: int, shapes: Shapes) -> CacheSpec | None:
         n_head, n_head_kv = self.n_head[il], self.n_head_kv[il]
-        if self.arch == "deepseek4":
+        if self.traits.compressed:
             return self._compressed(il, n_head)
         if "attn_kv_a_mqa.weight" in shapes and self.integer("attention.key_length_mla", 0):
             rank = self.integer("attention.kv_lora_rank", low=1)
@@ -240,17 +193,15 @@ class Hparams:
                 qk_nope_head_dim=self.integer("attention.key_length_mla") - rope,
                 v_head_dim=self.integer("attention.value_length_mla"),
                 q_lora_rank=self.integer("attention.q_lora_rank", 0) or None,
-                indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1))
-                if self._has_indexer(il, shapes)
-                else None,
+                indexer=self._indexer(self.traits.index_rows) if self._has_indexer(il, shapes) else None,
             )
         if not any(name in shapes for name in ("attn_q.weight", "attn_qkv.weight", "attn_kv_a_mqa.weight")):
             return None
-        if self.arch == "minimax-01" and "attn_norm_2.weight" in shapes:
+        if self.traits.lightning and "attn_norm_2.weight" in shapes:
             return None
         if n_head_kv == 0 or ("ssm_conv1d_q.weight" in shapes):
             return None
-        if self.arch in _DELTA_NET and "ssm_conv1d.weight" in shapes:
+        if self.traits.delta_net and "ssm_conv1d.weight" in shapes:
             return None  # attn_qkv is the input projection of the delta net
         owns = il < self.owners
         v_from_k = "attn_k.weight" in shapes and "attn_v.weight" not in shapes
@@ -261,7 +212,7 @@ class Hparams:
                 self.head_k_swa,
                 self.head_v_swa,
                 self.window,
-                chunked=_SWA[self.arch].chunked if self.arch in _SWA else False,
+                chunked=self.traits.windows is not None and self.traits.windows.chunked,
                 owns_cache=owns,
                 v_from_k=v_from_k,
             )
@@ -273,13 +224,13 @@ class Hparams:
             self.head_v,
             owns_cache=owns,
             v_from_k=v_from_k,
-            indexer=self._indexer(_INDEX_ROWS.get(self.arch, 1)) if indexed else None,
+            indexer=self._indexer(self.traits.index_rows) if indexed else None,
         )
 
     def _has_indexer(self, il: int, shapes: Shapes) -> bool:
         """True where a layer keeps indexer keys: others reuse the choice of the last that does (GLM-5.2)."""
         types = self.header.metadata.get(self.key("attention.indexer.types"))
-        if self.arch in _INDEX_TYPES and isinstance(types, tuple) and il < len(types) and not types[il]:
+        if self.traits.index_types and isinstance(types, tuple) and il < len(types) and not types[il]:
             return False
         return "indexer.attn_k.weight" in shapes
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph import reserve as llama_graph
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.graph.ggml.allocator import (
@@ -20,10 +21,11 @@ from planner.engines.llama_cpp.graph.ggml.allocator import (
     alloc_size,
 )
 from planner.engines.llama_cpp.graph.ggml.tensor import F16, F32, Tensor
-from planner.engines.llama_cpp.graph.reserve import UNKNOWN, compute_buffers, flash_attention_stays
+from planner.engines.llama_cpp.graph.reserve import compute_buffers, flash_attention_stays
 from planner.engines.llama_cpp.placing.placement import LayerPlacement, place
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.traits import Rule
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import find_entry, load_catalogue
@@ -131,7 +133,7 @@ def test_graphs_that_are_not_followed_have_a_figure() -> None:
         if not entry.config:
             continue  # nothing published
         arch = entry.architecture()
-        if arch.gguf_arch not in UNKNOWN or arch.gguf_arch in seen:
+        if traits(arch).graph is Rule.FOLLOWED or arch.gguf_arch in seen:
             continue
         seen.add(arch.gguf_arch)
         buffers = compute_buffers(*_case(weight_table(arch, "Q8_0"), {"n_ctx": 8192, "n_outputs_max": 1}))

@@ -55,14 +55,14 @@ def project(b: Builder, layer: Layer, spec: Spec, cur: Tensor) -> tuple[Tensor, 
     return (
         normed(b, layer, "attn_q_norm", q, width_k, spec.n_head),
         normed(b, layer, "attn_k_norm", k, width_k, spec.n_head_kv),
-        same("rms_norm", v) if b.style.normed_values else v,
+        same("rms_norm", v) if b.traits.normed_values else v,
     )
 
 
 def normed(b: Builder, layer: Layer, name: str, cur: Tensor, width: int, heads: int) -> Tensor:
     """Reshape to heads, normalised before (over the whole row) or after (a head at a time) where a norm exists."""
     scale = layer.get(name + ".weight")
-    if scale is None or b.style.rope_first:
+    if scale is None or b.traits.rope_first:
         return reshape(cur, width, heads, b.batch.n_tokens)
     if scale.ne[0] != width:
         cur = b.norm(cur, layer, name)
@@ -77,10 +77,10 @@ def attention(b: Builder, layer: Layer, spec: Spec, cur: Tensor) -> Tensor:
     q = b.rope(q, layer)
     if k is not None:
         k = b.rope(k, layer)
-    if b.style.rope_first and "attn_q_norm.weight" in layer:
+    if b.traits.rope_first and "attn_q_norm.weight" in layer:
         q = b.norm(q, layer, "attn_q_norm")
         k = b.norm(k, layer, "attn_k_norm") if k is not None else None
-    if b.style.attention_scale and not b.style.rotates(layer.index, layer.group):
+    if b.traits.attention_scale and not b.rotates(layer):
         q = same("mul", q, b.input("attention_scale", F32, 1, 1, b.batch.n_tokens))
     cur = cached(b, layer, spec, q, k, v)
     gate = layer.get("attn_gate.weight")
@@ -116,7 +116,7 @@ def cached(b: Builder, layer: Layer, spec: Spec, q: Tensor, k: Tensor | None, v:
     if inputs.v_rot is not None and v is not None:
         v = hadamard(v, inputs.v_rot)
     b.graph.expand(q)
-    for tensor in (k, v) if b.style.sliding else (v, k):
+    for tensor in (k, v) if b.sliding else (v, k):
         if tensor is not None:
             b.graph.expand(tensor)
     home, cells, streams = b.cache_home(layer), inputs.n_kv, b.context.n_stream
@@ -204,7 +204,7 @@ def attend(
         cur = reshape(cur, cur.ne[0] * cur.ne[1], cur.ne[2] * cur.ne[3])
     else:
         kq = mul_mat(k, q)
-        for op in b.style.soft_caps:
+        for op in b.traits.soft_caps:
             kq = same(op, kq)
         kq = Tensor("soft_max", F32, kq.ne, (kq, mask) if sinks is None else (kq, mask, sinks))
         if not transposed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.ggml.tensor import (
     F16,
     F32,
@@ -21,7 +22,6 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     set_rows,
     view,
 )
-from planner.engines.llama_cpp.graph.styles import Style
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup
@@ -119,13 +119,17 @@ def weight(ne: tuple[int, ...], kind: QuantFormat, home: int) -> Tensor:
     return tensor
 
 
+def has_windows(arch: Architecture) -> bool:
+    """True where any layer of the main graph has a sliding window."""
+    return any(isinstance(s, SlidingWindow) for g in arch.groups for s in g.caches if not g.mtp)
+
+
 class Builder:
     """The state of one graph under construction."""
 
     def __init__(
         self,
         arch: Architecture,
-        style: Style,
         settings: LlamaCppSettings,
         context: Context,
         batch: Batch,
@@ -133,7 +137,8 @@ class Builder:
         host: int,
     ) -> None:
         self.arch = arch
-        self.style = style
+        self.traits = traits(arch)
+        self.sliding = has_windows(arch)  # K is written before V then
         self.settings = settings
         self.context = context
         self.batch = batch
@@ -142,7 +147,7 @@ class Builder:
         self.graph = Graph()
         self.flash = context.flash_attn
         # a cache made before "auto" turned flash attention off keeps V in rows; grok's is off from the start
-        self.rows_v = self.flash or (settings.flash_attn == "auto" and arch.gguf_arch != "grok")
+        self.rows_v = self.flash or (settings.flash_attn == "auto" and self.traits.flash_attention)
         self.kind_k = ggml_format(settings.cache_type_k)
         self.kind_v = ggml_format(settings.cache_type_v)
         self._inputs: dict[str, Tensor] = {}
@@ -154,7 +159,7 @@ class Builder:
         self._factors: dict[int, Tensor] = {}
         self._copies: tuple[Tensor, Tensor, Tensor] | None = None
         # most graphs with a delta net add the attention's norm before anything of the layer
-        self.expands_norm = arch.gguf_arch != "bailingmoe3" and any(
+        self.expands_norm = self.traits.expanded_norm and any(
             isinstance(s, RecurrentState) and s.kind in ("gated_delta_net", "kda")
             for g in arch.groups
             for s in g.caches
@@ -187,7 +192,7 @@ class Builder:
 
     def positions(self) -> Tensor:
         """inp_pos."""
-        sections = _MROPE_SECTIONS if self.style.mrope else 1
+        sections = _MROPE_SECTIONS if self.traits.mrope else 1
         return self.input("pos", I32, self.batch.n_tokens * sections)
 
     def out_ids(self) -> Tensor:
@@ -199,20 +204,20 @@ class Builder:
         n, width = self.batch.n_tokens, self.arch.hidden_size
         tokens = self.graph.expand(get_rows(table, self.input("tokens", I32, n)))
         self.graph.expand(self.input("embd", F32, width, n))
-        if self.style.mixed:
+        if self.traits.mixed:
             copy = Tensor("dup", F32, (width, n, 1, 1), (self.input("mixed_embd", F32, width, n),))
             rows = get_rows(table, self.input("mixed_tokens", I32, n))
             self.graph.expand(set_rows(copy, rows, self.input("mixed_slots", I64, n)))
-        if self.style.embedding_scale:
+        if self.traits.embedding_scale:
             tokens = same("scale", tokens)
-        if self.style.token_scale:
+        if self.traits.token_scale:
             tokens = same("mul", tokens, self.input("scale_rows", F32, 1, n))
         places = self.outside.get("position_embd.weight")
         if places is not None:
             tokens = same("add", tokens, self.graph.expand(get_rows(places, self.positions())))
         tokens = self.graph.expand(tokens)
-        if self.style.embedding_norm:
-            tokens = self.norm(tokens, self.outside, "token_embd_norm", self.style.embedding_norm)
+        if self.traits.embedding_norm:
+            tokens = self.norm(tokens, self.outside, "token_embd_norm", self.traits.embedding_norm)
         return tokens
 
     def attention_input(self, spec: CacheSpec) -> AttentionInput:
@@ -284,7 +289,7 @@ class Builder:
 
     def norm(self, cur: Tensor, layer: Layer | None, name: str, op: str = "") -> Tensor:
         """build_norm: normalise, then multiply by the weight and add the bias that exist."""
-        op = op or self.style.norm
+        op = op or self.traits.norm
         cur = same(op, cur)
         if layer is None:
             return cur
@@ -304,11 +309,13 @@ class Builder:
         bias = layer.get(name + ".bias")
         return cur if bias is None else same("add", cur, bias)
 
+    def rotates(self, layer: Layer) -> bool:
+        """True where a layer rotates its queries and keys."""
+        return self.traits.rotates(layer.index, layer.group, sliding=self.sliding)
+
     def rope(self, cur: Tensor, layer: Layer) -> Tensor:
         """ggml_rope_ext: a new tensor unless the source can be overwritten."""
-        if not self.style.rotates(layer.index, layer.group) or (
-            self.arch.rope is None and self.arch.gguf_arch == "granitehybrid"
-        ):
+        if not self.rotates(layer) or (self.traits.optional_rope and self.arch.rope is None):
             return cur
         factors = self._rope_factors(layer)
         src = (cur, self.positions()) if factors is None else (cur, self.positions(), factors)
@@ -317,7 +324,7 @@ class Builder:
     def _rope_factors(self, layer: Layer) -> Tensor | None:
         """get_rope_factors: one copy of the frequency factors on each device."""
         name = next((n for n in _ROPE_FACTORS if n in self.outside), None)
-        if name is None or (self.style.full_factors and not isinstance(layer.caches[0], FullAttention)):
+        if name is None or (self.traits.full_factors and not isinstance(layer.caches[0], FullAttention)):
             return None
         found = self._factors.get(layer.home)
         if found is None:

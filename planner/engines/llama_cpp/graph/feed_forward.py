@@ -20,6 +20,7 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     top_k,
     view,
 )
+from planner.models.architecture import MixtureOfExperts
 
 
 def dense(b: Builder, layer: Layer, cur: Tensor, suffix: str = "") -> Tensor:
@@ -28,12 +29,12 @@ def dense(b: Builder, layer: Layer, cur: Tensor, suffix: str = "") -> Tensor:
     down = "ffn_down" + suffix
     if "ffn_gate" + suffix + ".weight" in layer:
         gate = b.linear(layer, "ffn_gate" + suffix, cur)
-        cur = bounded(gate, up) if b.style.bounded_gate else glu(gate, up)
+        cur = bounded(gate, up) if b.traits.bounded_gate else glu(gate, up)
     elif up.ne[0] == 2 * layer.need(down + ".weight").ne[0]:
         cur = glu(up)
     else:
         cur = same("unary", up)
-        if b.style.squared:
+        if b.traits.squared:
             cur = same("sqr", cur)
     return b.linear(layer, down, cur)
 
@@ -51,7 +52,9 @@ def experts(
     b: Builder, layer: Layer, cur: Tensor, logits: Tensor | None = None, chosen: Tensor | None = None
 ) -> Tensor:
     """build_moe_ffn: route, multiply by the chosen experts, add their weighted results up."""
-    used = b.style.experts_used(layer.group)
+    mixture = layer.group.feed_forward
+    assert isinstance(mixture, MixtureOfExperts)
+    used = mixture.n_expert_used
     width, n = cur.ne[0], cur.ne[1]
     if logits is None:
         logits = mul_mat(layer.need("ffn_gate_inp.weight"), cur)
@@ -59,8 +62,8 @@ def experts(
         if bias is not None:
             logits = same("add", logits, bias)
     n_expert = logits.ne[0]
-    gating, normed, scaled = b.style.gating, b.style.normed_weights, b.style.scaled_weights
-    if b.style.biased_routing and "exp_probs_b.bias" not in layer:
+    gating, normed, scaled = b.traits.gating, b.traits.normed_weights, b.traits.scaled_weights
+    if b.traits.biased_routing and "exp_probs_b.bias" not in layer:
         gating, normed, scaled = "softmax", False, False
     probs = logits
     if gating == "softmax":
@@ -73,7 +76,7 @@ def experts(
     bias = layer.get("exp_probs_b.bias") or layer.get("exp_probs_b")
     if bias is not None:
         selection = same("add", probs, bias)
-    if b.style.weights_first:
+    if b.traits.weights_first:
         selection = logits
     if chosen is None:
         chosen = top_k(selection, used)
@@ -88,10 +91,10 @@ def experts(
         weights = same("scale", weights)
     b.graph.expand(weights)
     cur = reshape(cur, width, 1, n)
-    if b.style.weights_first:
+    if b.traits.weights_first:
         cur = same("mul", repeat(cur, width, used, n), weights)
     cur = _through(b, layer, cur, chosen)
-    if not b.style.weights_first:
+    if not b.traits.weights_first:
         cur = same("mul", cur, weights)
     b.graph.expand(cur)
     parts = [view(cur, (cur.ne[0], n), (cur.nb[2],), i * cur.nb[1]) for i in range(used)]
@@ -124,13 +127,13 @@ def _through(b: Builder, layer: Layer, cur: Tensor, chosen: Tensor) -> Tensor:
         up = product("ffn_up_exps", cur)
         if "ffn_gate_exps.weight" in layer:
             gate = product("ffn_gate_exps", cur)
-            cur = bounded(gate, up) if b.style.bounded_gate else glu(gate, up)
+            cur = bounded(gate, up) if b.traits.bounded_gate else glu(gate, up)
         else:
             cur = same("unary", up)
-            if b.style.squared:
+            if b.traits.squared:
                 cur = same("sqr", cur)
     result = product("ffn_down_exps", cur)
-    if b.style.precise_down:
+    if b.traits.precise_down:
         result.op = "mul_mat_id_f32"
     return result
 

@@ -148,7 +148,7 @@ def gemma3n_layer(b: Builder, layer: Layer, stack: Tensor, inputs: Tensor) -> Te
     entered = b.norm(cur, layer, "ffn_norm")
     up = mul_mat(layer.need("ffn_up.weight"), entered)
     gate = mul_mat(layer.need("ffn_gate.weight"), entered)
-    if layer.index < b.style.sparse_until:
+    if layer.index < b.traits.sparse_until:
         gate = _sparse(gate)
     fed = mul_mat(layer.need("ffn_down.weight"), same("mul", up, same("unary", gate)))
     fed = same("add", b.norm(fed, layer, "post_ffw_norm"), cur)

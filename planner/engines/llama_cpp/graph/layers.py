@@ -1,7 +1,7 @@
 """One layer of each kind of architecture, and the whole graph from embeddings to logits.
 
 The graph builders of src/models/*.cpp, llama.cpp b11434: what they have in common, told apart by the
-tensors that a layer has and by the architecture's Style.
+tensors that a layer has and by the architecture's traits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from planner.engines.llama_cpp.graph.kimi_k3 import kimi_k3_layer, mean
 from planner.engines.llama_cpp.graph.minimax_01 import minimax_01_layer
 from planner.engines.llama_cpp.graph.minimax_m3 import block_attention, block_sparse
 from planner.engines.llama_cpp.graph.recurrent import recurrent
-from planner.engines.llama_cpp.graph.styles import Late
+from planner.engines.llama_cpp.traits import RowsDropped
 from planner.models.architecture import NoFeedForward
 from planner.models.cache import (
     CompressedAttention,
@@ -53,7 +53,7 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
             cur = deepseek4.deepseek4_layer(b, layer, cur)
         elif "attn_res_score.weight" in layer:
             cur = kimi_k3_layer(b, layer, cur, mix)
-        elif b.arch.gguf_arch == "minimax-01":
+        elif b.traits.normed_residuals:
             cur = minimax_01_layer(b, layer, cur, mix)
         elif inputs is not None and alternating:
             cur = gemma.gemma3n_layer(b, layer, cur, inputs)
@@ -67,12 +67,12 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
         cur = deepseek4.gather(b, head, cur)
     elif b.banked is not None:
         cur = mean(b, cur, head.need("output_res_score.weight"))
-    if b.style.late is Late.BEFORE_NORM:
+    if b.traits.rows_dropped is RowsDropped.BEFORE_NORM:
         cur.output = True
         (cur,) = b.select(cur)
     cur = b.norm(cur, head, "output_norm")
     cur.output = True  # t_embd or t_h_nextn
-    if b.style.late is Late.AFTER_NORM:
+    if b.traits.rows_dropped is RowsDropped.AFTER_NORM:
         (cur,) = b.select(cur)
         cur.output = True
     logits = mul_mat(head.need(name), cur)
@@ -85,7 +85,7 @@ def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Laye
 
 def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
     """Return one layer's output."""
-    if b.arch.gguf_arch == "deci" and not (layer.caches and "ffn_norm.weight" in layer):
+    if b.traits.pruned_blocks and not (layer.caches and "ffn_norm.weight" in layer):
         return _pruned(b, layer, inp)
     if isinstance(layer.group.feed_forward, NoFeedForward) or not layer.caches:
         return _single_block(b, layer, inp)
@@ -99,18 +99,18 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         b.graph.expand(cur)
     cur = mix(b, layer, cur)
     sandwiched = "post_ffw_norm.weight" in layer and "post_attention_norm.weight" in layer
-    if sandwiched and b.style.norm_first:
+    if sandwiched and b.traits.norm_first:
         cur = b.norm(cur, layer, "post_attention_norm")
-    if layer.last and b.style.late is Late.LAST_LAYER:
-        if b.style.parallel:
+    if layer.last and b.traits.rows_dropped is RowsDropped.AFTER_LAST_ATTENTION:
+        if b.traits.parallel:
             cur, inp, entered = b.select(cur, inp, entered)
         else:
             cur, inp = b.select(cur, inp)
-    if b.style.parallel:
+    if b.traits.parallel:
         fed = feed_forward(b, layer, entered)
-        first, second = (cur, inp) if b.style.residual_last else (inp, cur)
+        first, second = (cur, inp) if b.traits.residual_last else (inp, cur)
         return same("add", same("add", fed, first), second)
-    if sandwiched and not b.style.norm_first:
+    if sandwiched and not b.traits.norm_first:
         cur = b.norm(cur, layer, "post_attention_norm")
     if "attn_output_norm.weight" in layer and "ffn_norm.weight" in layer:
         cur = b.norm(cur, layer, "attn_output_norm")
@@ -134,9 +134,9 @@ def decoder_layer(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
 
 def add_residual(b: Builder, cur: Tensor, residual: Tensor) -> Tensor:
     """Add a block's result to what went in, in the architecture's order."""
-    if b.style.residual_scale:
+    if b.traits.residual_scale:
         cur = same("scale", cur)
-    return same("add", residual, cur) if b.style.residual_first else same("add", cur, residual)
+    return same("add", residual, cur) if b.traits.residual_first else same("add", cur, residual)
 
 
 def mix(b: Builder, layer: Layer, cur: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def _single_block(b: Builder, layer: Layer, inp: Tensor) -> Tensor:
         cur = same("add", routed, shared(b, layer, cur))
     else:
         cur = dense(b, layer, cur)
-    if layer.last and b.style.late is Late.LAST_LAYER:
+    if layer.last and b.traits.rows_dropped is RowsDropped.AFTER_LAST_ATTENTION:
         cur, inp = b.select(cur, inp)
     return same("add", cur, inp)
 

@@ -23,22 +23,11 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     view,
 )
 from planner.engines.llama_cpp.graph.layers import decoder_layer, mix
-from planner.engines.llama_cpp.graph.styles import Late, Rope
+from planner.engines.llama_cpp.traits import Rope, RowsDropped
 from planner.fast_dataclass import replace
 from planner.models.cache import CacheSpec, LatentAttention
 
-# Architectures whose graph of their prediction layers is followed; deepseek4, glm5-next and qwen4exp have one too
-FOLLOWED: Final = frozenset(
-    {
-        *("bailingmoe3", "cohere2moe", "deepseek2", "deepseek32", "glm-dsa", "glm4moe", "hy_v3", "mimo2"),
-        *("nemotron_h_moe", "qwen35", "qwen35moe", "qwen3next", "step35"),
-    }
-)
 _KEPT: Final = 10  # tokens that a draft's sampler keeps
-_EARLY: Final = frozenset({"nemotron_h_moe", "qwen3next"})  # rows without an output pass no feed-forward
-_LATE_STATE: Final = frozenset(
-    {"mimo2", "step35"}
-)  # the hidden state of the next step is that before the norm
 
 
 def dense_caches(caches: tuple[CacheSpec, ...]) -> tuple[CacheSpec, ...]:
@@ -53,32 +42,32 @@ def build_draft(
 
     `sampled`: the draft's tokens are chosen on the device, as llama-server does.
     """
-    arch, n = b.arch.gguf_arch, b.batch.n_tokens
+    rules, n = b.traits.prediction, b.batch.n_tokens
+    assert rules is not None
     b.expands_norm = False
-    own = layer.get("nextn.embed_tokens.weight") if arch != "bailingmoe3" else None
+    own = layer.get("nextn.embed_tokens.weight") if rules.own_vocabulary else None
     tokens = get_rows(table if own is None else own, b.input("tokens", I32, n))
     hidden = b.norm(b.input("hidden", F32, b.arch.hidden_size, n), layer, "nextn.hnorm")
     joined = concat(b.norm(tokens, layer, "nextn.enorm"), hidden, 0)
     cur = b.linear(layer, "nextn.eh_proj", joined)
     layer.caches = dense_caches(layer.caches)
-    early = arch in _EARLY
-    if arch == "nemotron_h_moe":
+    if rules.joint_block:
         cur = _nemotron(b, layer, cur)
     else:
-        rope = Rope.ALWAYS if arch == "cohere2moe" else b.style.rope
-        b.style = replace(b.style, late=Late.LAST_LAYER, rope=rope)
-        layer.last = early
+        rope = Rope.ALWAYS if rules.rotates else b.traits.rope
+        b.traits = replace(b.traits, rows_dropped=RowsDropped.AFTER_LAST_ATTENTION, rope=rope)
+        layer.last = rules.early
         cur = decoder_layer(b, layer, cur)
     head, name = output
-    if arch in _LATE_STATE:
+    if rules.state_before_norm:
         (cur,) = b.select(cur)
         cur.output = True
-    cur = _head_norm(b, layer, head, cur)
-    if arch not in _LATE_STATE:
+    cur = _head_norm(b, layer, head, cur, rules.norm)
+    if not rules.state_before_norm:
         cur.output = True  # t_h_nextn
-        if not early:
+        if not rules.early:
             (cur,) = b.select(cur)
-    own = layer.get("nextn.shared_head_head.weight") if arch != "bailingmoe3" else None
+    own = layer.get("nextn.shared_head_head.weight") if rules.own_vocabulary else None
     logits = mul_mat(head.need(name) if own is None else own, cur)
     logits.output = True
     b.graph.expand(logits)
@@ -86,11 +75,10 @@ def build_draft(
         _sample(b, logits)
 
 
-def _head_norm(b: Builder, layer: Layer, head: Layer, cur: Tensor) -> Tensor:
+def _head_norm(b: Builder, layer: Layer, head: Layer, cur: Tensor, op: str) -> Tensor:
     """The prediction layer's own norm before the head, else the model's."""
     for name in ("nextn.shared_head_norm", "layer_output_norm"):
         if f"{name}.weight" in layer:
-            op = "norm" if b.arch.gguf_arch == "nemotron_h_moe" else ""
             return b.norm(cur, layer, name, op)
     return b.norm(cur, head, "output_norm")
 

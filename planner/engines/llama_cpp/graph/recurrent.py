@@ -269,7 +269,7 @@ def delta_net(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Te
     )
     v = view(passed, (width_v, heads, tokens, seqs), (4 * width_v, row, row * tokens), 8 * width_k * keys)
     q, k = _unit(q), _unit(k)
-    if b.style.repeated_keys and keys != heads:
+    if b.traits.repeated_keys and keys != heads:
         q, k = (
             reshape(
                 repeat(
@@ -330,7 +330,7 @@ def kda(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Tensor:
         parts.append(reshape(passed, width, heads, tokens, seqs))
     gate = same("add", _low_rank(layer, "ssm_f", cur), layer.need("ssm_dt.bias"))
     decay = reshape(layer.need("ssm_a"), 1, heads, 1)
-    if b.style.bounded_decay:
+    if b.traits.bounded_decay:
         gate = same("scale", same("unary", same("mul", reshape(gate, width, heads, n), decay)))
     else:
         gate = same("mul", reshape(same("unary", gate), width, heads, n), decay)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from planner.engines.llama_cpp.graph.builder import Batch, Builder, Layer
+from planner.engines.llama_cpp.architectures import traits
+from planner.engines.llama_cpp.graph.builder import Batch, Builder, Layer, has_windows
 from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
 from planner.engines.llama_cpp.graph.ggml.allocator import (
     CPU_BUFFER,
@@ -22,12 +23,12 @@ from planner.engines.llama_cpp.graph.ggml.allocator import (
 from planner.engines.llama_cpp.graph.ggml.scheduler import Scheduler
 from planner.engines.llama_cpp.graph.ggml.tensor import Graph
 from planner.engines.llama_cpp.graph.layers import build
-from planner.engines.llama_cpp.graph.prediction_layers import FOLLOWED, build_draft
-from planner.engines.llama_cpp.graph.styles import Style, style_of
+from planner.engines.llama_cpp.graph.prediction_layers import build_draft
 from planner.engines.llama_cpp.graph.unfollowed import rough_buffers
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.traits import Rule
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
@@ -36,15 +37,6 @@ _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
 )  # where layer 0 is
-# Architectures whose graph isn't followed
-UNKNOWN: Final = frozenset(
-    {
-        "dots3note",
-        "glm5-next",
-        "hy_v4",
-        "qwen4exp",
-    }
-)
 _BUILT: Final = 3  # of a repeated pattern: the first time, one that stands for others, the last one
 _LONGEST_PERIOD: Final = 16
 # weights whose types decide whether a shared expert is computed with the routed ones
@@ -69,7 +61,7 @@ def compute_buffers(
     the graph was built: what llama.cpp says where nothing is allocated, `--fit` among it. Where the
     architecture's graph isn't known, closed rules approximate them.
     """
-    if arch.gguf_arch not in UNKNOWN:
+    if traits(arch).graph is Rule.FOLLOWED:
         try:
             sizes = _measure(arch, table, placement, settings, context, backend, pinned=pinned)
         except KeyError:  # a tensor that the graph expects: it is another graph
@@ -122,11 +114,12 @@ def draft_buffers(
     the graph of such a layer isn't followed. Of several prediction layers the engine reserves for the first.
     """
     group = next((g for g in arch.groups if g.mtp), None)
-    if group is None or arch.gguf_arch not in FOLLOWED:
+    prediction = traits(arch).prediction
+    if group is None or prediction is None or not prediction.followed:
         return None
     outside = _outside_layer(table, placement)
-    batch, style = _batch(context), _style(arch)
-    builder = Builder(arch, style, settings, context, batch, outside, placement.n_devices)
+    batch = _batch(context)
+    builder = Builder(arch, settings, context, batch, outside, placement.n_devices)
     (layer,) = _layers(arch, table, placement, [group.layers[0]])
     try:
         build_draft(
@@ -151,7 +144,7 @@ def flash_attention_stays(
     It is turned off where any layer's attention would be computed on another device than the layer's, as
     happens at the border between host and device. `context` is one with flash attention.
     """
-    if arch.gguf_arch in UNKNOWN or not (placement.any_on_host or not settings.kv_offload):
+    if traits(arch).graph is not Rule.FOLLOWED or not (placement.any_on_host or not settings.kv_offload):
         return True
     batch = Batch(context.n_seq_max, context.n_seq_max, context.n_seq_max)
     chosen, _ = _representative(arch, table, placement)
@@ -177,7 +170,7 @@ def _graph(
         context = replace(
             context, unified=False, n_stream=context.n_seq_max
         )  # compressed states are each sequence's own
-    builder = Builder(arch, _style(arch), settings, context, batch, outside, placement.n_devices)
+    builder = Builder(arch, settings, context, batch, outside, placement.n_devices)
     layers = _layers(arch, table, placement, chosen)
     build(builder, layers, outside.need("token_embd.weight"), _head(table, placement))
     return builder
@@ -206,11 +199,6 @@ def _pipelined(placement: LayerPlacement, settings: LlamaCppSettings) -> bool:
         and settings.kv_offload
         and not placement.overridden
     )
-
-
-def _style(arch: Architecture) -> Style:
-    sliding = any(isinstance(s, SlidingWindow) for g in arch.groups for s in g.caches if not g.mtp)
-    return style_of(arch.gguf_arch, sliding)
 
 
 def _batch(context: Context) -> Batch:
@@ -288,8 +276,8 @@ def _representative(
         return order, []  # every layer has a tensor that is allocated from the start
     if any(t.name == "attn_res_score.weight" for g in arch.groups for t in g.tensors):
         return order, []  # what the layers attend to grows
-    style = _style(arch)
-    signs = [_sign(table, placement, style, i) for i in order]
+    sliding = has_windows(arch)
+    signs = [_sign(table, placement, sliding, i) for i in order]
     signs[-1] = ("last", *signs[-1])  # the only one that leaves out the tokens whose outputs nobody asked for
     kept: list[int] = []
     repeats: list[Repeat] = []
@@ -326,7 +314,7 @@ def _longest_repeat(signs: list[tuple[object, ...]], at: int) -> tuple[int, int]
     return best, best_times
 
 
-def _sign(table: WeightTable, placement: LayerPlacement, style: Style, i: int) -> tuple[object, ...]:
+def _sign(table: WeightTable, placement: LayerPlacement, sliding: bool, i: int) -> tuple[object, ...]:
     """What tells one layer's part of the graph from another's."""
     at, home = table.group_of[i], placement.layers[i]
     moved = placement.moved.get(i, ())
@@ -342,7 +330,8 @@ def _sign(table: WeightTable, placement: LayerPlacement, style: Style, i: int) -
         else:
             pairs = zip(group.tensors, kinds, strict=True)
             detail = (len({k for t, k in pairs if t.name in _FUSED}) == 1,)
-    return (at, home, moved, detail, style.rotates(i, group), style.sparse_until > i)
+    own = traits(table.arch)
+    return (at, home, moved, detail, own.rotates(i, group, sliding=sliding), own.sparse_until > i)
 
 
 def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
 from planner.fast_dataclass import dataclass
@@ -26,8 +26,6 @@ from planner.models.cache import (
 from planner.quant.formats import CPU_ALIGNMENT, QuantFormat, cuda_bytes, ggml_format, host_bytes
 from planner.units import round_up
 
-# The main context's cache of these has rows for the prediction layer too: llama_memory_hybrid without a filter
-_CACHED_PREDICTIONS: Final = frozenset({"bailingmoe3"})
 _SPARSE_RATIO, _HEAVY_RATIO = 4, 128  # DSV4_CSA_RATIO, DSV4_HCA_RATIO
 
 
@@ -55,7 +53,7 @@ def place_caches(
     kinds = (ggml_format(settings.cache_type_k), ggml_format(settings.cache_type_v))
     hybrid = any(isinstance(s, RecurrentState) for g in arch.groups for s in g.caches)
     for group in arch.groups:
-        unused = group.mtp and not (group.in_gguf and arch.gguf_arch in _CACHED_PREDICTIONS)
+        unused = group.mtp and not (group.in_gguf and traits(arch).predictions_cached)
         if unused or (not group.caches and (hybrid or not widest_v)):
             continue
         counts = placement.counts(group) if settings.kv_offload else {HOST: group.count}
@@ -151,7 +149,7 @@ def padded_v(arch: Architecture, settings: LlamaCppSettings, context: Context) -
 
     Where "auto" turns flash attention off, the cache is there already, made as for flash attention.
     """
-    if context.flash_attn or (settings.flash_attn == "auto" and arch.gguf_arch != "grok"):
+    if context.flash_attn or (settings.flash_attn == "auto" and traits(arch).flash_attention):
         return 0
     return _widest(tuple(spec for group in arch.groups for spec in group.caches))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, is_expert_name
 from planner.engines.llama_cpp.placing.weights import WeightTable, tensor_sizes
 from planner.fast_dataclass import dataclass
@@ -24,18 +25,6 @@ _INPUT: Final = frozenset({"token_embd", "position_embd", "token_types", "per_la
 _FIRST_LAYER: Final = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"})
 # created for every layer: one copy on each device that has one
 _EVERY_LAYER: Final = frozenset({"rope_freqs", "rope_factors_long", "rope_factors_short"})
-# The output is created before the embeddings, so that a shared tensor is held twice on the host too.
-_TWO_COPIES: Final = frozenset({"gemma3n", "gemma4"})
-# Tensors of prediction layers that src/models/*.cpp create without TENSOR_SKIP: loaded though nobody drafts
-_FEED: Final = ("ffn_down", "ffn_gate", "ffn_up", "exp_probs_b", "nextn.embed_tokens", "nextn.shared_head")
-_LOADED_ANYWAY: Final = {
-    "hy_v3": _FEED,
-    "step35": (*_FEED, "attn_gate", "attn_q_norm", "attn_k_norm"),
-    "deepseek32": ("exp_probs_b",),
-    "glm-dsa": ("exp_probs_b",),
-}
-# … and those whose prediction layers are skipped though somebody wants to draft
-_NEVER_LOADED: Final = frozenset({"bailingmoe2", "dots3note", "exaone-moe", "exaone4", "glm4"})
 _X86_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})  # AVX2; Q2_K with AVX-512
 _ARM_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4", "Q8_0"})  # dotprod
 
@@ -61,9 +50,10 @@ class PlacedWeights:
 
 def left_out(arch: Architecture, group: LayerGroup, *, load_mtp: bool) -> frozenset[str]:
     """Names of a group's tensors that the engine doesn't load: those of prediction layers, mostly."""
-    if not group.mtp or (load_mtp and arch.gguf_arch not in _NEVER_LOADED):
+    own = traits(arch)
+    if not group.mtp or (load_mtp and not own.predictions_skipped):
         return frozenset()
-    kept = _LOADED_ANYWAY.get(arch.gguf_arch or "", ()) if group.in_gguf else ()
+    kept = own.predictions_loaded if group.in_gguf else ()
     return frozenset(t.name for t in group.tensors if not (kept and t.name.startswith(kept)))
 
 
@@ -168,7 +158,7 @@ def outside_homes(
     table: WeightTable, placement: LayerPlacement
 ) -> Iterable[tuple[TensorInfo, str, Iterable[int]]]:
     """Yield the tensors outside the layers with their types and the devices that each has a copy on."""
-    lfm2 = (table.arch.gguf_arch or "").startswith("lfm2")
+    own = traits(table.arch)
     for tensor, kind in table.outside():
         stem = tensor.name.removesuffix(".weight").removesuffix(".bias")
         homes: Iterable[int]
@@ -177,11 +167,11 @@ def outside_homes(
             if stem == "token_embd" and table.arch.tied_embeddings:
                 if placement.output != HOST:
                     homes = [HOST, placement.output]
-                elif table.arch.gguf_arch in _TWO_COPIES:
+                elif own.output_first:
                     homes = [HOST, HOST]
         elif stem in _EVERY_LAYER:
             homes = _rope_homes(table.arch, placement)
-        elif stem in _FIRST_LAYER and not (lfm2 and stem == "token_embd_norm"):
+        elif stem in _FIRST_LAYER and not (own.embedding_norm_last and stem == "token_embd_norm"):
             homes = [placement.layers[0]]
         else:
             homes = [placement.output]
@@ -189,8 +179,8 @@ def outside_homes(
 
 
 def _rope_homes(arch: Architecture, placement: LayerPlacement) -> set[int]:
-    """Devices with a layer that has rope factors: any, but in Gemma 4 those without a window alone."""
-    if arch.gguf_arch != "gemma4":
+    """Devices with a layer that has rope factors: any, or those without a window alone."""
+    if not traits(arch).factors_where_full:
         return set(placement.layers)
     return {
         placement.layers[i]

@@ -13,29 +13,19 @@ from functools import lru_cache
 from math import lcm
 from typing import Final, NamedTuple
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.placing.kv_cache import CacheBytes
 from planner.engines.llama_cpp.placing.loading import PlacedWeights, left_out, outside_homes
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, float32
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.traits import Rule
 from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, DenseFeedForward, LayerGroup
 from planner.models.cache import CacheSpec, FullAttention, RecurrentState, SlidingWindow
 from planner.quant.formats import QuantFormat, cuda_bytes, ggml_format, host_bytes
 
-# llm_arch_supports_sm_tensor in src/llama-arch.cpp
-_REFUSED: Final = frozenset(
-    {
-        *("grok", "mpt", "plamo2", "minicpm3", "gemma3n", "mamba", "mamba2", "jamba", "falcon-h1", "olmo2"),
-        *("olmoe", "deepseek2", "deepseek32", "hy_v4", "dots3note", "glm-dsa", "bitnet", "t5", "nemotron_h"),
-        *("nemotron_h_moe", "granitehybrid", "minimax-01", "minimax-m2", "minimax-m3", "mistral4"),
-        *("kimi-linear", "bailingmoe3", "kimi-k3", "glm5-next", "qwen3tts"),
-    }
-)
-_NOT_FOLLOWED: Final = frozenset({"deepseek4", "qwen4exp"})
-_GATED_QUERIES: Final = frozenset({"qwen3next", "qwen35", "qwen35moe"})  # TAG_SPLIT_QGATE_QWEN
-_MIRRORED_STATE: Final = frozenset({"lfm2", "lfm2moe"})
 _ATTENTION, _RECURRENT = ("attn_output.weight", "ssm_out.weight"), ("ssm_out.weight",)
 _FEED: Final = ("ffn_down.weight", "ffn_down_exps.weight")
 # tensor -> dimension that is cut, and the tensor whose block size decides where (the first that the layer has)
@@ -68,13 +58,14 @@ class _Piece(NamedTuple):
 
 def check_tensor_split(arch: Architecture, settings: LlamaCppSettings) -> None:
     """Raise RefusedError where the engine refuses -sm tensor, UnsupportedError where it isn't followed here."""
-    if arch.gguf_arch in _REFUSED:
+    own = traits(arch)
+    if own.tensor_split is Rule.REFUSED:
         raise RefusedError(f"LLAMA_SPLIT_MODE_TENSOR not implemented for architecture '{arch.gguf_arch}'")
     if settings.flash_attn == "off":
         raise RefusedError("SPLIT_MODE_TENSOR requires flash_attn to be enabled")
-    if arch.gguf_arch == "deci" and any(not g.caches for g in arch.groups):
+    if own.pruned_blocks and any(not g.caches for g in arch.groups):
         raise RefusedError("-sm tensor divides by the heads of layers that have none: llama.cpp crashes")
-    if arch.gguf_arch in _NOT_FOLLOWED:
+    if own.tensor_split is Rule.NOT_FOLLOWED:
         raise UnsupportedError(f"how -sm tensor cuts {arch.gguf_arch} is not known; plan -sm layer")
     if settings.drafts:
         raise UnsupportedError("drafting under -sm tensor is not planned; leave out one of the two")
@@ -176,6 +167,7 @@ class _Cutter:
         self, arch: Architecture, table: WeightTable, settings: LlamaCppSettings, n_devices: int
     ) -> None:
         self.arch = arch
+        self.traits = traits(arch)
         self.table = table
         self.n = n_devices
         self.split = tuple(settings.tensor_split)
@@ -197,7 +189,7 @@ class _Cutter:
         if name.startswith("cache_"):
             reference: tuple[str, ...] = _RECURRENT if name in ("cache_r", "cache_s") else _ATTENTION
             axis = 0
-            if name in ("cache_r", "cache_s") and self.arch.gguf_arch in _MIRRORED_STATE:
+            if name in ("cache_r", "cache_s") and self.traits.mirrored_state:
                 return [shape] * self.n
         elif name in _HEADS and len(shape) > 1 and shape[1] > 1:
             axis, reference = 1, _ATTENTION
@@ -223,7 +215,7 @@ class _Cutter:
         step = lcm(lcm(block, 128), width)
         keys, values, kept = width * spec.n_group, width * spec.n_head, spec.conv_kernel - 1
         ratio = max(spec.n_head // max(spec.n_group, 1), 1)
-        apart = self.arch.gguf_arch == "qwen3next"
+        apart = self.traits.split_apart
         if name in ("attn_qkv.weight", "ssm_conv1d.weight"):
             return (
                 [_Piece(keys, 2, step), _Piece(values, 1, step)] if apart else [_Piece(keys, 2 + ratio, step)]
@@ -254,7 +246,7 @@ class _Cutter:
     ) -> list[_Piece]:
         """Attention: groups of query heads with their K and V head; else feed-forwards."""
         if name.startswith("ffn_") or spec is None:
-            return _feed(name, size, block, 0 if self.arch.gguf_arch in _GATED_QUERIES else inner)
+            return _feed(name, size, block, 0 if self.traits.gated_queries else inner)
         queries = spec.n_head // spec.n_head_kv * spec.head_dim_k
         wide = block
         while wide < 128 and wide * self.n < queries:
@@ -263,7 +255,7 @@ class _Cutter:
         heads = q // spec.head_dim_k
         k = q // (spec.n_head // spec.n_head_kv)
         v = k // spec.head_dim_k * spec.head_dim_v
-        gated_q = lcm(2 * queries, wide) if self.arch.gguf_arch in _GATED_QUERIES else q
+        gated_q = lcm(2 * queries, wide) if self.traits.gated_queries else q
         stem = name.rsplit(".", 1)[0]
         if stem == "attn_qkv":
             rows_q = size - spec.k_elements - spec.v_elements
