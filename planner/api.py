@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from planner.advice.recommend.recommend import Recommendation
     from planner.engines.launch import Launch
     from planner.models.catalogue.catalogue import Entry
+    from planner.verify.diagnose.diagnose import Diagnosed
 
 
 def detect() -> Machine:
@@ -128,6 +129,17 @@ def launch(plan: Plan, model: Model | str | None = None, *, format: str = "shell
     from planner.launching.render import render
 
     return render(plan, load_model(model or plan.model) if not isinstance(model, Model) else model, format)
+
+
+def diagnose(text: str) -> Diagnosed:
+    """Return what a pasted command, log or error shows: the cause with its numbers, and the smallest change.
+
+    Nothing of the paste is run or opened. Raises InputError for an empty or an enormous paste.
+    """
+    from planner.verify.diagnose.diagnose import diagnose as diagnose_text
+    from planner.verify.diagnose.figures import figures_for, is_model, released
+
+    return diagnose_text(text, figures_for, released, is_model)
 
 
 def _machine(machine: Machine | str | None) -> Machine:

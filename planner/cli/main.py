@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "doctor": "doctor",
     "bundle": "bundle",
     "claims": "claims",
+    "diagnose": "diagnose",
     "schema": "schema",
 }
 # One line each in the list of commands; more than this is cut there at 60 columns.
@@ -53,6 +54,7 @@ SUMMARIES: Final[dict[str, str]] = {
     "doctor": "What was detected, and from where.",
     "bundle": "What a machine without network needs.",
     "claims": "What articles say, checked.",
+    "diagnose": "A pasted command, log or error, explained.",
     "schema": "The JSON schemas of --json.",
 }
 # What a terminal without these characters shows instead.

@@ -39,6 +39,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "doctor": "planner.documents.doctor:Doctor",
     "profiles": "planner.documents.profiles:Profiles",
     "verify": "planner.documents.verify:Verifications",
+    "diagnose": "planner.documents.diagnose:Diagnosis",
 }
 
 

@@ -1,0 +1,96 @@
+"""`planner diagnose`: a pasted command, log or error: what happened, why, the smallest change."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.cli.options import JsonOption
+from planner.cli.output import diagnostic, print_document, print_heading, print_line, print_wrapped, style
+from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.verify.diagnose.diagnose import Diagnosed
+
+MOST_BYTES = 16_000_000
+
+
+def diagnose(
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE|-]", help="A file with the paste; - or nothing: standard input.")
+    ] = "-",
+    json: JsonOption = False,
+) -> int:
+    """Paste a command, a log or an error: what happened, why, and the smallest change that works.
+
+    Exit codes: 0 diagnosed, 1 recognised but not explained, 2 nothing recognised.
+    """
+    from planner.api import diagnose as diagnose_text
+    from planner.documents.diagnose import diagnosis
+
+    answer = diagnose_text(_paste(file))
+    if json:
+        print_document(diagnosis(answer))
+    else:
+        _print(answer)
+    if not answer.recognised:
+        return 2
+    return 0 if answer.explained else 1
+
+
+def _paste(file: str) -> str:
+    if file == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a file with the paste")
+        if sys.stdin.isatty():
+            diagnostic("Paste a command, a log or an error, then press Ctrl-D (Ctrl-Z and Enter on Windows).")
+        return sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"{file}: no such file; planner diagnose reads a file, or standard input with -")
+    with path.open("rb") as stream:
+        return stream.read(MOST_BYTES).decode("utf-8", "replace")
+
+
+def _print(answer: Diagnosed) -> None:
+    finding = answer.finding
+    if finding is None:
+        if answer.recognised:
+            print_line("Recognised, but nothing in it says what went wrong.")
+            print_wrapped(
+                "Add the whole command, and the log from its start (llama-server: with -lv 4).", "  "
+            )
+        else:
+            diagnostic(
+                "planner: nothing recognised: paste the command, the engine's log, or the error line"
+                " (llama-server, Ollama, LM Studio, vLLM, SGLang, mlx_lm)"
+            )
+        return
+    print_heading("What happened")
+    print_wrapped(finding.what, "  ")
+    print_heading("Why")
+    for line in finding.why:
+        print_wrapped(line, "  ", "- ")
+    if finding.fixes:
+        print_heading("Do this")
+        first = finding.fixes[0]
+        print_wrapped(_with_cost(first.do, first.cost), "  ")
+        if answer.command:
+            print_line(f"  {style(answer.command, 'cyan')}")
+    if len(finding.fixes) > 1:
+        print_heading("If not that")
+        for fix in finding.fixes[1:4]:
+            print_wrapped(_with_cost(fix.do, fix.cost), "  ", "- ")
+    for other in answer.others:
+        print_wrapped(f"It also shows: {other.what}", "", "")
+    if finding.ask:
+        print_wrapped(f"To be surer, add: {'; '.join(finding.ask)}.")
+    if finding.report:
+        print_wrapped(f"For a bug report: {finding.report}")
+
+
+def _with_cost(do: str, cost: str) -> str:
+    return do if cost in ("", "-", "none") else f"{do}  (costs: {cost})"

@@ -1,0 +1,263 @@
+"""A buffer that did not fit: compute, draft context, cache, weights, pinned host memory."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
+from planner.engines.llama_cpp.diagnosis.flags import (
+    CACHE_LINE,
+    DEFAULT_FIT_TARGET,
+    DEFAULT_UBATCH,
+    LAYERS,
+    PIPELINE_COPIES,
+    SPEC,
+    UBATCH,
+    context,
+    size_of,
+)
+from planner.units import MIB, mib
+
+_SHORT_OF_VRAM: Final = ("out of memory", "failed to allocate")
+_STARTED: Final = re.compile(
+    r"initializing, n_slots = |server is listening|listening on http|all slots are idle", re.I
+)
+
+
+def goes_on_without_copies(evidence: Evidence) -> Finding | None:
+    """Compute buffers are tried in four copies first; the server goes on without (src/llama-context.cpp:680)."""
+    seen = evidence.first("e14")
+    if seen is None:
+        return None
+    started = _STARTED.search(evidence.text)
+    size = size_of(evidence.first("e02") or evidence.first("e01"))
+    ubatch = evidence.number(*UBATCH) or DEFAULT_UBATCH
+    why = [
+        f"With several GPUs llama.cpp first asks for {PIPELINE_COPIES} pipeline copies of the compute buffers"
+        f"{f': {size} of them at -ub {ubatch}' if size else ''}. They did not fit, so it took one copy and"
+        " went on"
+        " without pipeline parallelism.",
+        f"Line {seen.line} says so; the lines before it are not fatal.",
+    ]
+    smaller = 512 if ubatch > 512 else max(ubatch // 2, 64)
+    fix = Fix(f"-ub {smaller}", "none worth naming: with the copies prefill is faster", {"-ub": str(smaller)})
+    return Finding(
+        Cause.NOTICE if started else Cause.EXTRA_UNCOUNTED,
+        Weight.PROVEN,
+        "The server did start: these errors are a first try that it recovers from."
+        if started
+        else "The compute buffers did not fit in several copies; llama.cpp tries again with one.",
+        tuple(why),
+        (Fix("nothing: it runs", "slower prefill with several GPUs"), fix) if started else (fix,),
+        ask=() if started else ("the lines after it: did the server start?",),
+        line=seen.line,
+    )
+
+
+def draft_not_counted(evidence: Evidence) -> Finding | None:
+    """A drafting context has a KV cache and compute buffers of its own; --fit counts them since b9305."""
+    spec = evidence.flag(*SPEC) or ""
+    said = evidence.has("MTP draft context", "draft context")
+    failed = evidence.first("e13")
+    memory_short = evidence.has(*_SHORT_OF_VRAM)
+    if failed is None and not (memory_short and (spec.startswith("draft") or said)):
+        return None
+    sizes = [
+        float(m["mib"]) for m in CACHE_LINE.finditer(evidence.text) if m["layers"] and int(m["layers"]) <= 2
+    ]
+    cache = max(sizes, default=0.0)
+    ubatch = evidence.number(*UBATCH) or DEFAULT_UBATCH
+    tokens = context(evidence)
+    counted = evidence.memory.draft(tokens) if evidence.memory is not None and tokens else None
+    # Where the model isn't known: beside its cache, half a GiB for each 512 tokens of a ubatch at the most.
+    guessed = cache + 512.0 * max(ubatch / DEFAULT_UBATCH, 1.0)
+    extra = max(counted / MIB, cache) if counted else guessed
+    target = int(-(-(DEFAULT_FIT_TARGET + extra) // 256) * 256)
+    why = [
+        "Multi-token prediction drafts in a context of its own, with its own KV cache"
+        f"{f' ({cache:,.0f} MiB here)' if cache else ''} and its own compute buffer.",
+        "--fit of this build does not count them (builds before b9305 never do): it fills the GPU up to"
+        " its target of"
+        f" {DEFAULT_FIT_TARGET:,} MiB, and the draft context comes on top.",
+        f"Add what it takes to the target: {cache:,.0f} MiB of cache and about {extra - cache:,.0f} MiB of"
+        " buffers at"
+        f" -ub {ubatch}.",
+    ]
+    fixes = [
+        Fix(
+            f"--fit-target {target}", "a little less context or a layer in RAM", {"--fit-target": str(target)}
+        )
+    ]
+    if tokens:
+        fixes.append(Fix(f"-c {tokens // 2}", "half of the context", {"-c": str(tokens // 2)}))
+    fixes.append(Fix("a build from b9305 on, whose --fit counts it", "none"))
+    fixes.append(Fix("no drafting", "slower decode", drop=("--spec-type",)))
+    return Finding(
+        Cause.EXTRA_UNCOUNTED,
+        Weight.PROVEN if cache else Weight.NUMBERS,
+        "The GPU was filled to the brim, then the draft context of multi-token prediction asked for more.",
+        tuple(why),
+        tuple(fixes),
+        line=failed.line if failed else None,
+    )
+
+
+def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
+    """Which buffer failed: weights, KV cache, state, or compute (the line after the failed allocation says it)."""
+    failed = evidence.first("e01", "e02", "e03", "e04", "e05", "e15", "e25", "e26")
+    if failed is None or evidence.first("e14") is not None:
+        return None
+    size = size_of(evidence.first("e01", "e02") or failed)
+    said = f"{size} " if size else ""
+    why: list[str] = [f"Line {failed.line}: {failed.text.strip()[:180]}"]
+    conflict = evidence.first("e06", "e07")
+    layers = evidence.flag(*LAYERS)
+    if evidence.first("e02", "e15") is not None:
+        cause, what = (
+            Cause.EXTRA_UNCOUNTED,
+            f"The compute buffer {said}did not fit; weights and KV cache were placed before it.",
+        )
+        fixes = [Fix("-ub 256", "slower prefill", {"-ub": "256"})]
+    elif evidence.first("e04", "e05") is not None:
+        cause, what = Cause.CONTEXT_TOO_LARGE, f"The weights fit, the KV cache {said}did not."
+        fixes = [
+            Fix("-np 1", "requests wait for each other", {"-np": "1"}),
+            Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
+            Fix("a smaller -c", "context"),
+        ]
+    else:
+        cause = Cause.OPTION_CONFLICT if layers is not None else Cause.TOO_LARGE
+        what = f"A buffer {said}did not fit into what was free on the GPU."
+        fixes = []
+    if evidence.first("e26") is not None:
+        asked = re.search(r"allocation of size (\d+) failed", evidence.text)
+        piece = f" of {int(asked[1]) / MIB:,.0f} MiB" if asked else ""
+        what = f"The GPU is full: a Vulkan allocation{piece} failed, after everything before it was placed."
+        cause = Cause.OPTION_CONFLICT
+        why.append(
+            "That is what happens when more layers are asked for (-ngl) than the card holds: the"
+            " allocations go on until"
+            " one is refused."
+        )
+    if layers is not None or conflict is not None or evidence.first("e26") is not None:
+        named = f"-ngl {layers}" if layers else "-ngl, -ot or --n-cpu-moe"
+        why.append(
+            f"{named} was set by hand, so --fit may not move layers: too many of them for this card's memory."
+        )
+        fixes.insert(
+            0,
+            Fix(
+                "no -ngl: --fit then takes as many layers as fit",
+                "the rest runs from RAM, slower",
+                drop=LAYERS,
+            ),
+        )
+    taken = _taken_by_others(evidence)
+    if taken:
+        why.append(taken)
+    needed = needs(evidence)
+    if needed:
+        why.append(needed)
+    fixes.append(Fix("a smaller quantisation", "quality"))
+    return Finding(
+        cause,
+        Weight.NUMBERS,
+        what,
+        tuple(why),
+        tuple(fixes),
+        ask=("the log with -lv 4: it names every buffer",) if not evidence.has("buffer size =") else (),
+        line=failed.line,
+    )
+
+
+def needs(evidence: Evidence) -> str | None:
+    tokens = context(evidence)
+    if evidence.memory is None:
+        return None
+    weights = evidence.memory.weights()
+    cache = evidence.memory.cache(tokens) if tokens else None
+    parts = [
+        f"{mib(weights)} of weights" if weights else "",
+        f"{mib(cache)} of KV cache for {tokens:,} tokens" if cache and tokens else "",
+    ]
+    known = [p for p in parts if p]
+    return f"{evidence.memory.name} takes {' and '.join(known)}, beside compute buffers." if known else None
+
+
+def _taken_by_others(evidence: Evidence) -> str | None:
+    if evidence.has("another process", "another cuda process", "other process", "holds most of the vram"):
+        return "Another process holds GPU memory: what counts is what is free at the start, not the card's total."
+    return None
+
+
+def outside_of_the_buffers(evidence: Evidence) -> Finding | None:
+    """ "CUDA error: out of memory" comes from outside the planned buffers: pinned host memory, pools, cuBLAS."""
+    seen = evidence.first("e21")
+    if seen is None:
+        return None
+    experts = evidence.flag(
+        "--cpu-moe", "-cmoe", "--n-cpu-moe", "-ncmoe", "-ot", "--override-tensor"
+    ) is not None or evidence.has("LLAMA_ARG_CPU_MOE", "LLAMA_ARG_N_CPU_MOE", "cpu-moe")
+    landed = re.search(r"only ([\d.]+) ?G(?:i?B) lands on the GPU", evidence.text)
+    if experts:
+        return Finding(
+            Cause.PINNED,
+            Weight.PROVEN if landed else Weight.NUMBERS,
+            "The memory that ran out is pinned host memory, not VRAM.",
+            (
+                "The experts stay in RAM, and CUDA builds allocate them as pinned (page-locked) host"
+                " memory in one piece;"
+                ' that allocation failed, and CUDA calls it "out of memory" all the same.',
+                *((f"Only {landed[1]} GB lie on the GPU, which is far from full.",) if landed else ()),
+            ),
+            (
+                Fix(
+                    "GGML_CUDA_NO_PINNED=1",
+                    "copies to the GPU are a little slower",
+                    env={"GGML_CUDA_NO_PINNED": "1"},
+                ),
+                Fix("fewer experts in RAM: --n-cpu-moe with a smaller number", "more VRAM"),
+            ),
+            line=seen.line,
+        )
+    return Finding(
+        Cause.EXTRA_UNCOUNTED,
+        Weight.NUMBERS,
+        "Memory ran out outside of llama.cpp's planned buffers: a pool, cuBLAS' workspace, pinned host"
+        " memory, or another process.",
+        (seen.message.decides, *(t for t in [_taken_by_others(evidence)] if t)),
+        (
+            Fix("--fit-target 2048", "a little less context", {"--fit-target": "2048"}),
+            Fix("-ub 256", "slower prefill", {"-ub": "256"}),
+        ),
+        line=seen.line,
+    )
+
+
+def fit_gave_up(evidence: Evidence) -> Finding | None:
+    """--fit does nothing where an option fixed what it would change (common/fit.cpp)."""
+    seen = evidence.first("e06", "e07")
+    if seen is None:
+        return None
+    option = "-ngl" if seen.message.id == "e07" or "n_gpu_layers" in seen.text else "the option that it names"
+    if "tensor_buft_overrides" in seen.text:
+        option = "-ot, --cpu-moe or --n-cpu-moe"
+    elif "tensor_split" in seen.text:
+        option = "-ts"
+    return Finding(
+        Cause.OPTION_CONFLICT,
+        Weight.NUMBERS,
+        "--fit gave up, and the server went on with the settings as they were: it is a warning, the"
+        " failure follows.",
+        (f"Line {seen.line}: {seen.text.strip()[:180]}", f"{option} fixed what --fit would have changed."),
+        (
+            Fix(
+                f"leave out {option}, and let --fit place the layers",
+                "none",
+                drop=LAYERS if option == "-ngl" else (),
+            ),
+            Fix("keep it, and set -c and -ub by hand", "context"),
+        ),
+        line=seen.line,
+    )

@@ -1,0 +1,173 @@
+"""What runs, but slowly: layers in RAM, VRAM paged by the driver."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
+from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_UBATCH, UBATCH, context
+from planner.units import mib
+
+_WORKS: Final = re.compile(
+    r"(?:same|with|at)[^.\n]{0,60}?(?:-c|--ctx-size)[ =](?P<tokens>\d+)[^\n]{0,20}\b(?:is fine|works|is ok|runs)",
+    re.I,
+)
+
+
+def layers_left_in_ram(evidence: Evidence) -> Finding | None:
+    """A fused operation "on another device": --fit left layers on the CPU (src/llama-context.cpp:539)."""
+    seen = evidence.first("e16")
+    if seen is None or not (seen.values.get("a") or "").upper().startswith("CPU"):
+        return None
+    tokens = context(evidence)
+    why = [
+        "--fit left layers on the CPU because the GPUs were short of memory by a little: layer"
+        f" {seen.values['il']} is"
+        f" on {seen.values['a']}, while {seen.values['op']} runs on {seen.values['b']}. The words"
+        ' "usually due to missing support" point the wrong way: nothing is unsupported.',
+    ]
+    fixes = []
+    if tokens:
+        works = _WORKS.search(evidence.text)
+        lower = int(works["tokens"]) if works else _notch_below(tokens)
+        freed = _between(evidence, lower, tokens)
+        if works:
+            why.append(
+                f"The same command with {lower:,} tokens fits, with {tokens:,} it doesn't: VRAM is short"
+                " by at most"
+                f" {freed or 'what these tokens take'}."
+            )
+        elif freed:
+            why.append(f"Each step counts: {tokens - lower:,} tokens of context are {freed}.")
+        fixes.append(Fix(f"-c {lower}", f"{tokens - lower:,} tokens of context", {"-c": str(lower)}))
+    if evidence.flag("--spec-draft-n-max", "--draft-max"):
+        fixes.append(Fix("a smaller --spec-draft-n-max", "drafts fewer tokens a step"))
+    if (evidence.number(*UBATCH) or DEFAULT_UBATCH) > DEFAULT_UBATCH:
+        fixes.append(Fix("-ub 512", "slower prefill", {"-ub": "512"}))
+    if evidence.flag("--mmproj", "-mm") is not None:
+        fixes.append(Fix("--no-mmproj", "no images", {"--no-mmproj": ""}, drop=("--mmproj", "-mm")))
+    if evidence.flag("-ctk", "--cache-type-k") is None:
+        fixes.append(Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}))
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE,
+        Weight.PROVEN if tokens else Weight.NUMBERS,
+        "It runs, but slowly: some layers were left in RAM, since VRAM is short by a little.",
+        tuple(why),
+        tuple(fixes),
+        ask=() if tokens else ("the whole command", "the log with -lv 4 (its line 'offloaded n/m layers')"),
+        line=seen.line,
+    )
+
+
+def _notch_below(tokens: int) -> int:
+    """One notch less: about five per cent, in round thousands."""
+    return max(tokens * 95 // 100 // 1000 * 1000, 1024)
+
+
+def _between(evidence: Evidence, low: int, high: int) -> str | None:
+    if evidence.memory is None:
+        return None
+    less, more = evidence.memory.cache(low), evidence.memory.cache(high)
+    return mib(more - less) if less is not None and more is not None and more > less else None
+
+
+def layers_in_ram(evidence: Evidence) -> Finding | None:
+    """offloaded n/m layers, n < m."""
+    seen = evidence.last("e17")
+    if seen is None:
+        return None
+    placed, of = seen.number("n") or 0.0, seen.number("m") or 0.0
+    if placed >= of or not of:
+        return None
+    if placed == 0:
+        what = "No layer is on a GPU: everything runs from RAM."
+        cause = Cause.GPU_NOT_USED
+    else:
+        what = f"{of - placed:.0f} of {of:.0f} layers run from RAM: the GPU is short of memory for them."
+        cause = Cause.SPILL_BY_A_LITTLE
+    tokens = context(evidence)
+    fixes = [
+        Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
+        Fix("a smaller quantisation", "quality"),
+    ]
+    if tokens and tokens > 8192:
+        freed = _between(evidence, tokens // 2, tokens)
+        fixes.insert(
+            0,
+            Fix(
+                f"-c {tokens // 2}",
+                f"half of the context{f'; it frees {freed}' if freed else ''}",
+                {"-c": str(tokens // 2)},
+            ),
+        )
+    return Finding(
+        cause,
+        Weight.NUMBERS,
+        what,
+        (f"Line {seen.line}: {seen.text.strip()[:160]}",),
+        tuple(fixes),
+        line=seen.line,
+    )
+
+
+def paged_by_windows(evidence: Evidence) -> Finding | None:
+    """Windows pages VRAM to shared memory without a word (WDDM)."""
+    slow = evidence.has("slow", "falls ~", "drops to", "tok/s then", "speed falls", "x slower")
+    told = evidence.first("e99") is not None
+    idle = bool(re.search(r"bandwidth[^.\n]{0,12}\b\d{1,2} ?%", evidence.text, re.I))
+    if not (told or (slow and idle)):
+        return None
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE,
+        Weight.SYMPTOM,
+        "VRAM is oversubscribed, and the driver pages it to shared system memory over PCIe: on Windows"
+        " (WDDM) that is silent.",
+        (
+            "No error is printed: the GPU looks busy while its memory bandwidth is nearly idle, and the"
+            " speed falls five to"
+            " twenty times.",
+            "The context was sized to the limit; what grows while it works (pools, draft buffers, the"
+            " desktop) has no room.",
+        ),
+        (
+            Fix("a smaller -c: leave 1 to 1.5 GiB of VRAM free", "context"),
+            Fix("--fit-target 2048 in place of a -c sized by hand", "context", {"--fit-target": "2048"}),
+            Fix(
+                "NVIDIA control panel: CUDA – Sysmem Fallback Policy = Prefer No Sysmem Fallback",
+                "it then fails with an error instead",
+            ),
+        ),
+    )
+
+
+def needs_more_than_free(evidence: Evidence) -> Finding | None:
+    """ "projected to use A MiB … vs. F MiB of free device memory": llama.cpp's own sum (common/fit.cpp)."""
+    seen = evidence.last("e09")
+    if seen is None:
+        return None
+    need, free = seen.number("need") or 0.0, seen.number("free") or 0.0
+    if need <= free:
+        return Finding(
+            Cause.NOTICE,
+            Weight.NOTICE,
+            "It fits: llama.cpp's own sum is below what is free.",
+            (f"{need:,.0f} MiB are needed, {free:,.0f} MiB are free.",),
+            (Fix("nothing"),),
+            line=seen.line,
+        )
+    over = need - free
+    tokens = context(evidence)
+    fixes = [Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"})]
+    if tokens:
+        fixes.insert(0, Fix(f"-c {tokens // 2}", "half of the context", {"-c": str(tokens // 2)}))
+    fixes.append(Fix("a smaller quantisation", "quality"))
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE if over < free / 4 else Cause.TOO_LARGE,
+        Weight.NUMBERS,
+        "It is larger than the GPU's free memory: --fit shortens the context or leaves layers in RAM.",
+        (f"{need:,.0f} MiB are needed, {free:,.0f} MiB are free: {over:,.0f} MiB too little.",),
+        tuple(fixes),
+        ask=("the lines after it: what --fit changed",),
+        line=seen.line,
+    )

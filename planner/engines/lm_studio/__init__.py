@@ -1,0 +1,1 @@
+"""LM Studio: what its messages mean."""

@@ -1,0 +1,87 @@
+"""What LM Studio says: a guardrail's estimate, and a wrapper around llama.cpp's or mlx's own error."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+
+PROGRAMS: Final = ("lms",)
+CONTEXT: Final = ("--context-length", "-c")
+
+
+def guardrail(evidence: Evidence) -> Finding | None:
+    """'Model loading was stopped due to insufficient system resources': an estimate, before any allocation."""
+    seen = evidence.first("e61")
+    if seen is None:
+        return None
+    need = seen.values.get("need")
+    tokens = evidence.number(*CONTEXT)
+    why = ["LM Studio refused by an estimate of its own; nothing was allocated and nothing failed."]
+    real = evidence.memory.total(tokens) if evidence.memory is not None and tokens else None
+    told = re.search(r"about ([\d.]+) GB", evidence.text)
+    seen_here = float(told[1]) if told else 0.0
+    fixes = []
+    if real and evidence.memory is not None and tokens:
+        cached, layers = evidence.memory.cached_layers
+        why.append(
+            f"The estimate is {need or 'not stated'}; by the engine's own rules {evidence.memory.name}"
+            f" with {tokens:,}"
+            f" tokens takes about {real / 1e9:.1f} GB in four"
+            f" bits{f', {seen_here:g} GB were seen' if told else ''}."
+        )
+        if cached and cached < layers:
+            why.append(
+                f"It is a hybrid model: {cached} of its {layers} layers keep a KV cache (1 in"
+                f" {round(layers / cached)}),"
+                " where the estimate counts all."
+            )
+        enough = math.ceil(max(real / 1e9, seen_here) + 0.3)
+        fixes.append(Fix(f"load it anyway where at least {enough} GB are free (guardrails: relaxed or off)"))
+    else:
+        if told:
+            why.append(f"The estimate is {need}, and it takes about {told[1]} GB for real.")
+        fixes.append(Fix("guardrails relaxed or off, after planner plan MODEL has said what it takes"))
+    fixes.append(Fix("a shorter context", "context"))
+    return Finding(
+        Cause.GUARDRAIL,
+        Weight.PROVEN if real or told else Weight.NUMBERS,
+        "A guardrail stopped it: an estimate, which is often about twice the truth for hybrid models.",
+        tuple(why),
+        tuple(fixes),
+        line=seen.line,
+    )
+
+
+def inner_error_lost(evidence: Evidence) -> Finding | None:
+    """The engine died; the reason is in the developer log only."""
+    seen = evidence.first("e62")
+    if seen is None:
+        return None
+    memory = evidence.has("out of memory", "GGML_ASSERT(buffer)")
+    taken = evidence.has("another cuda process", "another process", "other process", "holds most of the vram")
+    if memory:
+        return Finding(
+            Cause.UNSEEN_MEMORY,
+            Weight.PROVEN if taken else Weight.NUMBERS,
+            "The GPU's memory was taken by something else: what counts is what is free, not the card's total.",
+            (
+                "Inside the wrapper's words is a failed cudaMalloc: the engine asked for memory that was"
+                " not free any more.",
+                "LM Studio's guardrail compares with the card's total, so it lets this through; its API"
+                " loses the inner error.",
+            ),
+            (
+                Fix("end the other process (nvidia-smi names it), then load again", "none"),
+                Fix("a smaller context, or fewer layers on the GPU, or the CPU", "speed"),
+            ),
+            line=seen.line,
+            report="The API should pass on the engine's own error (cudaMalloc failed), and guardrails"
+            " compare with free memory.",
+        )
+    return plain_finding(seen, Cause.UNKNOWN, Weight.WRAPPER)
+
+
+RULES: Final[tuple[Rule, ...]] = (guardrail, inner_error_lost)

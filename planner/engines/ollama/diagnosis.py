@@ -1,0 +1,346 @@
+"""What Ollama's messages mean: context by tiers of VRAM, silent truncation, dropped GPUs, and its wrapper's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
+from planner.units import GIB, gib
+
+PROGRAMS: Final = ("ollama",)
+# From 0.30 on integrated GPUs are dropped, and the runner is llama-server (discover/gpu.go, llm/llama_server.go).
+DROPS_INTEGRATED: Final = (0, 30)
+SMALLEST_TIER: Final = 4096
+_PS: Final = re.compile(
+    r"(?:(?P<version>\d+\.\d+\.\d+)\s+)?(?:ollama ps: )?(?P<model>[\w./-]+:[\w.-]+)\s+(?:(?P<size>[\d.]+ ?[KMG]B)\s+)?"
+    r"(?P<share>100% (?:GPU|CPU)|\d+%/\d+% CPU/GPU)(?:\s+(?P<context>\d+))?"
+)
+_UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": GIB}
+_PULLED: Final = re.compile(r"(?P<size>\d+(?:\.\d+)?) GB\b")
+
+
+def _bytes(text: str | None) -> float | None:
+    if not text:
+        return None
+    number, _, unit = text.partition(" ")
+    try:
+        return float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        return None
+
+
+def more_than_the_machine(evidence: Evidence) -> Finding | None:
+    """'model requires more system memory' (until 0.2x), 'model is too large for system memory' (from 0.30 on)."""
+    seen = evidence.first("e48", "e58")
+    if seen is None:
+        return None
+    need, have = _bytes(seen.values.get("need")), _bytes(seen.values.get("have"))
+    pulled = _PULLED.search(evidence.text)
+    size = float(pulled["size"]) * 1e9 if pulled else None
+    why = []
+    if need and have:
+        why.append(f"It would need {gib(int(need))} of memory; {gib(int(have))} are free.")
+    if size and have:
+        why.append(
+            f"The file alone has {size / 1e9:,.0f} GB against {gib(int(have))}: {size / have:.0f} times"
+            " what there is."
+        )
+    hopeless = bool(have and (size or need or 0) > 1.5 * have)
+    fixes = []
+    if hopeless and have:
+        room = have * 0.65
+        why.append("No setting helps: context, cache types and parallel requests are a small part of that.")
+        fixes.append(
+            Fix(
+                f"a model whose file is at most {room / 1e9:.0f} GB (two thirds of what is free; the rest"
+                " is cache, buffers"
+                f" and the system): planner check --ram {have / GIB:.0f}GiB --engine ollama names the best"
+                " that fit",
+                "a smaller model",
+            )
+        )
+    else:
+        fixes += [
+            Fix(
+                "a context of 4,096 tokens (num_ctx, OLLAMA_CONTEXT_LENGTH) and OLLAMA_NUM_PARALLEL=1",
+                "context",
+                env={"OLLAMA_CONTEXT_LENGTH": "4096", "OLLAMA_NUM_PARALLEL": "1"},
+            ),
+            Fix("close what else uses memory; raise the limit of WSL or the container", "none"),
+            Fix("a smaller tag of the model", "quality"),
+        ]
+    return Finding(
+        Cause.TOO_LARGE,
+        Weight.PROVEN if need and have else Weight.NUMBERS,
+        "The model is larger than this machine's memory."
+        if hopeless
+        else "What would lie in RAM is more than is free.",
+        tuple(why) or (seen.message.decides,),
+        tuple(fixes),
+        line=seen.line,
+    )
+
+
+def output_layer_in_ram(evidence: Evidence) -> Finding | None:
+    """One layer is missing, but it is the output layer, with the embeddings: the largest of all."""
+    if not evidence.has("offloading output layer to cpu"):
+        return None
+    seen = evidence.last("e17")
+    share = evidence.first("e60")
+    size = evidence.memory.ends() if evidence.memory is not None else None
+    placed = (
+        f"{seen.values['n']}/{seen.values['m']} layers looks harmless"
+        if seen
+        else "One missing layer looks harmless"
+    )
+    of = ""
+    if size:
+        low, high = (f"{end / 1e9:.1f}" for end in size)
+        span = low if low == high else f"{low} to {high}"
+        of = f" ({span} GB by the model's own tensors; the others have 50 to 100 MB each)"
+    why = [f"{placed}, but the missing one is the output layer with the embeddings{of}."]
+    if share is not None and share.values.get("cpu"):
+        why.append(f"So {share.values['cpu']} % of the model run from RAM, and the speed falls to RAM's.")
+    why.append("The KV cache was given room before it: a shorter context leaves the output layer its place.")
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE,
+        Weight.PROVEN,
+        "The one layer that stayed in RAM is by far the largest: the output layer.",
+        tuple(why),
+        (
+            Fix("a smaller num_ctx (PARAMETER num_ctx, OLLAMA_CONTEXT_LENGTH), half of today's", "context"),
+            Fix(
+                "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0",
+                "little quality",
+                env={"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
+            ),
+            Fix("a newer Ollama, which places layers with llama.cpp's own --fit", "none"),
+        ),
+        line=seen.line if seen else None,
+    )
+
+
+def integrated_gpu_dropped(evidence: Evidence) -> Finding | None:
+    """Since 0.30 integrated GPUs are ignored unless OLLAMA_IGPU_ENABLE=1."""
+    said = evidence.first("e54")
+    rows = list(_PS.finditer(evidence.text))
+    before = next((r for r in rows if r["share"] == "100% GPU"), None)
+    after = next((r for r in rows if r["share"] == "100% CPU"), None)
+    lost = (
+        before is not None
+        and after is not None
+        and (version := _version(after["version"])) is not None
+        and version >= DROPS_INTEGRATED
+        and (_version(before["version"]) or (0, 0)) < DROPS_INTEGRATED
+    )
+    if said is None and not lost:
+        return None
+    why = [
+        "Since 0.30 Ollama drops integrated GPUs (iGPUs, APUs) by default: the model runs on the CPU alone.",
+    ]
+    if lost and before is not None and after is not None:
+        why.append(
+            f"{before['version']} ran it {before['share']}, {after['version']} runs it {after['share']}."
+        )
+        if after["context"] and before["context"] and int(after["context"]) < int(before["context"]):
+            why.append(
+                f"The context fell from {int(before['context']):,} to {int(after['context']):,} for the"
+                " same reason: without"
+                " a GPU the total of VRAM is 0, and that is the tier of 4,096 tokens."
+            )
+    else:
+        why.append(
+            "Without a GPU the total of VRAM is 0, so that the default context is the tier of 4,096"
+            " tokens, too."
+        )
+    return Finding(
+        Cause.GPU_NOT_USED,
+        Weight.PROVEN,
+        "The integrated GPU is no longer used.",
+        tuple(why),
+        (
+            Fix(
+                "OLLAMA_IGPU_ENABLE=1 in the server's environment, then restart it",
+                "none",
+                env={"OLLAMA_IGPU_ENABLE": "1"},
+            ),
+            Fix(
+                "OLLAMA_CONTEXT_LENGTH=32768, if the context stays short",
+                "memory",
+                env={"OLLAMA_CONTEXT_LENGTH": "32768"},
+            ),
+        ),
+        line=said.line if said else None,
+    )
+
+
+def _version(text: str | None) -> tuple[int, int] | None:
+    found = re.match(r"(\d+)\.(\d+)", text or "")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def prompt_cut(evidence: Evidence) -> Finding | None:
+    """'truncating input prompt': the middle of the prompt is thrown away, and the answer is 200."""
+    seen = evidence.last("e52")
+    if seen is None:
+        return None
+    limit, prompt = seen.number("limit") or 0.0, seen.number("prompt") or 0.0
+    wanted = SMALLEST_TIER
+    while wanted < prompt * 1.5:
+        wanted *= 2
+    default = (
+        " (Ollama's default on machines with less than 23 GiB of VRAM)" if limit == SMALLEST_TIER else ""
+    )
+    held = evidence.memory.cache(wanted) if evidence.memory is not None else None
+    return Finding(
+        Cause.SLOTS_CONTEXT,
+        Weight.PROVEN,
+        "The prompt was cut without a word to the client: it forgets its tools and its instructions.",
+        (
+            f"The prompt has {prompt:,.0f} tokens, the context (num_ctx) {limit:,.0f}{default}:"
+            f" {prompt - limit:,.0f} tokens"
+            " of its middle were thrown away, and the request was answered with 200 all the same.",
+            *((f"{wanted:,} tokens take {gib(held)} of cache.",) if held else ()),
+        ),
+        (
+            Fix(
+                f"OLLAMA_CONTEXT_LENGTH={wanted} (num_ctx {wanted}); agents want 65536",
+                "memory for the cache",
+                env={"OLLAMA_CONTEXT_LENGTH": str(wanted)},
+            ),
+            Fix("planner plan MODEL --engine ollama says which context fits here", "none"),
+            Fix('"shift": false in the request: it then fails instead of cutting', "requests fail"),
+        ),
+        line=seen.line,
+    )
+
+
+def default_by_tier(evidence: Evidence) -> Finding | None:
+    """'vram-based default context': a tier by total VRAM, not what fits."""
+    seen = evidence.last("e51")
+    if seen is None:
+        return None
+    return Finding(
+        Cause.SLOTS_CONTEXT,
+        Weight.MESSAGE,
+        f"The context of {seen.values.get('ctx')} tokens is a tier by total VRAM"
+        f" ({seen.values.get('vram')}), not what fits.",
+        (
+            "From 47 GiB on it is 262,144 tokens, from 23 GiB on 32,768, else 4,096 (server/routes.go,"
+            " since 0.15.5).",
+        ),
+        (Fix("OLLAMA_CONTEXT_LENGTH=N, or num_ctx in the request", "memory for the cache"),),
+        line=seen.line,
+    )
+
+
+def runner_fills_the_host(evidence: Evidence) -> Finding | None:
+    """Since 0.30 each runner is a llama-server with its own prompt cache in host RAM."""
+    held = evidence.last("e102")
+    resident = re.search(r"\bRSS\b[^\n]*?([\d.]+) ?G(?:i?B)", evidence.text)
+    if held is None or not evidence.has("ollama", "runner"):
+        return None
+    why = [
+        "Every runner is a llama-server with a prompt cache of its own in host RAM: --cache-ram,"
+        f" {DEFAULT_CACHE_RAM:,} MiB by"
+        " default for each runner, which Ollama neither counts nor shows.",
+        f"It holds {held.number('mib') or 0:,.0f} MiB of {held.number('lim') or 0:,.0f} MiB now, for"
+        f" {held.values.get('n')} prompts.",
+    ]
+    if resident:
+        why.append(f"That is what the {resident[1]} GB of the process are, though the model lies on the GPU.")
+    return Finding(
+        Cause.HOST_PROMPT_CACHE,
+        Weight.PROVEN,
+        "The RAM is llama-server's prompt cache, not the model.",
+        tuple(why),
+        (
+            Fix(
+                "LLAMA_ARG_CACHE_RAM=1024 in Ollama's environment",
+                "an old conversation is prefilled again",
+                env={"LLAMA_ARG_CACHE_RAM": "1024"},
+            ),
+            Fix(
+                "LLAMA_ARG_CACHE_RAM=0",
+                "every switch of conversation is prefilled again",
+                env={"LLAMA_ARG_CACHE_RAM": "0"},
+            ),
+        ),
+        line=held.line,
+    )
+
+
+def partly_in_ram(evidence: Evidence) -> Finding | None:
+    """`ollama ps` shows a share on the CPU."""
+    seen = evidence.last("e60")
+    if seen is None:
+        return None
+    share = seen.values.get("cpu")
+    if share is None:
+        return Finding(
+            Cause.GPU_NOT_USED,
+            Weight.MESSAGE,
+            "The model runs on the CPU alone.",
+            (seen.message.decides,),
+            (
+                Fix("see the server's log for 'inference compute': was a GPU found?", "none"),
+                Fix("docker run --gpus all (NVIDIA), --device /dev/kfd --device /dev/dri (AMD)", "none"),
+                Fix(
+                    "OLLAMA_IGPU_ENABLE=1 for an integrated GPU (from 0.30 on)",
+                    "none",
+                    env={"OLLAMA_IGPU_ENABLE": "1"},
+                ),
+            ),
+            ask=("the server's log from its start",),
+            line=seen.line,
+        )
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE,
+        Weight.NUMBERS,
+        f"{share} % of the model's bytes lie in RAM; decode slows to what RAM delivers.",
+        (f"Line {seen.line}: {seen.text.strip()[:160]}", seen.message.decides),
+        (
+            Fix("a smaller num_ctx", "context"),
+            Fix(
+                "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0",
+                "little quality",
+                env={"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
+            ),
+            Fix("a smaller tag", "quality"),
+        ),
+        line=seen.line,
+    )
+
+
+def plain(evidence: Evidence) -> Finding | None:
+    """What is left: the message's own meaning."""
+    order = {
+        "e50": Cause.CONTEXT_TOO_LARGE,
+        "e53": Cause.GPU_NOT_USED,
+        "e55": Cause.GPU_NOT_USED,
+        "e56": Cause.GPU_NOT_USED,
+        "e57": Cause.SPILL_BY_A_LITTLE,
+        "e59": Cause.ENGINE_LIMIT,
+        "e49": Cause.UNKNOWN,
+        "e103": Cause.CONTEXT_TOO_LARGE,
+    }
+    for ident, cause in order.items():
+        seen = evidence.first(ident)
+        if seen is not None:
+            weight = Weight.WRAPPER if ident in {"e49", "e103"} else Weight.MESSAGE
+            return plain_finding(seen, cause, weight)
+    return None
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    more_than_the_machine,
+    output_layer_in_ram,
+    integrated_gpu_dropped,
+    prompt_cut,
+    runner_fills_the_host,
+    default_by_tier,
+    partly_in_ram,
+    plain,
+)

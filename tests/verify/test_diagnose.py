@@ -1,0 +1,160 @@
+"""Pasted reports: the cause by its numbers, the smallest change, and nothing said that the paste doesn't show."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.api import diagnose
+from planner.engines.evidence import Cause, Weight
+from planner.errors import InputError
+from planner.verify.diagnose.paste import clean
+from planner.verify.diagnose.read import FOLDERS, knowledge
+
+CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("pastes.json").read_text(encoding="utf-8"))
+ROWS = [
+    row
+    for package in (*(f"planner.engines.{folder}" for folder in FOLDERS), "planner.verify.diagnose")
+    for row in json.loads(files(package).joinpath("messages.json").read_text(encoding="utf-8"))
+]
+
+
+def said(text: str) -> str:
+    """All that a diagnosis says, as one text."""
+    answer = diagnose(text)
+    finding = answer.finding
+    assert finding is not None
+    fixes = " ".join(f"{f.do} {' '.join(f'{k} {v}' for k, v in f.set.items())}" for f in finding.fixes)
+    return f"{finding.what} {' '.join(finding.why)} {fixes} {answer.command or ''}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
+def test_public_reports_get_their_cause_and_its_numbers(case: dict[str, Any]) -> None:
+    answer = diagnose(case["paste"])
+    assert answer.finding is not None
+    assert answer.finding.cause == case["cause"]
+    text = said(case["paste"])
+    for words in case["says"]:
+        assert re.search(words, text, re.I), f"{words!r} is not said: {text}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[r["id"] for r in ROWS])
+def test_every_message_is_seen_in_its_sample(row: dict[str, Any]) -> None:
+    assert any(need in row["sample"] for need in row["needs"])
+    assert re.search(row["pattern"], row["sample"])
+    answer = diagnose(row["sample"])
+    assert row["id"] in {s.message.id for s in answer.evidence.seen}
+    assert answer.finding is not None, "every message has a rule"
+    assert answer.finding.fixes
+
+
+def test_a_normal_line_is_called_a_notice() -> None:
+    answer = diagnose(
+        "llama_context: n_ctx_seq (8192) < n_ctx_train (131072) -- the full capacity will not be utilized"
+    )
+    assert answer.finding is not None
+    assert answer.finding.cause is Cause.NOTICE
+    assert answer.finding.weight is Weight.NOTICE
+
+
+def test_a_wrapper_gives_way_to_the_cause_beside_it() -> None:
+    text = (
+        "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
+        "ValueError: Total number of attention heads (64) must be divisible by tensor parallel size (6).\n"
+    )
+    answer = diagnose(text)
+    assert answer.finding is not None
+    assert answer.finding.cause is Cause.ENGINE_LIMIT
+    assert "--tensor-parallel-size 4" in said(text)
+
+
+def test_the_mended_command_changes_one_flag_only() -> None:
+    text = (
+        "$ vllm serve Qwen3.8-27B --max-model-len 132000 --max-num-seqs 1024 --port 8000\n"
+        "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (969)."
+    )
+    assert (
+        diagnose(text).command
+        == "vllm serve Qwen3.8-27B --max-model-len 132000 --max-num-seqs 969 --port 8000"
+    )
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n", "\x1b[31m\x1b[0m"])
+def test_an_empty_paste_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(InputError, match="nothing in the paste"):
+        diagnose(text)
+
+
+def test_prose_without_an_engine_is_not_recognised() -> None:
+    answer = diagnose("The quick brown fox jumps over the lazy dog.")
+    assert not answer.recognised
+    assert answer.finding is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\x1b[32mllama_kv_cache: failed to allocate buffer for kv cache\x1b[0m",
+        "ollama-1  | llama_kv_cache: failed to allocate buffer for kv cache",
+        "Sep 05 12:00:01 box llama[123]: llama_kv_cache: failed to allocate buffer for kv cache",
+        "2026-09-05T12:00:01.123456789Z stdout F llama_kv_cache: failed to allocate buffer for kv cache",
+        "[pod/llm-0/server] llama_kv_cache: failed to allocate buffer for kv cache",
+        "0.12.345.678 E llama_kv_cache: failed to allocate buffer for kv cache",
+        "[34353] llama_kv_cache: failed to allocate buffer for kv cache",
+    ],
+)
+def test_prefixes_and_colours_hide_nothing(line: str) -> None:
+    answer = diagnose(line)
+    assert [s.message.id for s in answer.evidence.seen] == ["e04"]
+
+
+@pytest.mark.parametrize("ending", ["\\", "^", "`"])
+def test_a_command_over_several_lines_is_one(ending: str) -> None:
+    text = f"$ llama-server -m x.gguf {ending}\n   -c 32768 {ending}\n   -ngl 99\n"
+    (line,) = clean(text).lines
+    assert line.text.split() == ["llama-server", "-m", "x.gguf", "-c", "32768", "-ngl", "99"]
+
+
+def test_nothing_of_the_paste_reaches_the_screen_with_its_escapes() -> None:
+    answer = diagnose("\x1b]0;title\x07error: invalid argument: --evil\x1b[2J\u202e\n")
+    assert "\x1b" not in said("\x1b]0;title\x07error: invalid argument: --evil\x1b[2J\u202e\n")
+    assert answer.evidence.text.isprintable()
+
+
+def test_mutated_pastes_neither_raise_nor_hang() -> None:
+    """A bounded sample of benchmarks/fuzz_pastes.py."""
+    random.seed(11)
+    pastes = [c["paste"] for c in CASES] + [r["sample"] for r in ROWS]
+    knowledge()
+    worst = 0.0
+    for _ in range(400):
+        text = list(random.choice(pastes) + "\n" + random.choice(pastes))
+        for _ in range(random.randrange(12)):
+            at = random.randrange(len(text) or 1)
+            text[at : at + random.randrange(4)] = random.choice(
+                ["\x00", "%", "99999999999999999999", "\n", "\\", "'", '"', "-c", "=", "\ud7ff"]
+            )
+        began = time.process_time()
+        with contextlib.suppress(InputError):
+            diagnose("".join(text))
+        worst = max(worst, time.process_time() - began)
+    assert worst < 1.0
+
+
+def test_a_huge_log_takes_less_than_a_second() -> None:
+    line = (
+        "slot print_timing: id 0 | task 12 | prompt eval time = 123.45 ms / 678 tokens out of memory maybe\n"
+    )
+    text = line * 38_000 + "llama_kv_cache: failed to allocate buffer for kv cache\n"
+    began = time.process_time()
+    answer = diagnose(text)
+    assert time.process_time() - began < 1.0
+    assert answer.finding is not None
