@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs
 from planner.engines.llama_cpp.allocation import Devices
 from planner.engines.llama_cpp.fit import fit
@@ -17,8 +18,6 @@ def predict_fit(
     row: Mapping[str, Any], table: WeightTable, settings: LlamaCppSettings, free: tuple[int, ...]
 ) -> Pairs:
     """Return the allocation's pairs, and `fit_choice`: 1 where context and layers are the engine's."""
-    from benchmarks.accuracy_llama import compare_allocation
-
     given, measured = row["settings"], row["measured"]
     choice = fit(
         table,

@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from benchmarks.accuracy_fit import predict_fit
+from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
 from planner.engines.llama_cpp.compute import accounted
@@ -101,8 +103,6 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
     gpus = row["machine"]["gpus"]
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
-        from benchmarks.accuracy_fit import predict_fit
-
         return predict_fit(row, table, settings, free)
     memory = allocate(table, settings, Devices(free), measure=accounted)
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
@@ -119,32 +119,6 @@ def _size_of_private_mix(row: Mapping[str, Any], quant: str) -> int | None:
     if size is None:
         raise Unsupported(f"{quant} is no public mix, and the size of the file is not stated")
     return size
-
-
-def compare_allocation(
-    measured: Mapping[str, Mapping[str, int]], gpus: list[dict[str, Any]], memory: LlamaMemory
-) -> Pairs:
-    """Pair an allocation with the engine's own breakdown: every GPU, and the host as one more device."""
-    pairs: Pairs = {p: [] for p in ("weights", "kv_cache", "state", "compute", "total")}
-
-    def add(predicted: tuple[int, int, int, int], figures: Mapping[str, int]) -> None:
-        keys = ("weights", "kv_cache", "state", "compute")
-        actual = tuple(figures.get(k, 0) for k in keys)
-        for key, ours, theirs in zip(keys, predicted, actual, strict=True):
-            pairs[key].append((ours, theirs))
-        pairs["total"].append((sum(predicted), sum(actual)))
-
-    for i, gpu in enumerate(gpus):
-        caches = memory.caches
-        ours = (memory.weights.devices[i], caches.kv[i], caches.state[i], memory.compute.devices[i])
-        add(ours, measured.get(gpu["device"], {}))
-    host: dict[str, int] = {}
-    for name in ("CUDA_Host", "CPU", "CPU_REPACK"):
-        for key, value in measured.get(name, {}).items():
-            host[key] = host.get(key, 0) + value
-    weights = memory.weights.host + memory.weights.repacked
-    add((weights, memory.caches.kv_host, memory.caches.state_host, memory.compute.host), host)
-    return pairs
 
 
 def _log(row: Mapping[str, Any]) -> Pairs:
