@@ -19,7 +19,7 @@ import atheris
 
 with atheris.instrument_imports(include=["planner.models"]):
     from planner.errors import PlannerError
-    from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
+    from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
     from planner.models.gguf.header import drive, join_shards
 
 STRING, ARRAY, U32, BOOL = 8, 9, 4, 7
@@ -39,10 +39,7 @@ def one_input(data: bytes) -> None:
             header = join_shards([("fuzz.gguf", raw, len(data))])
             tensors_from_gguf(header)
             assert header.name.isprintable()
-            vision_or_text = (
-                vision_from_mmproj if header.metadata.get("general.architecture") == "clip" else None
-            )
-            (vision_or_text or architecture_from_gguf)(header)
+            architecture_from_gguf(header)
         except PlannerError as error:
             if not str(error).isprintable():
                 raise AssertionError(f"not one printable line: {error!r}") from error

@@ -6,7 +6,7 @@ seeds/claims.toml holds the statements and the cases; nothing there states an an
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,11 +58,6 @@ def load_claims(path: Path | None = None) -> list[dict[str, Any]]:
         if claim.get("kind") not in _CHECKS or not claim.get("id") or not claim.get("says"):
             raise InputError(f"{path.name}: claim {claim.get('id')!r} lacks id, says or a known kind")
     return claims
-
-
-def check_claims(claims: Sequence[Mapping[str, Any]], load_machine: MachineLoader) -> list[Verdict]:
-    """Check each claim; `load_machine` turns a profile's name and RAM (bytes or None) into a Machine."""
-    return [check_claim(claim, load_machine) for claim in claims]
 
 
 def check_claim(claim: Mapping[str, Any], load_machine: MachineLoader) -> Verdict:

@@ -92,9 +92,6 @@ class Vision:
     hidden_size: int = 0
     intermediate: int = 0
     n_head: int = 0
-    image_size: int = 0
-    patch_size: int = 0
-    tokens_per_image: int = 0  # largest, where known
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,6 @@ translates them into shares of the weights per device and a split.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Cpu
 
@@ -188,7 +185,3 @@ class Situation:
             return 1.0 / (min(rates) * len(rates))
         shares = self.shares or tuple(1.0 / len(rates) for _ in rates)
         return sum(s / r for s, r in zip(shares, rates, strict=True))
-
-    def with_(self, **changes: Any) -> Situation:
-        """A copy with some fields changed."""
-        return replace(self, **changes)

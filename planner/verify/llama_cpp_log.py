@@ -7,7 +7,6 @@ src/llama-kv-cache.cpp, sched_reserve in src/llama-context.cpp), and of the buil
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,14 +60,6 @@ class EngineLog:
             self.n_ctx = int(match[1])
         elif match := _ERROR.search(line):
             self.errors.append((match[1] or match[0]).strip()[:300])
-
-
-def read_log(lines: Iterable[str]) -> EngineLog:
-    """Read a whole log."""
-    log = EngineLog()
-    for line in lines:
-        log.read(line)
-    return log
 
 
 def _row(line: str) -> Row | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from planner.advice.recommend.catalogue_check import CardCheck, check_card, check_cards
+from planner.advice.recommend.catalogue_check import CardCheck, check_card
 from planner.models.catalogue.card import CardSize, read_cards
-from planner.models.catalogue.catalogue import find_card
+from planner.models.catalogue.catalogue import card_of, find_entry
 from planner.shipped_files import seeds_dir
 
 
 @pytest.fixture(scope="module")
 def checks() -> list[CardCheck]:
-    return check_cards(read_cards(seeds_dir()))
+    return [check_card(card) for card in read_cards(seeds_dir())]
 
 
 def test_enough_file_sizes_are_met(checks: list[CardCheck]) -> None:
@@ -32,7 +32,7 @@ def test_llama_bench_sizes_are_met(checks: list[CardCheck]) -> None:
 
 
 def test_a_wrong_size_is_noticed() -> None:
-    card = find_card("meta-llama/Llama-3.1-8B-Instruct")
+    card = card_of(find_entry("meta-llama/Llama-3.1-8B-Instruct"))
     wrong = card.model_copy(
         update={"sizes": (CardSize(quant="Q4_K_M", bytes=5_500_000_000, source="made up"),)}
     )
@@ -42,7 +42,7 @@ def test_a_wrong_size_is_noticed() -> None:
 
 
 def test_a_wrong_shape_is_noticed() -> None:
-    card = find_card("Qwen/Qwen3-8B")
+    card = card_of(find_entry("Qwen/Qwen3-8B"))
     config = {**card.config, "num_hidden_layers": 35}
     check = check_card(card.model_copy(update={"config": config}))
     assert not check.shape.verified

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from planner.errors import InputError
 from planner.plan import DeviceMemory, MemoryEstimate, Plan
 from planner.verify.compare import compare_log, compare_server
 from planner.verify.comparison import Part, Verification, measured_here, measurements_file, record
-from planner.verify.llama_cpp_log import Row, read_log
+from planner.verify.llama_cpp_log import EngineLog, Row
 from planner.verify.real_llama_cpp import available
 from planner.verify.running_server import Running, probe
 from tests.asked import plan_of
@@ -205,6 +205,13 @@ breakdown_print: |   - CUDA0 (RTX 4090)   | 24080 = 9781 + (12433 = 11824 +     
 breakdown_print: |   - Host               |                  1128 =  1104 +       0 +      21                |
 breakdown_print: |   - CPU_REPACK         |                     7 =     7 +       0 +       0                |
 """.splitlines()
+
+
+def read_log(lines: Iterable[str]) -> EngineLog:
+    log = EngineLog()
+    for line in lines:
+        log.read(line)
+    return log
 
 
 def test_the_engines_log() -> None:

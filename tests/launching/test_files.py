@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from planner.engines.launch import Launch
 from planner.launching.kubernetes import inert
@@ -21,8 +22,6 @@ from planner.models.model import Model
 from planner.plan import DeviceMemory, MemoryEstimate, Plan
 from tests.asked import plan_of
 from tests.launching.plans import HOSTILE, hostile, model_of, rendered, two_hosts
-
-yaml = pytest.importorskip("yaml", reason="PyYAML reads what the emitter wrote")
 
 
 def compose_schema() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from planner.engines.vllm.memory.storage import scheme_for
 from planner.errors import InputError, PlannerError
 from planner.models.catalogue.build_index import build_index, render
 from planner.models.catalogue.card import ModelCard, read_card, read_cards
-from planner.models.catalogue.catalogue import Entry, find_card, find_entry, load_catalogue, lookup
+from planner.models.catalogue.catalogue import Entry, card_of, find_entry, load_catalogue, lookup
 from planner.models.catalogue.shape_check import check_shape
 from planner.shipped_files import seeds_dir
 
@@ -160,7 +160,7 @@ def test_the_whole_catalogue_is_there_at_once() -> None:
 
 
 def test_a_card_is_read_in_full() -> None:
-    card = find_card("gpt-oss-20b")
+    card = card_of(find_entry("gpt-oss-20b"))
     assert card.vllm is not None
     assert card.vllm.tool_parser == "openai"
     assert card.ollama[0].bytes == 13_780_154_624

@@ -16,7 +16,7 @@ from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.config.architecture import architecture_from_config
-from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf, vision_from_mmproj
+from planner.models.gguf.architecture import architecture_from_gguf, tensors_from_gguf
 from planner.models.gguf.header import read_gguf
 from planner.models.tensors import Role, TensorInfo
 
@@ -370,22 +370,3 @@ def test_experts_that_contradict_themselves(build: Any) -> None:
 def test_files_that_are_no_language_model(build: Any, arch: str) -> None:
     with pytest.raises(UnsupportedError, match=arch):
         build(_header(arch, KEYS, _dense()))
-
-
-def test_projector(tmp_path: Path) -> None:
-    path = tmp_path / "mmproj-F16.gguf"
-    keys: dict[str, int | list[int]] = {
-        "vision.block_count": 27,
-        "vision.embedding_length": 1152,
-        "vision.feed_forward_length": 4304,
-        "vision.attention.head_count": 16,
-        "vision.image_size": 896,
-        "vision.patch_size": 14,
-    }
-    path.write_bytes(_header("clip", keys, {"v.patch_embd.weight": (14, 14, 3, 1152)}))
-    vision = vision_from_mmproj(read_gguf(path))
-    assert (vision.n_layer, vision.hidden_size, vision.n_head, vision.patch_size) == (27, 1152, 16, 14)
-    assert vision.parameters == 14 * 14 * 3 * 1152
-    path.write_bytes(_header("llama", KEYS, _dense()))
-    with pytest.raises(InputError, match="not a projector"):
-        vision_from_mmproj(read_gguf(path))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gguf_bytes as w
 import huggingface_hub.constants
@@ -14,16 +12,14 @@ import pytest
 
 from planner.errors import InputError
 from planner.models.hub import repository as hub
-from planner.models.hub.gguf_files import group_files, pick_gguf, pick_mmproj
+from planner.models.hub.gguf_files import group_files, pick_gguf
 from planner.models.hub.repository import (
     HubRef,
-    fetch_checkpoint,
     fetch_config,
     list_gguf,
     parse_hub_ref,
     read_config,
 )
-from planner.models.hub.safetensors import read_safetensors
 from tests.file_server import Site, serve
 
 REPO = "someone/Model-GGUF"
@@ -98,10 +94,6 @@ def test_files_of_a_repository() -> None:
         pick_gguf(REPO, files, "Q2_K")
     with pytest.raises(InputError, match="no GGUF model"):
         pick_gguf(REPO, [f for f in files if f.mmproj])
-    projector = pick_mmproj(files, pick_gguf(REPO, files))
-    assert projector is not None
-    assert projector.quant == "Q8_0"
-    assert pick_mmproj(files[:4], files[0]) is None
     without_default = group_files([("m-Q2_K.gguf", 1), ("m-Q6_K.gguf", 1)])
     assert pick_gguf(REPO, without_default).quant == "Q2_K"
 
@@ -186,70 +178,3 @@ def test_local_configuration(tmp_path: Path) -> None:
         read_config(tmp_path)
     (tmp_path / "config.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
     assert read_config(tmp_path) == read_config(tmp_path / "config.json") == {"a": 1}
-
-
-def _safetensors(entries: dict[str, Any], data: int = 0) -> bytes:
-    raw = json.dumps(entries).encode()
-    return struct.pack("<Q", len(raw)) + raw + bytes(data)
-
-
-A = {"dtype": "BF16", "shape": [4, 8], "data_offsets": [0, 64]}
-B = {"dtype": "U8", "shape": [10], "data_offsets": [64, 74]}
-
-
-def test_safetensors_of_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "m-1.safetensors").write_bytes(_safetensors({"__metadata__": {}, "a": A, "b": B}, 74))
-    (tmp_path / "m-2.safetensors").write_bytes(_safetensors({"c": A}, 64))
-    checkpoint = read_safetensors(tmp_path)
-    assert [(t.name, t.dtype, t.shape) for t in checkpoint.tensors] == [
-        ("a", "BF16", (4, 8)),
-        ("b", "U8", (10,)),
-        ("c", "BF16", (4, 8)),
-    ]
-    assert (checkpoint.nbytes, checkpoint.files) == (138, 2)
-    assert checkpoint.by_dtype() == {"BF16": 128, "U8": 10}
-
-
-@pytest.mark.parametrize(
-    ("raw", "words"),
-    [
-        (b"", "truncated"),
-        (b"GGUF", "truncated"),
-        (struct.pack("<Q", 1 << 60), "truncated"),
-        (struct.pack("<Q", 100) + b"{}", "truncated"),
-        (struct.pack("<Q", 4) + b"{no}", "not JSON"),
-        (struct.pack("<Q", 2) + b"[]", "not a JSON object"),
-        (_safetensors({"a": 1}), "not an object"),
-        (_safetensors({"a": {**A, "dtype": "X"}}, 64), "unknown dtype"),
-        (_safetensors({"a": {**A, "dtype": [1]}}, 64), "unknown dtype"),
-        (_safetensors({"a": {**A, "shape": [-4, -8]}}, 64), "whole numbers"),
-        (_safetensors({"a": {**A, "shape": [1 << 80]}}, 64), "whole numbers"),
-        (_safetensors({"a": {**A, "shape": [4, 9]}}, 64), "don't hold"),
-        (_safetensors({"a": {**A, "data_offsets": [64, 0]}}, 64), "don't hold"),
-        (_safetensors({"a": A}, 60), "beyond the file"),
-    ],
-)
-def test_damaged_safetensors(tmp_path: Path, raw: bytes, words: str) -> None:
-    path = tmp_path / "m.safetensors"
-    path.write_bytes(raw)
-    with pytest.raises(InputError, match=words) as caught:
-        read_safetensors(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_safetensors_of_a_repository(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = {"id": "o/m", "modelId": "o/m", "sha": "a" * 40, "tags": [], "siblings": [], "private": False}
-    raw = _safetensors({"a": A, "b": B}, 74)
-    site.files["/api/models/o/m"] = json.dumps(info).encode()
-    site.files[f"/o/m/resolve/{'a' * 40}/model.safetensors"] = raw
-    first = fetch_checkpoint("o/m")
-    assert first.by_dtype() == {"BF16": 64, "U8": 10}
-    requests = len(site.log)
-    assert fetch_checkpoint("o/m") == first
-    assert len(site.log) == requests + 1  # only whether the commit is still the same
-    site.status = 503
-    assert fetch_checkpoint("o/m") == first
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert fetch_checkpoint("o/m") == first
-    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
-        fetch_checkpoint("o/other")

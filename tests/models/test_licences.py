@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.models.catalogue.catalogue import find_card, load_catalogue
+from planner.models.catalogue.catalogue import card_of, find_entry, load_catalogue
 from planner.models.catalogue.licences import (
     DISCLAIMER,
     UNKNOWN,
@@ -50,7 +50,7 @@ def test_what_the_option_admits() -> None:
 
 
 def test_llama_names_the_clauses_that_decide() -> None:
-    card = find_card("meta-llama/Llama-3.2-11B-Vision-Instruct")
+    card = card_of(find_entry("meta-llama/Llama-3.2-11B-Vision-Instruct"))
     text = " ".join(explain(card.licence.name, card.licence.note, card.licence.link))
     assert "700 million" in text
     assert "European Union" in text

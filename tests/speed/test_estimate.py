@@ -26,7 +26,7 @@ Q4_MOE = weight_bits("Q4_K_M", QWEN)
 
 def on(profile: str, count: int = 1, **changes: object) -> Situation:
     device = device_of(load_profile(profile).accelerators[0])
-    return Situation(devices=(device,) * count).with_(**changes)
+    return replace(Situation(devices=(device,) * count), **changes)
 
 
 def tps(
@@ -100,8 +100,8 @@ def test_the_less_is_known_the_wider() -> None:
     known = on("rtx-4090")
     card = Accelerator("RTX 9999", "nvidia", Backend.CUDA, 24 << 30, 24 << 30, compute_capability=(8, 9))
     card = replace(card, memory_bandwidth=1.008e12, rates=load_profile("rtx-4090").accelerators[0].rates)
-    alike = known.with_(devices=(device_of(card),))
-    strange = known.with_(devices=(device_of(replace(card, vendor="other", compute_capability=None)),))
+    alike = replace(known, devices=(device_of(card),))
+    strange = replace(known, devices=(device_of(replace(card, vendor="other", compute_capability=None)),))
 
     def width(s: Situation) -> float:
         interval = decode(LLAMA, Q4, s, 512)[0]

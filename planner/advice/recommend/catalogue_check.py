@@ -6,7 +6,7 @@ MLX and of BF16 checkpoints) and compared with what was published for that file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from planner.errors import PlannerError
@@ -73,11 +73,6 @@ def check_card(card: ModelCard) -> CardCheck:
 
     arch = architecture_from_config(card.config, name=card.id)
     return CardCheck(shape, tuple(_file_checks(card, arch)))
-
-
-def check_cards(cards: Iterable[ModelCard]) -> list[CardCheck]:
-    """Check all cards."""
-    return [check_card(card) for card in cards]
 
 
 def _file_checks(card: ModelCard, arch: Architecture) -> Sequence[FileCheck]:

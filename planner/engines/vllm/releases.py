@@ -54,11 +54,6 @@ class Release:
         """
         return self >= Release(0, 17)
 
-    @property
-    def large_seqs_default(self) -> bool:
-        """Big GPUs default to 1024 sequences since 0.9 (engine/arg_utils.py get_batch_defaults)."""
-        return self >= Release(0, 9)
-
 
 CURRENT: Final = Release(0, 33)
 

@@ -214,12 +214,11 @@ class Entry:
 class Catalogue:
     """All entries, and every name by which they are found."""
 
-    __slots__ = ("_entries", "_names", "_raw_names")
+    __slots__ = ("_entries", "_names")
 
     def __init__(self, index: Mapping[str, Any]) -> None:
         self._entries = tuple(Entry(raw) for raw in index["models"])
         self._names: dict[str, int] = index["names"]
-        self._raw_names: Mapping[str, Any] = index["names"]
 
     def entries(self) -> Sequence[Entry]:
         """Return every model that can answer, embedding models apart."""
@@ -314,11 +313,6 @@ def find_entry(ref: str) -> Entry:
         else ""
     )
     raise InputError(f"no model is called '{ref.strip()[:80]}'{hint or '; planner models lists them all'}")
-
-
-def find_card(ref: str) -> ModelCard:
-    """Return the full card of a name; raises InputError with the names that are near."""
-    return card_of(find_entry(ref))
 
 
 def card_of(entry: Entry) -> ModelCard:

@@ -12,7 +12,6 @@ from typing import Final
 from planner.models.catalogue.licence_terms import LICENCES, Licence
 
 DISCLAIMER: Final = "A summary to help you choose, not legal advice: read the licence itself."
-CLASSES: Final = ("permissive", "commercial", "restricted", "research")
 # --license VALUE -> the classes that it admits; None admits all
 ADMITS: Final[dict[str, frozenset[str] | None]] = {
     "permissive": frozenset({"permissive"}),

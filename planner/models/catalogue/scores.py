@@ -199,8 +199,3 @@ def by_size(parameters: float) -> float:
     if parameters <= 0:
         return 0.1
     return round(min(0.9, max(0.1, 0.2 * (math.log10(parameters) - 8.0))), 2)
-
-
-def link_table(links: Mapping[str, Link]) -> Sequence[tuple[str, int, float, float]]:
-    """Return name, anchors and the range of every link, for the documentation and the tests."""
-    return [(link.name, link.anchors, link.x[0], link.x[-1]) for link in links.values()]

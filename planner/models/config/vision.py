@@ -50,9 +50,6 @@ def read_vision(top: Reader, hidden: int) -> Vision | None:
         hidden_size=t.hidden,
         intermediate=t.intermediate,
         n_head=t.heads,
-        image_size=t.image,
-        patch_size=t.patch,
-        tokens_per_image=_tokens(top, c, t),
     )
 
 
@@ -71,20 +68,6 @@ def _read_tower(c: Reader) -> _Tower:
         image=size("image_size") if isinstance(c.data.get("image_size"), int) else 0,
         merge=c.integer("spatial_merge_size", "merge_size", default=2, high=64),
     )
-
-
-def _tokens(top: Reader, c: Reader, t: _Tower) -> int:
-    """Return the most tokens that one image takes, 0 where the file doesn't say."""
-    for reader in (top, c):
-        stated = reader.integer(
-            "mm_tokens_per_image", "vision_soft_tokens_per_image", "default_output_length", default=0, low=0
-        )
-        if stated:
-            return stated
-    if not t.image or not t.patch:
-        return 0
-    merge = top.integer("spatial_merge_size", default=t.merge, high=64)
-    return (t.image // t.patch // merge) ** 2
 
 
 def _vit_block(hidden: int, size: int) -> int:

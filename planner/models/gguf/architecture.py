@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from planner.errors import InputError, UnsupportedError
-from planner.models.architecture import Architecture, LayerGroup, Rope, Vision
+from planner.models.architecture import Architecture, LayerGroup, Rope
 from planner.models.gguf.architectures import gguf_traits
 from planner.models.gguf.header import GgufHeader
 from planner.models.gguf.layers import Hparams
@@ -62,29 +62,6 @@ def tensors_from_gguf(header: GgufHeader) -> tuple[TensorInfo, ...]:
     """Return every tensor of the file with its full name ("blk.0.attn_q.weight") and stored type."""
     return tuple(
         TensorInfo(t.name, t.shape, role_of(_BLOCK.sub(r"\2", t.name)), t.type.name) for t in header.tensors
-    )
-
-
-def vision_from_mmproj(header: GgufHeader) -> Vision:
-    """Return the vision (or audio) tower that an mmproj file holds; InputError for another kind of file."""
-    if header.architecture != "clip":
-        raise InputError(f"{header.source}: {header.architecture} is a model, not a projector (mmproj)")
-    parts = [p for p in ("vision", "audio") if f"clip.{p}.block_count" in header.metadata]
-    if not parts:
-        raise InputError(f"{header.source}: neither clip.vision.block_count nor clip.audio.block_count")
-    prefix = f"clip.{parts[0]}"
-
-    def integer(name: str) -> int:
-        return header.find(f"{prefix}.{name}", int) or 0
-
-    return Vision(
-        parameters=header.parameters,
-        n_layer=integer("block_count"),
-        hidden_size=integer("embedding_length"),
-        intermediate=integer("feed_forward_length"),
-        n_head=integer("attention.head_count"),
-        image_size=integer("image_size"),
-        patch_size=integer("patch_size"),
     )
 
 

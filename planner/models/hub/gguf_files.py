@@ -69,19 +69,3 @@ def pick_gguf(repo_id: str, files: Sequence[GgufFile], quant: str | None = None)
         offered = ", ".join(dict.fromkeys(f.quant for f in models))
         raise InputError(f"{repo_id} has no {quant}; it has {offered[:400]}")
     return models[0]
-
-
-def pick_mmproj(files: Sequence[GgufFile], model: GgufFile) -> GgufFile | None:
-    """Return the projector that llama-server would load beside a model: same folder, closest in bits."""
-
-    def bits(quant: str) -> int:
-        digits = re.search(r"\d+", quant)
-        return int(digits[0]) if digits else 0
-
-    def folder(file: GgufFile) -> str:
-        return file.path.rpartition("/")[0]
-
-    fitting = [
-        f for f in files if f.mmproj and (folder(model) + "/").startswith(folder(f) and folder(f) + "/")
-    ]
-    return min(fitting, key=lambda f: (-len(folder(f)), abs(bits(f.quant) - bits(model.quant))), default=None)

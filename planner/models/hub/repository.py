@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +21,6 @@ from planner.models.hub.cache import cache_dir, load_entry, store_entry
 from planner.models.hub.gguf_files import GgufFile, group_files
 from planner.models.hub.gguf_header import Progress, offline, read_remote_gguf
 from planner.models.hub.range_request import NoAnswerError
-from planner.models.hub.safetensors import Checkpoint, StoredTensor, join, parse_tensors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -137,49 +135,6 @@ def read_hub_gguf(repo_id: str, path: str, progress: Progress | None = None) -> 
         {"Authorization": f"Bearer {token}"} if token else {},
         progress,
     )
-
-
-def fetch_checkpoint(repo_id: str, revision: str | None = None) -> Checkpoint:
-    """Return the tensors of a repository's safetensors files: names, types, shapes; no weights.
-
-    Cached for good per commit; offline from the cache. One or two small range requests a file.
-    """
-    _check_repo(repo_id)
-    key = f"{_endpoint()}/{repo_id}@{revision or 'main'}"
-    entry = load_entry("safetensors", key)
-    try:
-        if offline():
-            raise NoAnswerError(f"{repo_id}: its tensors are not in the cache, and HF_HUB_OFFLINE is set")
-        api = _api()
-        sha = api.model_info(repo_id, revision=revision, timeout=20).sha
-        if entry is None or entry.get("sha") != sha or not sha:
-            metadata = api.get_safetensors_metadata(repo_id, revision=sha)
-            files = [
-                [[t.name, t.dtype, t.shape, t.nbytes] for t in _tensors(repo_id, name, file.tensors)]
-                for name, file in sorted(metadata.files_metadata.items())
-            ]
-            entry = {"sha": sha, "files": files}
-            store_entry("safetensors", key, entry)
-    except Exception as error:
-        if entry is None or not _is_network(error):
-            raise _explained(repo_id, "safetensors files", error) from None
-    try:
-        return join(
-            [StoredTensor(str(n), str(d), tuple(map(int, s)), int(b)) for n, d, s, b in file]
-            for file in entry["files"]
-        )
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{repo_id}: the cached list of tensors is damaged; delete it and try again"
-        ) from None
-
-
-def _tensors(repo_id: str, name: str, tensors: Mapping[str, Any]) -> list[StoredTensor]:
-    entries = {
-        key: {"dtype": str(t.dtype), "shape": list(t.shape), "data_offsets": list(t.data_offsets)}
-        for key, t in tensors.items()
-    }
-    return parse_tensors(f"{repo_id}/{name}", entries, None)
 
 
 def _from_address(text: str) -> HubRef | None:
