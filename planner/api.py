@@ -20,6 +20,7 @@ from planner.plan import Plan, Workload
 if TYPE_CHECKING:
     from planner.advice.recommend.recommend import Recommendation
     from planner.engines.launch import Launch
+    from planner.launching.run import Ended
     from planner.models.catalogue.catalogue import Entry
     from planner.verify.diagnose.diagnose import Diagnosed
 
@@ -129,6 +130,16 @@ def launch(plan: Plan, model: Model | str | None = None, *, format: str = "shell
     from planner.launching.render import render
 
     return render(plan, load_model(model or plan.model) if not isinstance(model, Model) else model, format)
+
+
+def run(launch: Launch) -> Ended:
+    """Start a launch on this machine and wait for its end: signals go to the engine, its last words are kept.
+
+    Raises InputError where the engine is not installed, or a file that it needs is there with another content.
+    """
+    from planner.launching.run import run_launch
+
+    return run_launch(launch)
 
 
 def diagnose(text: str) -> Diagnosed:

@@ -35,7 +35,7 @@ def diagnose(
     if json:
         print_document(diagnosis(answer))
     else:
-        _print(answer)
+        print_diagnosis(answer)
     if not answer.recognised:
         return 2
     return 0 if answer.explained else 1
@@ -55,7 +55,8 @@ def _paste(file: str) -> str:
         return stream.read(MOST_BYTES).decode("utf-8", "replace")
 
 
-def _print(answer: Diagnosed) -> None:
+def print_diagnosis(answer: Diagnosed) -> None:
+    """Print a diagnosis in its four blocks."""
     finding = answer.finding
     if finding is None:
         if answer.recognised:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,10 +96,23 @@ def launch(
         for line in starter(answer, format).differences_here(System()):
             diagnostic(f"note: {line}")
     if run:
-        from planner.launching.run import run_launch
-
-        return run_launch(rendered)
+        return _run(rendered)
     return 0
+
+
+def _run(rendered: Launch) -> int:
+    """Run it to its end; where it fails, say what its own output shows."""
+    from planner import api
+    from planner.cli.diagnose import print_diagnosis
+
+    ended = api.run(rendered)
+    if ended.code and not ended.stopped:
+        said = api.diagnose(f"$ {ended.command}\n{ended.output}")
+        if said.explained:
+            diagnostic("")
+            with redirect_stdout(sys.stderr):
+                print_diagnosis(said)
+    return ended.code
 
 
 def _print_document(answer: Plan, rendered: Launch | None = None) -> None:

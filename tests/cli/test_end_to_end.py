@@ -16,7 +16,7 @@ from queue import Empty, Queue
 
 import pytest
 
-from planner.api import launch, load_model, plan
+from planner.api import diagnose, launch, load_model, plan
 from planner.hardware.machine import Cpu, Host, Machine
 from planner.plan import Workload
 from planner.verify.llama_cpp_log import EngineLog
@@ -106,3 +106,45 @@ def test_what_launch_prints_starts_answers_and_takes_what_was_planned(
     assert caches == pytest.approx(host.kv_cache, abs=MIB // 50)
     assert compute == pytest.approx(host.compute, rel=0.02, abs=MIB // 20)
     assert host.weights > 4 * MIB > HIDDEN
+
+
+def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answers(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
+    path = tmp_path / "tiny.gguf"
+    write_tiny(path)
+    flags = [
+        "-m",
+        str(path),
+        "-c",
+        "8000000",
+        "-np",
+        "1",
+        "-ngl",
+        "0",
+        "-t",
+        "2",
+        "-dev",
+        "none",
+        "-fit",
+        "off",
+    ]
+    died = subprocess.run(
+        [sys.executable, str(CHILD), *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
+    )
+    assert died.returncode
+    said = diagnose(f"$ llama-server {shlex.join(flags)}\n{died.stdout}")
+    assert said.finding is not None
+    assert said.finding.cause == "context-too-large"
+    assert any("8,000,000 tokens" in line for line in said.finding.why)
+    assert said.command is not None
+    with running(said.command) as (url, _):
+        (server,) = probe(url)
+        assert server.context == 2048

@@ -11,6 +11,7 @@ from typing import Final
 from planner.engines.evidence import Rule
 from planner.engines.llama_cpp.diagnosis.buffers import (
     buffer_did_not_fit,
+    cache_did_not_fit,
     draft_not_counted,
     fit_gave_up,
     goes_on_without_copies,
@@ -55,6 +56,7 @@ RULES: Final[tuple[Rule, ...]] = (
     slots_filled_the_cache,
     outside_of_the_buffers,
     buffer_did_not_fit,
+    cache_did_not_fit,
     fit_gave_up,
     layers_in_ram,
     needs_more_than_free,

@@ -105,8 +105,8 @@ def draft_not_counted(evidence: Evidence) -> Finding | None:
 
 def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
     """Which buffer failed: weights, KV cache, state, or compute (the line after the failed allocation says it)."""
-    failed = evidence.first("e01", "e02", "e03", "e04", "e05", "e15", "e25", "e26")
-    if failed is None or evidence.first("e14") is not None:
+    failed = evidence.first("e01", "e02", "e03", "e15", "e25", "e26")
+    if failed is None or evidence.first("e04", "e05", "e14") is not None:
         return None
     size = size_of(evidence.first("e01", "e02") or failed)
     said = f"{size} " if size else ""
@@ -119,13 +119,6 @@ def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
             f"The compute buffer {said}did not fit; weights and KV cache were placed before it.",
         )
         fixes = [Fix("-ub 256", "slower prefill", {"-ub": "256"})]
-    elif evidence.first("e04", "e05") is not None:
-        cause, what = Cause.CONTEXT_TOO_LARGE, f"The weights fit, the KV cache {said}did not."
-        fixes = [
-            Fix("-np 1", "requests wait for each other", {"-np": "1"}),
-            Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
-            Fix("a smaller -c", "context"),
-        ]
     else:
         cause = Cause.OPTION_CONFLICT if layers is not None else Cause.TOO_LARGE
         what = f"A buffer {said}did not fit into what was free on the GPU."
@@ -140,7 +133,7 @@ def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
             " allocations go on until"
             " one is refused."
         )
-    if layers is not None or conflict is not None or evidence.first("e26") is not None:
+    if layers not in (None, "0") or conflict is not None or evidence.first("e26") is not None:
         named = f"-ngl {layers}" if layers else "-ngl, -ot or --n-cpu-moe"
         why.append(
             f"{named} was set by hand, so --fit may not move layers: too many of them for this card's memory."
@@ -171,6 +164,50 @@ def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
     )
 
 
+def cache_did_not_fit(evidence: Evidence) -> Finding | None:
+    """The weights were placed, the KV cache or the recurrent state was not (src/llama-kv-cache.cpp:288)."""
+    failed = evidence.first("e04", "e05")
+    if failed is None:
+        return None
+    size = size_of(evidence.first("e02") or evidence.first("e01"))
+    tokens = context(evidence)
+    capped = evidence.first("e37")
+    trained = (capped.number("t2") or capped.number("t")) if capped is not None else None
+    if trained is None and evidence.memory is not None:
+        trained = evidence.memory.trained
+    host = evidence.has("CPU buffer", "cpu_buffer_type") and not evidence.has("cudaMalloc", "hipMalloc")
+    why = [f"Line {failed.line}: {failed.text.strip()[:160]}"]
+    if size:
+        span = f", for {tokens:,} tokens" if tokens else ""
+        why.append(f"It was {size}, of {'RAM' if host else 'GPU memory'}{span}.")
+    fixes = []
+    if tokens and trained and tokens > trained:
+        why.append(f"The model was trained for {trained:,.0f} tokens: what is more than that is never used.")
+        fixes.append(
+            Fix(f"-c {trained:.0f}", "none: a slot is capped there anyway", {"-c": f"{trained:.0f}"})
+        )
+    elif tokens:
+        fixes.append(Fix(f"-c {tokens // 2}", "half of the context", {"-c": str(tokens // 2)}))
+    if evidence.flag("-np", "--parallel") not in (None, "1"):
+        fixes.append(Fix("-np 1", "requests wait for each other", {"-np": "1"}))
+    fixes += [
+        Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
+        Fix("a smaller -c", "context"),
+        Fix("a smaller quantisation", "quality"),
+    ]
+    needed = needs(evidence)
+    if needed:
+        why.append(needed)
+    return Finding(
+        Cause.CONTEXT_TOO_LARGE,
+        Weight.PROVEN if size and tokens else Weight.NUMBERS,
+        f"The weights fit, the {'KV cache' if failed.message.id == 'e04' else 'recurrent state'} did not.",
+        tuple(why),
+        tuple(fixes),
+        line=failed.line,
+    )
+
+
 def needs(evidence: Evidence) -> str | None:
     tokens = context(evidence)
     if evidence.memory is None:
@@ -182,7 +219,9 @@ def needs(evidence: Evidence) -> str | None:
         f"{mib(cache)} of KV cache for {tokens:,} tokens" if cache and tokens else "",
     ]
     known = [p for p in parts if p]
-    return f"{evidence.memory.name} takes {' and '.join(known)}, beside compute buffers." if known else None
+    if not known:
+        return None
+    return f"{evidence.memory.name} takes {' and '.join(known)}, beside compute buffers."
 
 
 def _taken_by_others(evidence: Evidence) -> str | None:

@@ -10,7 +10,7 @@ from planner.units import mib
 def capped_at_training(evidence: Evidence) -> Finding | None:
     """A slot is capped at n_ctx_train, while the cache was made for all of -c."""
     seen = evidence.first("e37")
-    if seen is None:
+    if seen is None or evidence.first("e04", "e05") is not None:
         return None
     asked = seen.number("c2") or seen.number("c")
     trained = seen.number("t2") or seen.number("t")
