@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.weights import attention_backend
 from planner.engines.vllm.releases import CURRENT, Release
@@ -160,7 +161,7 @@ _PROJECTIONS: Final = frozenset(
 
 def capture_sizes(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> int:
     """How many batch sizes CUDA graphs are captured for (vllm/config/vllm.py _set_cudagraph_sizes)."""
-    limit = 1024 if gpu.family == 10 or arch.model_type == "gpt_oss" else 512
+    limit = 1024 if gpu.family == 10 else vllm_traits(arch).largest_graph
     query = 1 + settings.num_speculative_tokens
     largest = settings.max_cudagraph_capture_size or min(2 * (settings.max_num_seqs or 1) * query, limit)
     largest = min(largest, settings.max_num_batched_tokens or largest)

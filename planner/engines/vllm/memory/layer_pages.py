@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import lcm
 from typing import Final
 
+from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.packed_pages import (
     DS_MLA_ROW,
@@ -96,22 +97,6 @@ def attention_token_bytes(
     )
 
 
-# Recurrent states in fp32 whatever --mamba-ssm-cache-dtype auto says: checkpoints whose config asks for it
-# (Nemotron-H, Qwen3.5), and KDA, whose kernels have no 16-bit state.
-_STATE_FP32: Final = frozenset(
-    {
-        "nemotron_h",
-        "qwen3_5",
-        "qwen3_5_moe",
-        "qwen3_5_text",
-        "qwen3_5_moe_text",
-        "qwen3_6",
-        "qwen3_6_moe",
-        "qwen3_8",
-    }
-)
-
-
 def state_bytes(arch: Architecture, state: RecurrentState, settings: VllmSettings, plain: int) -> int:
     """Bytes of one sequence's state in one layer on one rank (mamba/mamba_utils.py)."""
     tp = settings.tensor_parallel_size
@@ -121,7 +106,7 @@ def state_bytes(arch: Architecture, state: RecurrentState, settings: VllmSetting
     history = state.conv_kernel - 1
     if state.kind != "mamba1" and history:
         history += settings.num_speculative_tokens
-    fp32 = state.kind == "kda" or arch.model_type in _STATE_FP32
+    fp32 = state.kind == "kda" or vllm_traits(arch).fp32_state  # KDA has no kernels with a 16-bit state
     chosen = settings.mamba_ssm_cache_dtype
     size = (4 if fp32 else plain) if chosen == "auto" else element_bytes(chosen)
     return history * (channels // tp) * plain + state.state_elements // tp * size
@@ -138,14 +123,9 @@ def _checkpointed(state: RecurrentState, gpu: GpuTraits, release: Release) -> bo
     return state.kind == "gated_delta_net" and gpu.flashinfer_gdn(state.d_state)
 
 
-# Sparse latent attention that has an FP8 cache on compute capability 10 unless told otherwise
-# (model_executor/models/config.py GlmMoeDsaForCausalLM, Glm5NextModelConfig).
-_FP8_ON_10: Final = frozenset({"glm_moe_dsa", "glm5_next", "glm5_next_text"})
-
-
 def cache_settings(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> VllmSettings:
     """Return the settings with the cache's type that vLLM chooses for this model on this GPU."""
-    if settings.kv_cache_dtype == "auto" and gpu.family == 10 and arch.model_type in _FP8_ON_10:
+    if settings.kv_cache_dtype == "auto" and gpu.family == 10 and vllm_traits(arch).fp8_cache_on_10:
         return replace(settings, kv_cache_dtype="fp8")
     return settings
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from math import gcd
 from typing import Final
 
+from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.mxfp4 import gpt_oss_expert_bytes
 from planner.engines.vllm.memory.storage import QuantScheme, Storage
@@ -56,10 +57,8 @@ _BLOCK: Final = 128  # elements a side of a block that shares one FP8 scale
 def layer_bytes(rank: Rank, group: LayerGroup, ignored: frozenset[Role] = NOTHING) -> int:
     """Bytes of one layer on one rank; `ignored`: roles that the checkpoint leaves unquantised there."""
     total = 0
-    if rank.arch.model_type.startswith("glm5_next") and _recurrent(group) is not None:
-        ignored |= (
-            _MIXER  # glm5next/common/kda.py builds its projections without the checkpoint's quantisation
-        )
+    if vllm_traits(rank.arch).plain_recurrent and _recurrent(group) is not None:
+        ignored |= _MIXER
     experts = group.feed_forward if isinstance(group.feed_forward, MixtureOfExperts) else None
     packed = experts is not None and any(
         _storage(rank, t, ignored) is Storage.MXFP4 for t in group.tensors if t.role in EXPERT_ROLES

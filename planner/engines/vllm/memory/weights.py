@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import NOTHING, Rank, layer_bytes, matrix_bytes
 from planner.engines.vllm.memory.storage import QuantScheme
@@ -22,46 +23,6 @@ from planner.models.tensors import Role
 from planner.units import GIB, round_up
 
 VOCAB_PADDING: Final = 64  # DEFAULT_VOCAB_PADDING_SIZE
-
-# Models whose vLLM class builds the embedding (and the head) on every pipeline stage instead of the first
-# (and the last): vllm/model_executor/models/*.py without PPMissingLayer around them, 0.33.0.
-_BOTH_EVERYWHERE: Final = frozenset(
-    {
-        "gpt_oss",
-        "mixtral",
-        "qwen2_moe",
-        "qwen3_moe",
-        "qwen3_next",
-        "hy_v3",
-        "nemotron_h",
-        "gemma",
-        "gemma2",
-        "gemma3",
-        "gemma3_text",
-        "gemma3n",
-        "gemma3n_text",
-        "gemma4",
-        "gemma4_text",
-        "cohere",
-        "cohere2",
-        "cohere2_moe",
-        "dbrx",
-        "falcon",
-        "gpt2",
-        "granitemoe",
-        "granitemoehybrid",
-        "granitemoeshared",
-        "jamba",
-        "olmoe",
-        "stablelm",
-        "phimoe",
-        "minicpm",
-        "internlm2",
-    }
-)
-_EMBED_EVERYWHERE: Final = _BOTH_EVERYWHERE | frozenset(
-    {"lfm2", "lfm2_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text"}
-)
 
 
 def stage_layers(n_layer: int, stages: int) -> tuple[range, ...]:
@@ -133,7 +94,7 @@ class WeightTable:
             # a layer is the same however many stages there are
             base = self._known[key] = self._stages(rank, key[1:])
         stages = stage_layers(self.arch.n_layer, settings.pipeline_parallel_size)
-        everywhere = self.arch.model_type in _BOTH_EVERYWHERE
+        everywhere = vllm_traits(self.arch).head_everywhere
         return tuple(
             have
             + attention_buffers(rank, held)
@@ -195,10 +156,10 @@ def offloaded(weights: int, settings: VllmSettings) -> int:
 
 def _outside_bytes(rank: Rank, first: bool, last: bool) -> int:
     """Embedding, final norm and head of one pipeline stage."""
-    arch, kind = rank.arch, rank.arch.model_type
+    arch, own = rank.arch, vllm_traits(rank.arch)
     total = 0
-    head = last or kind in _BOTH_EVERYWHERE
-    embedding = first or kind in _EMBED_EVERYWHERE or (arch.tied_embeddings and last)
+    head = last or own.head_everywhere
+    embedding = first or own.embedding_everywhere or (arch.tied_embeddings and last)
     for tensor in arch.tensors:
         storage = rank.scheme.storage(tensor.role, tensor.name)
         if tensor.role in (Role.TOKEN_EMBD, Role.OUTPUT, Role.PER_LAYER_EMBD) and len(tensor.shape) > 1:

@@ -1,0 +1,87 @@
+"""Everything known of an architecture under vLLM: one row a Hugging Face model_type. Read in vLLM 0.33.0.
+
+Every model_type of which vLLM runs a class has a row here, most of them the ordinary one. Which classes it
+runs stands in planner.engines.vllm.refusals.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.fast_dataclass import dataclass
+from planner.models.architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class VllmTraits:
+    """One architecture's row."""
+
+    known: bool = True  # False: vLLM's class for it was not read, it is taken for an ordinary decoder
+    # The embedding is built on every pipeline stage, not on the first alone, and the head not on the last
+    # alone: vllm/model_executor/models/*.py without PPMissingLayer around them
+    embedding_everywhere: bool = False
+    head_everywhere: bool = False
+    # Recurrent states in fp32 whatever --mamba-ssm-cache-dtype auto says: the checkpoint's config asks for it
+    fp32_state: bool = False
+    # The projections of recurrent layers are never quantised: models/glm5next/common/kda.py
+    plain_recurrent: bool = False
+    # Sparse latent attention with an FP8 cache on compute capability 10, unless told otherwise:
+    # model_executor/models/config.py GlmMoeDsaForCausalLM, Glm5NextModelConfig
+    fp8_cache_on_10: bool = False
+    # CUDA graphs are captured for up to this many tokens: GptOssForCausalLMConfig there
+    largest_graph: int = 512
+
+
+# fmt: off
+_EVERYWHERE: Final = VllmTraits(embedding_everywhere=True, head_everywhere=True)
+_QWEN35: Final = VllmTraits(embedding_everywhere=True, fp32_state=True)
+_GLM5_NEXT: Final = VllmTraits(fp8_cache_on_10=True, plain_recurrent=True)
+
+ARCHITECTURES: Final[dict[str, VllmTraits]] = {
+    # nothing out of the ordinary
+    **dict.fromkeys(
+        (
+            "afmoe", "apertus", "arcee", "bailing_hybrid", "bailing_moe", "beam", "bloom", "chatglm",
+            "deepseek", "deepseek_ref", "deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_v4",
+            "diffusion_gemma", "ernie4_5", "ernie4_5_moe", "exaone", "exaone4", "exaone4_5",
+            "exaone4_5_text", "exaone_moe", "falcon_h1", "gemma4_unified", "gemma4_unified_text", "glm4",
+            "glm4_moe", "glm4_moe_lite", "glm4v", "glm4v_moe", "glm4v_moe_text", "glm4v_text",
+            "gpt_bigcode", "gpt_neox", "granite", "hunyuan_v1_dense", "hunyuan_v1_moe", "hy_v4", "hy_v4_vl",
+            "inkling", "inkling_mm_model", "inkling_text", "internlm3", "k2_horizon", "kimi_k2", "kimi_k3",
+            "kimi_linear", "laguna", "llama", "llama4", "llama4_text", "longcat_flash", "mellum", "mimo",
+            "mimo_v2", "mimo_v2_flash", "minimax_m2", "minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text",
+            "ministral", "ministral3", "mistral", "mistral4", "muse_glimmer", "muse_glimmer_text",
+            "muse_spark", "muse_spark_text", "nemotron", "nemotron-nas", "olmo2", "olmo3", "phi", "phi3",
+            "phi4-siglip", "qwen2", "qwen2_5_vl", "qwen2_5_vl_text", "qwen2_vl", "qwen2_vl_text", "qwen3",
+            "qwen3_omni_moe", "qwen3_omni_moe_text", "qwen3_vl", "qwen3_vl_moe", "qwen3_vl_moe_text",
+            "qwen3_vl_text", "qwen4_exp", "qwen4_exp_text", "seed_oss", "smollm3", "solar_open",
+            "starcoder2", "step3p5", "step3p7", "step3p7_text",
+        ),
+        VllmTraits(),
+    ),
+    **dict.fromkeys(
+        (
+            "cohere", "cohere2", "cohere2_moe", "dbrx", "falcon", "gemma", "gemma2", "gemma3",
+            "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text", "gpt2", "granitemoe",
+            "granitemoehybrid", "granitemoeshared", "hy_v3", "internlm2", "jamba", "minicpm", "mixtral",
+            "olmoe", "phimoe", "qwen2_moe", "qwen3_moe", "qwen3_next", "stablelm",
+        ),
+        _EVERYWHERE,
+    ),
+    "glm5_next": _GLM5_NEXT,
+    "glm5_next_text": _GLM5_NEXT,
+    "glm_moe_dsa": VllmTraits(fp8_cache_on_10=True),
+    "gpt_oss": VllmTraits(embedding_everywhere=True, head_everywhere=True, largest_graph=1024),
+    "lfm2": VllmTraits(embedding_everywhere=True),
+    "lfm2_moe": VllmTraits(embedding_everywhere=True),
+    "nemotron_h": VllmTraits(embedding_everywhere=True, head_everywhere=True, fp32_state=True),
+    **dict.fromkeys(("qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_5_text"), _QWEN35),
+    **dict.fromkeys(("qwen3_6", "qwen3_6_moe", "qwen3_8"), VllmTraits(fp32_state=True)),
+}
+# fmt: on
+_UNREAD: Final = VllmTraits(known=False)
+
+
+def vllm_traits(arch: Architecture) -> VllmTraits:
+    """Return an architecture's row; where there is none, an ordinary decoder's that says so."""
+    return ARCHITECTURES.get(arch.model_type, _UNREAD)
