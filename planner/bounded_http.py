@@ -42,22 +42,19 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     passed: tuple[Mapping[str, str], ...]  # the headers of the redirects on the way
-    seconds: float
-    deadline: float
+    deadline: float  # as time.monotonic
     _body: Any = field(repr=False)
 
     def read(self, most: int) -> bytes:
         """Read up to `most` bytes, at least one unless the body has ended. Raises NoAnswerError."""
         if time.monotonic() > self.deadline:
-            raise self._late()
+            raise _late(self.url)
         try:
             chunk: bytes = self._body.read1(most)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if time.monotonic() > self.deadline:
-                raise self._late() from None
-            raise NoAnswerError(
-                f"{brief(self.url)}: the connection broke: {reason(error, self.seconds)}"
-            ) from None
+                raise _late(self.url) from None
+            raise NoAnswerError(f"{brief(self.url)}: the connection broke: {reason(error)}") from None
         return chunk
 
     def whole(self, most: int) -> bytes:
@@ -79,9 +76,6 @@ class Answer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _late(self) -> NoAnswerError:
-        return NoAnswerError(f"{brief(self.url)}: too slow: gave up after {self.seconds:.0f} s")
 
 
 def open_url(
@@ -106,10 +100,10 @@ def open_url(
     asked = url
     passed: list[Mapping[str, str]] = []
     for _ in range(redirects + 1):
-        response = _open(url, {**headers, **secret}, end, seconds)
+        response = _open(url, {**headers, **secret}, end)
         status: int = response.status
         if status not in _MOVED or not redirects:
-            return Answer(url, status, response.headers, tuple(passed), seconds, end, response)
+            return Answer(url, status, response.headers, tuple(passed), end, response)
         passed.append(response.headers)
         target = _target(url, response.headers.get("Location"))
         response.close()
@@ -136,20 +130,20 @@ def brief(url: str) -> str:
     return one_line(url, 300)
 
 
-def reason(error: BaseException, seconds: float) -> str:
+def reason(error: BaseException) -> str:
     """Return why a server didn't answer, as one line."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, TimeoutError):
-        return f"no answer within {min(TIMEOUT, seconds):.0f} s"
+        return f"no answer within {TIMEOUT:.0f} s"
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return one_line(text, 160)
 
 
-def _open(url: str, headers: Mapping[str, str], deadline: float, seconds: float) -> Any:
-    _, host, _ = origin(url)
+def _open(url: str, headers: Mapping[str, str], deadline: float) -> Any:
+    _, host, port = origin(url)
     left = deadline - time.monotonic()
     if left <= 0:
-        raise NoAnswerError(f"{brief(url)}: too slow: gave up after {seconds:.0f} s")
+        raise _late(url)
     opener = urllib.request.build_opener(_NoRedirect, _Http(deadline), _Https(deadline, _context()))
     sent = {"Accept-Encoding": "identity", **headers}
     try:
@@ -157,7 +151,14 @@ def _open(url: str, headers: Mapping[str, str], deadline: float, seconds: float)
     except urllib.error.HTTPError as error:
         return error  # an answer like any other: 3xx, 4xx, 5xx
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoAnswerError(f"cannot reach {one_line(host, 100)}: {reason(error, seconds)}") from None
+        if time.monotonic() >= deadline:
+            raise _late(url) from None
+        where = f"{one_line(host, 100)}:{port}"
+        raise NoAnswerError(f"cannot reach {where}: {reason(error)}; check the network") from None
+
+
+def _late(url: str) -> NoAnswerError:
+    return NoAnswerError(f"{brief(url)}: too slow: gave up")
 
 
 def _target(url: str, location: str | None) -> str:
@@ -167,7 +168,9 @@ def _target(url: str, location: str | None) -> str:
         target = urljoin(url, location)
         scheme = origin(target)[0]
     except (ValueError, InputError):
-        raise InputError(f"{brief(url)}: a redirect to {brief(location)!r}, which is no address") from None
+        raise InputError(
+            f"{brief(url)}: a redirect to {brief(location)!r}, which is not an http(s) address"
+        ) from None
     if urlsplit(url).scheme == "https" and scheme != "https":
         raise InputError(f"{brief(url)}: refused to follow a redirect from https to {scheme}")
     return target

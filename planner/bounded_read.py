@@ -78,15 +78,20 @@ def read_end(path: str | os.PathLike[str], most: int) -> bytes:
         return _up_to(file, most)
 
 
-def read_stdin(most: int, what: str) -> str:
+def read_stdin(most: int, what: str, *, part: bool = False) -> str:
     """Return what comes on standard input, at most `most` bytes.
 
-    Raises InputError (`what` names what was expected) where it is closed, longer, or not UTF-8.
+    `part`: of a longer text the start will do, and bytes that are not UTF-8 are replaced. Raises InputError (`what`
+    names what was expected) where it is closed, or without `part` is longer, or not UTF-8.
     """
     if sys.stdin is None:
         raise InputError(f"standard input is closed; give {what} there, or name a file")
+    # Who calls the command from Python may have put text there, which has no bytes below it.
+    stream = getattr(sys.stdin, "buffer", None) or io.BytesIO(sys.stdin.read(most + 1).encode())
     try:
-        return _read(sys.stdin.buffer, most, "standard input").decode("utf-8")
+        if part:
+            return _up_to(stream, most).decode("utf-8", "replace")
+        return _read(stream, most, "standard input").decode("utf-8")
     except (OSError, ValueError) as error:
         reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else _text(error)
         raise InputError(f"standard input holds no {what}: {reason}") from None
@@ -104,6 +109,11 @@ def file_size(path: str | os.PathLike[str]) -> int | None:
 def size_words(most: int) -> str:
     """Return a bound for a message: "4 MiB"."""
     return f"{most // MIB} MiB" if most >= MIB else f"{most // KIB} KiB" if most >= KIB else f"{most} bytes"
+
+
+def stdin_is_terminal() -> bool:
+    """True where a person would have to type what is read from standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _read(file: _Bytes, most: int, name: str) -> bytes:

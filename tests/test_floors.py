@@ -21,7 +21,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
     "planner": [
         {"errors", "fast_dataclass"},
         {"outside_numbers", "safe_text", "bounded_read"},
-        {"bounded_http"},
+        {"bounded_http", "own_files"},
         {"units", "shipped_files", "text_search"},
         {"plan"},
         {"models", "hardware"},

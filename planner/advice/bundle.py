@@ -19,7 +19,8 @@ from planner.plan import Plan
 
 if TYPE_CHECKING:
     from planner.models.catalogue.catalogue import Entry
-    from planner.models.catalogue.refresh import HubFile, Refreshed
+    from planner.models.catalogue.refresh import Refreshed
+    from planner.models.hub.client import HubFile
 
 # What vLLM reads of a checkpoint; weights in other formats of the same repository are left out.
 _CHECKPOINT: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from planner.bounded_read import read_text
 from planner.cli import completion
 from planner.cli.options import (
     ContextOption,
@@ -22,9 +23,11 @@ from planner.cli.options import (
 )
 from planner.cli.output import diagnostic, print_document, print_line, print_wrapped
 from planner.errors import InputError
+from planner.own_files import write_files
 from planner.units import size_text
 
 MOST = 20
+_MAX_MANIFEST = 4 << 20
 
 
 def bundle(
@@ -86,7 +89,7 @@ def bundle(
     sums = checksums(items)
     if sums:
         files["SHA256SUMS"] = sums
-    _write(out, files)
+    write_files(out, files, replace=_is_bundle(out))
     if json:
         print_document(whole)
         return 0
@@ -108,6 +111,15 @@ def bundle(
     return 0
 
 
+def _is_bundle(folder: Path) -> bool:
+    """True for a folder that this command has written: another run may write it again."""
+    try:
+        document = json_module.loads(read_text(folder / "manifest.json", _MAX_MANIFEST))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and {"models", "engines"} <= document.keys()
+
+
 def _ask(ids: list[str]) -> None:
     """Ask the hub; without an answer, what is shipped has to do."""
     from planner.models.catalogue.refresh import refresh_models
@@ -119,15 +131,3 @@ def _ask(ids: list[str]) -> None:
         return
     for why in report.failed.values():  # each names its repository
         diagnostic(f"planner: {why}")
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            path = folder / name
-            path.write_text(content, encoding="utf-8")
-            if name.endswith(".sh"):
-                path.chmod(0o755)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None

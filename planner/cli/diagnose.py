@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.bounded_read import read_start, read_stdin, stdin_is_terminal
 from planner.cli.options import JsonOption
 from planner.cli.output import diagnostic, print_document, print_heading, print_line, print_wrapped, style
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 
 if TYPE_CHECKING:
     from planner.verify.diagnose.diagnose import Diagnosed
@@ -43,16 +42,15 @@ def diagnose(
 
 def _paste(file: str) -> str:
     if file == "-":
-        if sys.stdin is None:
-            raise InputError("standard input is closed; name a file with the paste")
-        if sys.stdin.isatty():
+        if stdin_is_terminal():
             diagnostic("Paste a command, a log or an error, then press Ctrl-D (Ctrl-Z and Enter on Windows).")
-        return sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"{file}: no such file; planner diagnose reads a file, or standard input with -")
-    with path.open("rb") as stream:
-        return stream.read(MOST_BYTES).decode("utf-8", "replace")
+        return read_stdin(MOST_BYTES, "a command, a log or an error", part=True)
+    try:
+        return read_start(file, MOST_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise InputError(
+            f"{file}: {cause_of(error)}; planner diagnose reads a file, or standard input with -"
+        ) from None
 
 
 def print_diagnosis(answer: Diagnosed) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.api import load_model, recommend
+from planner.bounded_read import read_stdin, read_text, stdin_is_terminal
 from planner.cli.output import print_document, print_heading, print_line, print_table, print_wrapped
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 from planner.plan import Workload
 from planner.units import context_about
 
@@ -56,26 +55,18 @@ def read_cluster(source: str) -> Machine:
     if source == "ray" or source.startswith("ray:"):
         return machine_from_ray(source.partition(":")[2] or None)
     if source == "-":
-        if sys.stdin.isatty():
+        if stdin_is_terminal():
             raise InputError(
                 "--cluster - reads standard input: kubectl get nodes -o json | planner check --cluster -"
             )
-        return machine_from_kubernetes(sys.stdin.read(MAX_BYTES))
-    path = Path(source)
+        return machine_from_kubernetes(read_stdin(MAX_BYTES, "a list of nodes"))
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{source} is larger than any node list")
-        return machine_from_kubernetes(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(source, MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"--cluster '{source}' is no readable file ({_why(error)}); write ray, ray:ADDRESS, - or a file"
+            f"--cluster '{source}' is no readable file ({cause_of(error)}); write ray, ray:ADDRESS, - or a file"
         ) from None
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    return error.strerror or type(error).__name__
+    return machine_from_kubernetes(text)
 
 
 def _print(machine: Machine, fleet: Fleet) -> None:

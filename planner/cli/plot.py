@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
+from planner.own_files import expanded
 from planner.plan import ENGINE_NAMES, Placement
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _CURVE_POINTS: Final = 61
 
 def checked_path(path: str) -> Path:
     """The file to write. Raises InputError for another ending or a folder that doesn't exist."""
-    target = Path(path).expanduser()
+    target = expanded(path)
     if target.suffix.lower() not in _SUFFIXES:
         raise InputError(f"--plot {path}: the name must end in .png or .svg")
     if not target.parent.is_dir():

@@ -228,7 +228,9 @@ def _store(results: list[Verification]) -> None:
 
     for result in results:
         if result.parts and record(result) is None:
-            diagnostic(f"planner: the result could not be stored in {measurements_file()}")
+            where = measurements_file()
+            what = f"in {where}" if where is not None else "you have no home folder"
+            diagnostic(f"planner: the result could not be stored: {what}")
 
 
 def _print(result: Verification, fmt: str) -> None:

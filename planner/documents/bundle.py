@@ -10,7 +10,7 @@ from planner.fast_dataclass import dataclass
 from planner.plan import Plan
 
 if TYPE_CHECKING:
-    from planner.models.catalogue.refresh import HubFile
+    from planner.models.hub.client import HubFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ FORMS: Final[Mapping[str, Form]] = {
         },
     ),
     "planner.documents.show:ModelPage": Form(inline=("entry",)),
-    "planner.models.catalogue.refresh:HubFile": Form(by={"sha256": or_null}),
+    "planner.models.hub.client:HubFile": Form(by={"sha256": or_null}),
     "planner.models.catalogue.shape_check:ShapeCheck": Form(
         without=("error",),
         also=("complete", "verified", "difference"),

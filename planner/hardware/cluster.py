@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
+from planner.outside_numbers import MAX_BYTES, real
 from planner.units import KIB, MIB
 
 _PACKAGE: Final = Path(__file__).parents[1]  # what a node without the planner is sent
@@ -122,15 +123,16 @@ def quantity(value: Any) -> float | None:
     if isinstance(value, (int, float)):
         return float(value) if 0 <= value < 1e18 else None
     match = _QUANTITY.match(value) if isinstance(value, str) else None
-    return None if match is None else float(match[1]) * _FACTORS[match[2]]
+    found = None if match is None else float(match[1]) * _FACTORS[match[2]]
+    return found if found is not None and found < 1e18 else None
 
 
 def _node_host(item: Mapping[str, Any], name: str) -> tuple[Host, list[str]]:
     labels = _part(item, "metadata", "labels")
     capacity, allocatable = _part(item, "status", "capacity"), _part(item, "status", "allocatable")
     offered = allocatable or capacity
-    ram = quantity(capacity.get("memory")) or quantity(offered.get("memory")) or 0.0
-    available = quantity(offered.get("memory")) or ram
+    ram = _memory(capacity) or _memory(offered) or 0.0
+    available = _memory(offered) or ram
     cores = quantity(offered.get("cpu"))
     info = _part(item, "status", "nodeInfo")
     gpus, notes = _node_gpus(labels, offered, name)
@@ -150,6 +152,11 @@ def _node_host(item: Mapping[str, Any], name: str) -> tuple[Host, list[str]]:
         os=system or None,
     )
     return host, notes
+
+
+def _memory(part: Mapping[str, Any]) -> float | None:
+    """Bytes of memory that a node states; None where it states none, or more than any machine has."""
+    return real(quantity(part.get("memory")), 0, MAX_BYTES)
 
 
 def _node_gpus(

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Final
 
-from planner.engines.launch import Launch
+from planner.engines.launch import Launch, commands
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+from planner.own_files import write_files
 
 KEPT: Final = 256 * 1024  # bytes of the engine's own output that are kept, its last ones
 # What somebody sends to end a service or to reload it goes to the engine, which knows what to do with it.
@@ -44,18 +45,13 @@ def run_launch(launch: Launch) -> Ended:
     The engine never outlives this process. Raises InputError where the engine is not installed, or a file is
     already there with another content.
     """
-    steps = [shlex.split(line) for line in launch.command.splitlines() if line.strip()]
+    steps = commands(launch.command)
     if not steps:
         raise InputError("this plan has no command to run")
     for step in steps:
         if shutil.which(step[0]) is None:
             raise InputError(f"'{step[0]}' is not installed or not on the PATH; install it and try again")
-    for name, content in launch.files:
-        path = Path(name)
-        if path.exists() and path.read_text(encoding="utf-8") != content:
-            raise InputError(f"{path} exists and differs; move it away, or run in another folder")
-    for name, content in launch.files:
-        Path(name).write_text(content, encoding="utf-8")
+    write_files(Path(), dict(launch.files))
     environment = {**os.environ, **launch.env}
     ended = Ended(0, "", "")
     for step in steps:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import InputError
 from planner.models.model import Model
+from planner.own_files import expanded
 
 if TYPE_CHECKING:
     from planner.models.catalogue.catalogue import Entry
@@ -62,7 +63,7 @@ def _is_path(text: str) -> bool:
 
 
 def _from_path(text: str) -> Model:
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_dir():
         return _from_folder(path, text)
     if not path.exists():

@@ -6,23 +6,26 @@ commands can say "measured here".
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
+from planner.bounded_read import read_end
 from planner.fast_dataclass import dataclass
-from planner.models.hub.cache import state_dir
+from planner.outside_numbers import MAX_BYTES, real, whole
+from planner.own_files import locked, state_dir, write_whole
+from planner.safe_text import one_line
 
 MIB: Final = 1 << 20
 # An engine's log rounds to whole MiB, down; a plan may be off by that and still be right.
 SLACK: Final = 2 * MIB
 TOLERANCE: Final = 0.02
 MAX_RECORDS: Final = 2000
+_LAST: Final = 253402300799.0  # the end of the year 9999, as time.time counts
+MAX_READ: Final = 8 << 20  # bytes of the newest records
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,17 @@ class Measurement:
     agrees: bool
 
 
-def measurements_file() -> Path:
-    """Return where measurements are kept."""
-    return state_dir() / "measured.jsonl"
+def measurements_file() -> Path | None:
+    """Return where measurements are kept; None for a user without a home."""
+    folder = state_dir()
+    return None if folder is None else folder / "measured.jsonl"
 
 
 def record(verification: Verification) -> Path | None:
-    """Append a verification to the measurements; None where the folder can't be written."""
+    """Append a verification to the measurements; None where there is no folder, or it can't be written."""
     path = measurements_file()
+    if path is None:
+        return None
     entry = {
         **asdict(verification),
         "settings": dict(verification.settings),
@@ -101,14 +107,13 @@ def record(verification: Verification) -> Path | None:
         "total": _total(verification.parts),
     }
     line = json.dumps(entry, default=str)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [*_lines(path)[-MAX_RECORDS + 1 :], line]
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        temporary.replace(path)
-        return path
-    return None
+    try:
+        with locked(path):
+            lines = [*_lines(path)[-MAX_RECORDS + 1 :], line]
+            write_whole(path, "\n".join(lines) + "\n")
+    except OSError:
+        return None
+    return path
 
 
 def measured_here(model: str, quant: str, engine: str) -> Measurement | None:
@@ -128,25 +133,29 @@ def _total(parts: Iterable[Part]) -> int:
     return int(sum(totals) if totals else sum(p.measured for p in sizes))
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path | None) -> list[str]:
+    """The newest records, oldest first; none where there is no such regular file."""
+    if path is None:
+        return []
     try:
-        return [line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line]
+        raw = read_end(path, MAX_READ)
     except OSError:
         return []
+    lines = raw.decode("utf-8", "replace").split("\n")
+    # Of a longer file the first line is the rest of one.
+    return [line for line in lines[len(raw) == MAX_READ :] if line]
 
 
 def _parse(line: str) -> Measurement | None:
+    """Return a record; None for a line that `record` would not write: the file is the user's, and may be damaged."""
     try:
         entry = json.loads(line)
-        return Measurement(
-            model=str(entry["model"]),
-            quant=str(entry["quant"]),
-            engine=str(entry["engine"]),
-            build=str(entry["build"]),
-            time=float(entry["time"]),
-            total=int(entry["total"]),
-            settings=dict(entry["settings"]),
-            agrees=bool(entry["agrees"]),
-        )
+        settings = dict(entry["settings"])
+        names = [entry[key] for key in ("model", "quant", "engine", "build")]
+        said, total = real(entry["time"], 0, _LAST), whole(entry["total"], 0, MAX_BYTES)
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
+    if said is None or total is None or not all(isinstance(name, str) for name in names):
+        return None
+    model, quant, engine, build = (one_line(name, 200) for name in names)
+    return Measurement(model, quant, engine, build, said, total, settings, bool(entry.get("agrees")))

@@ -13,7 +13,8 @@ from planner.api import load_model, load_profile, plan
 from planner.documents.bundle import manifest
 from planner.documents.write import doc
 from planner.errors import InputError
-from planner.models.catalogue.refresh import HubFile, Refreshed
+from planner.models.catalogue.refresh import Refreshed
+from planner.models.hub.client import HubFile
 
 SUM = "ab" * 32
 

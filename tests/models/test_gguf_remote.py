@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gguf_bytes as w
 import pytest
 
+from planner import bounded_http
 from planner.errors import InputError
 from planner.models.gguf.header import GgufHeader, read_gguf
 from planner.models.hub import gguf_header as remote
 from planner.models.hub import range_request as remote_http
+from planner.models.hub.cache import load_entry, store_entry
 from planner.models.hub.gguf_header import read_remote_gguf
 from tests.file_server import Site, serve
 
@@ -216,7 +221,7 @@ def test_a_slow_server_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_silent_server_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_http, "TIMEOUT", 0.2)
+    monkeypatch.setattr(bounded_http, "TIMEOUT", 0.2)
     site.pause = 0.6
     with pytest.raises(InputError, match=r"broke|no answer"):
         read_remote_gguf(site.url + "/m.gguf")
@@ -251,3 +256,79 @@ def test_a_split_model_and_odd_names(site: Site) -> None:
     del site.files["/a%20b/m%2BQ8_0-00002-of-00002.gguf"]
     with pytest.raises(InputError, match="not found"):
         read_remote_gguf(url.replace("download=true", ""))
+
+
+DAMAGE: list[tuple[list[Any], Any]] = [
+    (["header", "tensors", 0, 4], math.inf),
+    (["header", "tensors", 0, 4], -5),
+    (["header", "tensors", 0, 4], 0),
+    (["header", "tensors", 0, 4], 12),
+    (["header", "tensors", 0, 3], 1 << 60),
+    (["header", "tensors", 0, 1], [1 << 40, 1 << 40]),
+    (["header", "tensors", 0, 1], [math.inf]),
+    (["header", "tensors", 0, 1], 5),
+    (["header", "tensors", 0, 2], [1]),
+    (["header", "tensors", 0, 0], None),
+    (["header", "tensors"], "x"),
+    (["header", "metadata", "tokenizer.ggml.tokens"], {"of": "string", "length": math.inf}),
+    (["header", "metadata", "tokenizer.ggml.tokens"], [["nested"]]),
+    (["header", "metadata"], []),
+    (["header", "alignment"], 0),
+    (["header", "data_size"], math.nan),
+    (["size"], math.inf),
+    (["size"], "12"),
+    (["etag"], ["a"]),
+    (["etag"], "a\r\nX: y"),
+    (["header"], None),
+]
+
+
+@pytest.mark.parametrize(("where", "value"), DAMAGE, ids=[f"{w[-1]}-{v}"[:40] for w, v in DAMAGE])
+def test_a_damaged_entry_of_the_cache_is_read_again(
+    site: Site, tmp_path: Path, where: list[Any], value: Any
+) -> None:
+    url = site.url + "/m.gguf"
+    read_remote_gguf(url)
+    entry: Any = load_entry("gguf", url)
+    part = entry
+    for key in where[:-1]:
+        part = part[key]
+    part[where[-1]] = value
+    store_entry("gguf", url, entry)
+    assert _same(read_remote_gguf(url), MODEL, tmp_path)
+    assert "if-none-match" not in site.log[-1][1]
+
+
+def test_a_dropped_connection_is_told_with_one_address(site: Site) -> None:
+    site.drop_after = 1000
+    site.chunked = True
+    with pytest.raises(InputError) as caught:
+        read_remote_gguf(site.url + "/m.gguf")
+    assert str(caught.value).count(site.url) == 1
+
+
+def test_the_cache_answers_when_the_connection_breaks(site: Site) -> None:
+    url = site.url + "/m.gguf"
+    first = read_remote_gguf(url)
+    site.etag, site.drop_after = '"v2"', 1000
+    assert read_remote_gguf(url) == first
+
+
+def test_unchanged_without_having_been_asked(site: Site) -> None:
+    site.status = 304
+    with pytest.raises(InputError, match="answered 304 to a question without a condition"):
+        read_remote_gguf(site.url + "/m.gguf")
+
+
+def test_the_files_of_a_split_model_have_one_time_together(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ALL_SECONDS", 0.5)
+    site.pause = 0.2
+    pairs = [ARCH, w.pair("split.count", w.U16, 900)]
+    for no in range(900):
+        site.files[f"/m-{no + 1:05d}-of-00900.gguf"] = w.header([*pairs, w.pair("split.no", w.U16, no)])
+    began = time.monotonic()
+    with pytest.raises(InputError, match="too slow"):
+        read_remote_gguf(site.url + "/m-00001-of-00900.gguf")
+    assert time.monotonic() - began < 3

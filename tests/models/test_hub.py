@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import math
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gguf_bytes as w
 import huggingface_hub.constants
 import pytest
 
 from planner.errors import InputError
+from planner.models.hub import client
 from planner.models.hub import repository as hub
+from planner.models.hub.cache import store_entry
 from planner.models.hub.gguf_files import group_files, pick_gguf
 from planner.models.hub.repository import (
     HubRef,
@@ -21,6 +28,7 @@ from planner.models.hub.repository import (
     read_config,
 )
 from tests.file_server import Site, serve
+from tests.raw_server import Sender, raw_server, sending
 
 REPO = "someone/Model-GGUF"
 
@@ -148,7 +156,7 @@ def test_configuration_that_is_none(site: Site) -> None:
     with pytest.raises(InputError, match="a JSON list, not an object"):
         fetch_config("o/list")
     site.files["/o/huge/resolve/main/config.json"] = b" " * (5 << 20)
-    with pytest.raises(InputError, match="not a model's configuration"):
+    with pytest.raises(InputError, match=r"config\.json has more than 4 MiB"):
         fetch_config("o/huge")
     with pytest.raises(InputError, match=r"has no config\.json"):
         fetch_config("o/absent")
@@ -178,3 +186,121 @@ def test_local_configuration(tmp_path: Path) -> None:
         read_config(tmp_path)
     (tmp_path / "config.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
     assert read_config(tmp_path) == read_config(tmp_path / "config.json") == {"a": 1}
+
+
+def test_a_configuration_that_does_not_end(tmp_path: Path) -> None:
+    for name, make in (("fifo", os.mkfifo), ("zero", lambda path: Path(path).symlink_to("/dev/zero"))):
+        folder = tmp_path / name
+        folder.mkdir()
+        make(folder / "config.json")
+        with pytest.raises(InputError, match="not a regular file"):
+            read_config(folder)
+
+
+HOSTILE = [
+    "a\ntouch PWN2\n.gguf",
+    "\x1b[31mred-Q4_K_M.gguf",
+    "../../etc/m-Q4_K_M.gguf",
+    "/etc/m-Q4_K_M.gguf",
+    "a//m-Q4_K_M.gguf",
+    "right\u202eto-left-Q4_K_M.gguf",
+    "",
+    5,
+    None,
+    ["x"],
+]
+
+
+def test_files_with_hostile_names_are_left_out(site: Site) -> None:
+    siblings: list[Any] = [{"rfilename": name, "size": 1} for name in HOSTILE]
+    siblings += ["text", {"rfilename": "m-Q8_0.gguf", "size": float("inf")}, {"rfilename": "m-Q6_K.gguf"}]
+    siblings += [{"rfilename": "m-Q5_K_M.gguf", "size": 5, "lfs": {"sha256": "$(touch x)"}}]
+    site.files[f"/api/models/{REPO}"] = json.dumps({"siblings": siblings}).encode()
+    assert [(f.path, f.size) for f in list_gguf(REPO)] == [
+        ("m-Q8_0.gguf", 0),
+        ("m-Q6_K.gguf", 0),
+        ("m-Q5_K_M.gguf", 5),
+    ]
+    assert [f.sha256 for f in client.repository(REPO).files] == ["", "", ""]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"5", b'{"siblings": 5}', b"[" * 100_000, b"\xff", b"no JSON"])
+def test_answers_of_the_hub_that_are_none(site: Site, body: bytes) -> None:
+    site.files[f"/api/models/{REPO}"] = site.files["/api/models"] = body
+    try:
+        assert list_gguf(REPO) == ()
+    except InputError as error:
+        assert str(error).isprintable()
+    try:
+        assert client.newest_models("someone", 5) == []
+    except InputError as error:
+        assert str(error).isprintable()
+
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "send",
+    [sending(OK, endless=b"[" * 65536), sending(OK, pause=0.1, endless=b" "), sending(b"GARBAGE\r\n\r\n")],
+)
+def test_a_hub_that_does_not_end(site: Site, monkeypatch: pytest.MonkeyPatch, send: Sender) -> None:
+    monkeypatch.setattr(client, "SECONDS", 0.5)
+    with raw_server(send) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        began = time.monotonic()
+        for ask in (
+            lambda: list_gguf("a/b"),
+            lambda: fetch_config("a/b"),
+            lambda: client.newest_models("a", 1),
+        ):
+            with pytest.raises(InputError) as caught:
+                ask()
+            assert str(caught.value).isprintable()
+        assert time.monotonic() - began < 6
+
+
+def test_a_packed_answer_is_not_unpacked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    with raw_server(sending(OK[:-2] + b"Content-Encoding: gzip\r\n\r\n" + bomb)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(InputError, match="not JSON"):
+            list_gguf("a/b")
+
+
+def test_a_file_of_a_repository_leads_nowhere_else(site: Site) -> None:
+    for path in ("../../../etc/passwd.gguf", "/etc/passwd.gguf", "a\nb.gguf", "a/./b.gguf"):
+        with pytest.raises(InputError, match="no file's name"):
+            hub.read_hub_gguf(REPO, path)
+    assert site.log == []
+
+
+def test_a_token_that_is_none_is_said(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_é")
+    with pytest.raises(InputError, match="HF_TOKEN holds characters"):
+        list_gguf(REPO)
+    assert site.log == []
+
+
+def test_the_token_stays_with_the_hub(site: Site) -> None:
+    with serve() as other:
+        other.files["/x"] = b"{}"
+        for path in ("/o/m/resolve/main/config.json", f"/api/models/{REPO}"):
+            site.redirect[path] = f"{other.url}/x"
+        fetch_config("o/m")
+        list_gguf(REPO)
+        assert [head.get("authorization") for _, head in site.log] == ["Bearer hf_secret"] * 2
+        assert [head.get("authorization") for _, head in other.log] == [None, None]
+
+
+@pytest.mark.parametrize("files", [None, 5, [5], [["a", math.inf]], [["../a", 1]], [["a", -1]], [["a", "1"]]])
+def test_a_damaged_list_in_the_cache(site: Site, files: Any) -> None:
+    site.status = 503
+    store_entry("listing", f"{site.url}/{REPO}", {"files": files})
+    with pytest.raises(InputError, match="cached list of files is damaged"):
+        list_gguf(REPO)
+
+
+@pytest.mark.parametrize("text", ["https://[::1/x.gguf", "http://[/a/b"])
+def test_an_address_that_is_none_names_no_repository(text: str) -> None:
+    assert parse_hub_ref(text) is None

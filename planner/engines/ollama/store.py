@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from planner.bounded_read import read_text
 from planner.engines.local_files import PulledModel, walk
 from planner.hardware.host.system import System
+from planner.outside_numbers import MAX_BYTES, whole
 
 _MAX_MANIFEST: Final = 1 << 20
 
@@ -34,10 +36,9 @@ def models(system: System, store: str, folder: str) -> Iterator[PulledModel]:
 
 def _manifest_size(path: Path) -> int | None:
     try:
-        if path.stat().st_size > _MAX_MANIFEST:
-            return None
-        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
-        sizes = [layer["size"] for layer in layers]
+        layers = json.loads(read_text(path, _MAX_MANIFEST))["layers"]
+        sizes = [whole(layer["size"], 0, MAX_BYTES) for layer in layers]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return sum(sizes) if all(isinstance(s, int) and s >= 0 for s in sizes) else None
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None

@@ -12,6 +12,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
+from planner.bounded_read import read_start
 from planner.fast_dataclass import dataclass
 from planner.hardware.host.os_probes import metal_working_set, read_registry, windows_cpu
 
@@ -77,9 +78,8 @@ class System:
     def read(self, name: str) -> str | None:
         """Text of a file, stripped; None when it is missing, not readable or not text."""
         try:
-            with self.path(name).open("rb") as stream:
-                raw = stream.read(_MAX_TEXT)
-        except (OSError, ValueError):
+            raw = read_start(self.path(name), _MAX_TEXT)
+        except OSError:
             return None
         return raw.decode("utf-8", "replace").strip("\x00 \t\r\n")
 
@@ -87,7 +87,7 @@ class System:
         """A whole number from a file, decimal or 0x hexadecimal; None when there is none."""
         words = (self.read(name) or "").split()
         try:
-            return int(words[0], 0) if words else None
+            return int(words[0][:40], 0) if words else None
         except ValueError:
             return None
 

@@ -61,7 +61,7 @@ def system_reserve(ram: int) -> int:
 
 def driver_reserve(total: int) -> int:
     """Bytes that an idle NVIDIA driver holds back of the total, for cards without a figure of their own."""
-    return (_RESERVE_BASE + int(total * _RESERVE_SHARE)) // MIB * MIB
+    return min(total, (_RESERVE_BASE + int(total * _RESERVE_SHARE)) // MIB * MIB)
 
 
 def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share: float = 1.0) -> Accelerator:
@@ -69,7 +69,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
     total = int((profile.memory_total or 0) * share)
     reserve = profile.memory_reserve
     if reserve is None:
-        reserve = {"nvidia": driver_reserve(total), "amd": _AMD_RESERVE}.get(profile.vendor, 0)
+        reserve = {"nvidia": driver_reserve(total), "amd": min(_AMD_RESERVE, total)}.get(profile.vendor, 0)
     return Accelerator(
         name=profile.driver_names[0] if profile.driver_names else profile.name,
         vendor=profile.vendor,

@@ -5,13 +5,13 @@ An exported profile holds sizes, rates and names of parts; no serial number, hos
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from typing import Any, Final
 
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine, TensorRates
 from planner.hardware.profiles.profile import Profile, rates_of, reader
+from planner.safe_text import one_line, toml_string
 from planner.units import GIB, MIB, gib
 
 _RATES: Final = tuple(f.name for f in fields(TensorRates))
@@ -26,19 +26,19 @@ def export_profile(machine: Machine, ident: str) -> str:
         raise InputError(f"'{ident[:40]}' is no name for a profile; use letters, digits, '-' and '.'")
     host = machine.host
     lines = [
-        f"id = {_text(ident)}",
-        f"name = {_text(_label(host))}",
-        f"vendor = {_text(host.accelerators[0].vendor if host.accelerators else 'generic')}",
+        f"id = {toml_string(ident)}",
+        f"name = {toml_string(_label(host))}",
+        f"vendor = {toml_string((host.accelerators[0].vendor if host.accelerators else '') or 'generic')}",
         'kind = "machine"',
         'class = "exported"',
         "",
         "[machine_host]",
-        f"ram_mib = {host.ram_total // MIB}",
-        f"ram_available_mib = {host.ram_available // MIB}",
-        f"os = {_text(host.os or 'other')}",
+        # What is not known is left out: --profile asks for it then.
+        *_pairs(ram_mib=host.ram_total // MIB or None, ram_available_mib=host.ram_available // MIB),
+        f"os = {toml_string(host.os or 'other')}",
         "",
         "[machine_cpu]",
-        f"name = {_text(host.cpu.name)}",
+        f"name = {toml_string(_named(host.cpu.name, 'CPU'))}",
     ]
     cpu = host.cpu
     lines += _pairs(
@@ -53,24 +53,30 @@ def export_profile(machine: Machine, ident: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _named(name: str, otherwise: str) -> str:
+    """A part's name as its driver says it, on one line; what it is where the driver says nothing."""
+    return one_line(name, 200).strip() or otherwise
+
+
 def _label(host: Host) -> str:
-    names = [g.name for g in host.accelerators]
+    names = [_named(g.name, "GPU") for g in host.accelerators]
     counted = [f"{names.count(n)}x {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names)]
-    return " + ".join([*counted, f"{host.cpu.name} with {gib(host.ram_total, 0)}"])
+    return " + ".join([*counted, f"{_named(host.cpu.name, 'CPU')} with {gib(host.ram_total, 0)}"])
 
 
 def _gpu_lines(gpu: Accelerator) -> list[str]:
     capability = gpu.compute_capability
-    lines = ["", "[[machine_gpus]]", f"name = {_text(gpu.name)}", f"vendor = {_text(gpu.vendor)}"]
+    lines = ["", "[[machine_gpus]]", f"name = {toml_string(_named(gpu.name, 'GPU'))}"]
+    lines.append(f"vendor = {toml_string(gpu.vendor or 'other')}")
     lines += _pairs(
         backend=gpu.backend.value,
         total_mib=gpu.memory_total // MIB,
         free_mib=gpu.memory_free // MIB,
         reserved_mib=None if gpu.memory_reserved is None else gpu.memory_reserved // MIB,
-        profile=gpu.profile,
-        architecture=gpu.architecture,
+        profile=gpu.profile or None,
+        architecture=gpu.architecture or None,
         compute_capability=None if capability is None else f"{capability[0]}.{capability[1]}",
-        gfx_target=gpu.gfx_target,
+        gfx_target=gpu.gfx_target or None,
         unified=gpu.unified or None,
         integrated=gpu.integrated or None,
         mig=gpu.mig or None,
@@ -87,15 +93,19 @@ def _gpu_lines(gpu: Accelerator) -> list[str]:
 
 
 def _giga(value: float | None) -> float | None:
-    return None if value is None else round(value / 1e9, 4)
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return None if not value else round(value / 1e9, 4) or None
 
 
 def _pairs(**values: Any) -> list[str]:
-    return [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items() if v is not None]
+    return [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
+
+
+def _value(value: bool | float | str | list[str]) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return toml_string(value)
+    return f"[{', '.join(map(toml_string, value))}]" if isinstance(value, list) else repr(value)
 
 
 def machine_host(profile: Profile, ram: int | None, vram: int | None) -> tuple[Host, list[str]]:
@@ -104,8 +114,11 @@ def machine_host(profile: Profile, ram: int | None, vram: int | None) -> tuple[H
     table, cpu_table = top.sub("machine_host"), top.sub("machine_cpu")
     total = ram or table.size("ram_mib", MIB)
     if total is None:
-        raise InputError(f"profile '{profile.id}': 'ram_mib' is missing in [machine_host]")
-    available = min(table.size("ram_available_mib", MIB) or total, total)
+        raise InputError(
+            f"profile '{profile.id}': 'ram_mib' is missing in [machine_host]; say --ram, for example 64GiB"
+        )
+    free = table.size("ram_available_mib", MIB, zero=True)
+    available = total if free is None else min(free, total)
     if ram:
         available = max(total - 8 * GIB, total // 2)
     cpu = Cpu(
@@ -124,20 +137,19 @@ def machine_host(profile: Profile, ram: int | None, vram: int | None) -> tuple[H
         backend = gpu.text("backend") or "other"
         if backend not in set(Backend):
             raise gpu.fail("backend", "one of " + ", ".join(Backend))
-        capability = (gpu.text("compute_capability") or "").partition(".")
-        numbers = capability[0].isdigit() and capability[2].isdigit()
+        free = vram or gpu.size("free_mib", MIB, zero=True)
         gpus.append(
             Accelerator(
                 name=gpu.required("name"),
                 vendor=gpu.text("vendor") or "other",
                 backend=Backend(backend),
                 memory_total=size,
-                memory_free=min(vram or gpu.size("free_mib", MIB) or size, size),
-                memory_reserved=gpu.size("reserved_mib", MIB),
+                memory_free=size if free is None else min(free, size),
+                memory_reserved=gpu.size("reserved_mib", MIB, zero=True),
                 index=index,
                 profile=gpu.text("profile"),
                 architecture=gpu.text("architecture"),
-                compute_capability=(int(capability[0]), int(capability[2])) if numbers else None,
+                compute_capability=gpu.numbers("compute_capability", ".", "8.9"),
                 gfx_target=gpu.text("gfx_target"),
                 unified=gpu.flag("unified"),
                 integrated=gpu.flag("integrated"),

@@ -24,7 +24,6 @@ from planner.hardware.profiles.store import (
     get_profile,
     resolve,
     user_profiles,
-    user_profiles_dir,
 )
 from planner.units import gib
 
@@ -43,7 +42,6 @@ __all__ = [
     "list_profiles",
     "load_profile",
     "user_profiles",
-    "user_profiles_dir",
 ]
 
 _Device = tuple[int, Profile, Bin | None]

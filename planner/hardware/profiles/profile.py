@@ -6,15 +6,17 @@ building a model class costs more than reading the file. A file from outside is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
+from planner.bounded_read import read_text
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import TensorRates
+from planner.outside_numbers import MAX_BYTES, digits, real
+from planner.safe_text import one_line
 from planner.units import GIB, MIB
 
 KINDS: Final = ("gpu", "soc", "cpu", "cloud", "machine")
@@ -155,8 +157,7 @@ class _Reader:
         self.where = where
 
     def fail(self, key: str, want: str) -> InputError:
-        got = self.table.get(key)
-        return InputError(f"{self.where}: '{key}' must be {want}, not {str(got)[:40]!r}")
+        return InputError(f"{self.where}: '{key}' must be {want}, not {_brief(self.table.get(key))}")
 
     def sub(self, key: str) -> _Reader:
         value = self.table.get(key, {})
@@ -188,15 +189,17 @@ class _Reader:
             raise self.fail(key, "a list of texts")
         return tuple(value)
 
-    def number(self, key: str, *, top: float = 1e9) -> float | None:
+    def number(self, key: str, *, top: float = 1e9, zero: bool = False) -> float | None:
         value = self.table.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.fail(key, "a number")
-        if not math.isfinite(value) or not 0 < value <= top:
-            raise self.fail(key, f"a number above zero and at most {top:g}")
-        return value
+        number = real(value, 0, top)
+        if number is None or (number == 0 and not zero):
+            raise self.fail(
+                key, f"a number {'of zero or more' if zero else 'above zero'} and at most {top:g}"
+            )
+        whole: float = value  # an integer stays one
+        return whole
 
     def whole(self, key: str, *, top: int = 1 << 40) -> int | None:
         value = self.number(key, top=top)
@@ -214,9 +217,23 @@ class _Reader:
         value = self.number(key)
         return None if value is None else value * factor
 
-    def size(self, key: str, factor: int) -> int | None:
-        value = self.number(key, top=(1 << 50) / factor)
+    def size(self, key: str, factor: int, *, zero: bool = False) -> int | None:
+        """Bytes: a whole number of them, none only with `zero`."""
+        value = self.number(key, top=MAX_BYTES / factor, zero=zero)
+        if value is not None and not zero and value * factor < 1:
+            raise self.fail(key, "at least one byte")
         return None if value is None else int(value * factor)
+
+    def numbers(self, key: str, separator: str, want: str) -> tuple[int, int] | None:
+        """Two whole numbers in one text, such as '8.9' or '1/6'; `want` says so in the error."""
+        text = self.text(key)
+        if text is None:
+            return None
+        left, _, right = text.partition(separator)
+        first, second = digits(left, 9999), digits(right, 9999)
+        if first is None or second is None:
+            raise self.fail(key, f"text such as '{want}'")
+        return first, second
 
 
 def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None) -> Profile:
@@ -225,6 +242,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
     kind = top.required("kind")
     if kind not in KINDS:
         raise top.fail("kind", "one of " + ", ".join(KINDS))
+    _check_reserve(top.sub("memory"))
     memory, compute, links = top.sub("memory"), top.sub("compute"), top.sub("links")
     power, host = top.sub("power"), top.sub("host")
     rates = rates_of(top.sub("rates_tflops"))
@@ -256,7 +274,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         unified=memory.flag("unified"),
         integrated=compute.flag("integrated"),
         architecture=compute.text("architecture"),
-        compute_capability=_capability(compute),
+        compute_capability=compute.numbers("compute_capability", ".", "8.9"),
         gfx_target=compute.text("gfx_target"),
         gpu_cores=compute.whole("gpu_cores"),
         physical_cores=compute.whole("physical_cores", top=1 << 16),
@@ -286,15 +304,11 @@ def read_profile(path: Path) -> Profile:
     import tomllib
 
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise InputError(f"{path} is too big for a hardware profile (over 1 MiB)")
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = tomllib.loads(read_text(path, MAX_FILE_BYTES))
     except OSError as error:
         raise InputError(f"cannot read the profile {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not a TOML file: {str(error)[:120]}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, an integer of thousands of digits
+        raise InputError(f"{path} is not a TOML file: {one_line(str(error), 120)}") from None
     return parse_profile(data, path.name, path)
 
 
@@ -309,14 +323,17 @@ def reader(table: Mapping[str, Any], where: str) -> _Reader:
     return _Reader(table, where)
 
 
-def _capability(compute: _Reader) -> tuple[int, int] | None:
-    text = compute.text("compute_capability")
-    if text is None:
-        return None
-    major, _, minor = text.partition(".")
-    if not (major.isdigit() and minor.isdigit()):
-        raise compute.fail("compute_capability", "text such as '8.9'")
-    return int(major), int(minor)
+def _check_reserve(memory: _Reader) -> None:
+    total, reserve = memory.size("total_mib", MIB), memory.size("reserve_mib", MIB)
+    if total is not None and reserve is not None and reserve >= total:
+        raise memory.fail("reserve_mib", "less than total_mib")
+
+
+def _brief(value: Any) -> str:
+    """A value for a message; an integer of thousands of digits can't even be printed."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of too many digits"
+    return repr(one_line(str(value), 40))
 
 
 def pcie_bandwidth(generation: int, lanes: int) -> float | None:
@@ -330,22 +347,18 @@ def _pcie(links: _Reader) -> float | None:
     if text is None:
         return None
     generation, _, lanes = text.partition(" x")
-    found = None
-    if generation.split(".")[0].isdigit() and lanes.isdigit():
-        found = pcie_bandwidth(int(generation.split(".")[0]), int(lanes))
+    major, wide = digits(generation.partition(".")[0], 99), digits(lanes, 32)
+    found = None if major is None or not wide else pcie_bandwidth(major, wide)
     if found is None:
         raise links.fail("pcie", "text such as '4.0 x16'")
     return found
 
 
 def _share(top: _Reader) -> float:
-    text = top.text("gpu_share")
-    if text is None:
-        return 1.0
-    part, _, whole = text.partition("/")
-    if not (part.isdigit() and whole.isdigit() and 0 < int(part) <= int(whole)):
+    part, all_parts = top.numbers("gpu_share", "/", "1/6") or (1, 1)
+    if not 0 < part <= all_parts:
         raise top.fail("gpu_share", "text such as '1/6'")
-    return int(part) / int(whole)
+    return part / all_parts
 
 
 def _bin(table: _Reader, rates: TensorRates) -> Bin:

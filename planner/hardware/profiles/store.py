@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError
 from planner.hardware.profiles.build_index import all_names, driver_key, fold, fold_short, load_index
 from planner.hardware.profiles.profile import Bin, Profile, read_profile
+from planner.own_files import config_dir
 from planner.shipped_files import profiles_dir
 from planner.units import MIB, gib
 
@@ -22,22 +22,17 @@ _SAME_MEMORY: Final = 0.13
 _SIZED: Final = re.compile(r"^(.*[^\s,(-])[\s,(-]+(\d{1,4})\s*(?:gb|gib|g)\)?$", re.IGNORECASE)
 
 
-def user_profiles_dir() -> Path:
-    """Where the user's own profiles lie: $XDG_CONFIG_HOME/planner/profiles or the platform's equivalent."""
-    base = os.environ.get("XDG_CONFIG_HOME")
-    if base and Path(base).is_absolute():
-        return Path(base) / "planner" / "profiles"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "planner" / "profiles"
-    if sys.platform == "win32" and os.environ.get("APPDATA"):
-        return Path(os.environ["APPDATA"]) / "planner" / "profiles"
-    return Path.home() / ".config" / "planner" / "profiles"
+def user_profiles_dir() -> Path | None:
+    """Where the user's own profiles lie: $XDG_CONFIG_HOME/planner/profiles or the like; None without a home."""
+    folder = config_dir()
+    return None if folder is None else folder / "profiles"
 
 
 def _user_files() -> list[Path]:
+    folder = user_profiles_dir()
     try:
-        return sorted(user_profiles_dir().glob("*.toml"))
-    except (OSError, RuntimeError):  # no permission; no home folder
+        return [] if folder is None else sorted(folder.glob("*.toml"))
+    except OSError:  # no permission
         return []
 
 

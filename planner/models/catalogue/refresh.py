@@ -10,26 +10,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.models.catalogue.catalogue import Entry, load_catalogue
 from planner.models.hub.cache import load_entry, store_entry
-from planner.models.hub.range_request import NoAnswerError
+from planner.models.hub.client import (
+    HubFile,
+    UnreachableError,
+    checksum,
+    is_file_name,
+    newest_models,
+    offline,
+    repository,
+)
+from planner.outside_numbers import MAX_BYTES, whole
+from planner.safe_text import one_line
 
 KIND: Final = "catalogue"
 _WORKERS: Final = 6
 _NEWEST: Final = 12  # of each vendor
-
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """One file of a repository."""
-
-    path: str
-    size: int  # bytes; 0 where the hub does not say
-    sha256: str  # empty where it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,21 @@ def refreshed(ident: str) -> Refreshed | None:
         return None
     try:
         repositories = {
-            str(repo): tuple(HubFile(str(f[0]), int(f[1]), str(f[2])) for f in files)
+            one_line(repo, 200): tuple(_kept(*fields) for fields in files)
             for repo, files in stored["repositories"].items()
         }
-        return Refreshed(ident, str(stored["asked"]), str(stored["licence"]), repositories)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        asked, licence = one_line(stored["asked"], 40), one_line(stored["licence"], 100)
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
+    return Refreshed(ident, asked, licence, repositories)
+
+
+def _kept(path: Any, size: Any, sha256: Any) -> HubFile:
+    """A file of the cache, which may be damaged: checked as the hub's own answer is."""
+    checked = whole(size, 0, MAX_BYTES)
+    if checked is None or not is_file_name(path):
+        raise ValueError("no file of a repository")
+    return HubFile(path, checked, checksum(sha256))
 
 
 def refresh_models(
@@ -114,8 +124,6 @@ def refresh_models(
     A model that gets no answer keeps what was known, and is named in the report. Raises InputError where the
     hub cannot be reached at all or HF_HUB_OFFLINE is set.
     """
-    from planner.models.hub.gguf_header import offline
-
     if offline():
         raise InputError("HF_HUB_OFFLINE is set: nothing can be asked; unset it, or use what is shipped")
     catalogue = load_catalogue()
@@ -125,8 +133,8 @@ def refresh_models(
         return report
     # One model first: without network each of hundreds would wait for its own time-out.
     first = _ask(entries[0])
-    if isinstance(first, NoAnswerError) and "can't be reached" in str(first):
-        raise InputError(str(first))
+    if isinstance(first, UnreachableError):
+        raise first
     with ThreadPoolExecutor(_WORKERS) as pool:
         for done, (entry, result) in enumerate(
             zip(entries, chain([first], pool.map(_ask, entries[1:])), strict=True), 1
@@ -145,24 +153,19 @@ def refresh_models(
 
 
 def _ask(entry: Entry) -> Refreshed | InputError:
-    from planner.models.hub.repository import _api, _explained
-
-    api = _api()
     wanted = [f.repo for f in entry.files if f.repo == entry.id or f.format == "gguf"]
     repositories: dict[str, tuple[HubFile, ...]] = {}
     licence = ""
     for repo in wanted:
         try:
-            info = api.model_info(repo, files_metadata=True, timeout=20)
-        except Exception as error:
+            said = repository(repo)
+        except InputError as error:
             if repo == entry.id:
-                return _explained(repo, "files", error)
+                return error
             continue  # a mirror that is gone or moved: the rest still counts
         if repo == entry.id:
-            licence = str(getattr(info.card_data, "license", None) or "")
-        repositories[repo] = tuple(
-            HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else "") for s in info.siblings or []
-        )
+            licence = said.licence
+        repositories[repo] = said.files
     asked = datetime.now(UTC).isoformat(timespec="seconds")
     store_entry(
         KIND,
@@ -187,18 +190,15 @@ def _same_licence(ours: str, theirs: str) -> bool:
 
 def _new_models(entries: Sequence[Entry]) -> list[str]:
     """Return recent text models of the same organisations that the catalogue does not know."""
-    from planner.models.hub.repository import _api
-
     catalogue = load_catalogue()
-    api = _api()
     found: list[str] = []
     for owner in sorted({e.id.split("/")[0] for e in entries}):
         try:
-            newest = list(api.list_models(author=owner, sort="created_at", limit=_NEWEST))
-        except Exception:
+            newest = newest_models(owner, _NEWEST)
+        except InputError:
             continue  # one organisation less: the report is about the models asked for
         for model in newest:
-            if model.pipeline_tag in ("text-generation", "image-text-to-text", "any-to-any") and (
+            if model.task in ("text-generation", "image-text-to-text", "any-to-any") and (
                 catalogue.lookup(model.id) is None
             ):
                 found.append(model.id)

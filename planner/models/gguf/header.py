@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from planner.bounded_read import open_regular
 from planner.errors import InputError
 from planner.models.gguf.scan import GgufArray, GgufTensor, RawHeader, Value, scan_header
 from planner.models.gguf.types import FILE_TYPES
@@ -201,28 +202,31 @@ def drive(source: str, size: int | None, grow: Callable[[bytearray, int], None])
         raise InputError(f"{source}: truncated GGUF: the file is empty; download it again")
     buf = bytearray()
     scan = scan_header(buf, size)
+
+    def advance() -> int:
+        try:
+            return next(scan)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
+
     try:
-        wanted = next(scan)
+        wanted = advance()
         while True:
             had = len(buf)
             grow(buf, wanted)
             if len(buf) == had:
-                raise InputError(f"truncated GGUF: the header goes on after byte {had}; download it again")
-            wanted = next(scan)
+                raise InputError(
+                    f"{source}: truncated GGUF: the header goes on after byte {had}; download it again"
+                )
+            wanted = advance()
     except StopIteration as done:
         raw: RawHeader = done.value
         return raw
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
 
 
 def _read_one(path: Path) -> tuple[RawHeader, int]:
     try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a .gguf file in it")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not a regular file")
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             file.seek(0)
 
@@ -235,8 +239,10 @@ def _read_one(path: Path) -> tuple[RawHeader, int]:
         if shard_names(path.name):
             raise InputError(f"{path} is missing: a split model needs all its files in one folder") from None
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; name a .gguf file in it") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _check_split(name: str, raw: RawHeader, no: int, count: int) -> None:

@@ -6,46 +6,51 @@ cache answers.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from planner.bounded_http import NoAnswerError, brief, origin
 from planner.errors import InputError
 from planner.models.gguf.header import GgufHeader, drive, join_shards, shard_names
 from planner.models.gguf.scan import MAX_HEADER, GgufArray, GgufTensor, RawHeader, Value
 from planner.models.gguf.types import GGML_TYPES
 from planner.models.hub.cache import load_entry, store_entry
-from planner.models.hub.range_request import DEADLINE, Answer, NoAnswerError, get
+from planner.models.hub.client import offline
+from planner.models.hub.range_request import DEADLINE, Answer, get
+from planner.outside_numbers import MAX_BYTES, elements, whole
 
 MAX_REQUESTS: Final = 3
+ALL_SECONDS: Final = 300.0  # for all files of a split model together
 CHUNK: Final = 1 << 18
 _KIND: Final = "gguf"
 Progress = Callable[[str], None]
 
 
 def read_remote_gguf(
-    url: str, headers: Mapping[str, str] | None = None, progress: Progress | None = None
+    url: str, secret: Mapping[str, str] | None = None, progress: Progress | None = None
 ) -> GgufHeader:
     """Read the header of a GGUF file at an http(s) address; of a split model, of all its files.
 
-    `headers` (such as Authorization) go to the address's own host only. `progress` hears what is being read.
+    `secret` headers (Authorization) go to the address's own host only. `progress` hears what is being read.
     Raises InputError: refused, not found, not a GGUF, or no network and nothing in the cache.
     """
     base, name = _split_url(url)
+    deadline = time.monotonic() + ALL_SECONDS
     parts: list[tuple[str, RawHeader, int]] = []
     for part in shard_names(name) or [name]:
         address = base(part)
         if progress is not None:
             progress(f"reading the header of {part}")
-        raw, size = _read_one(address, headers or {})
+        raw, size = _read_one(address, secret or {}, deadline)
         parts.append((address, raw, size))
     return join_shards(parts)
 
 
 def _split_url(url: str) -> tuple[Callable[[str], str], str]:
     """Return how to build the address of a file beside this one, and this one's name."""
+    origin(url)  # no address is refused here
     split = urlsplit(url)
     folder, _, last = split.path.rpartition("/")
 
@@ -56,17 +61,19 @@ def _split_url(url: str) -> tuple[Callable[[str], str], str]:
     return address, unquote(last)
 
 
-def _read_one(url: str, headers: Mapping[str, str]) -> tuple[RawHeader, int]:
+def _read_one(url: str, secret: Mapping[str, str], deadline: float) -> tuple[RawHeader, int]:
     entry = load_entry(_KIND, url)
     cached = _decode(entry) if entry is not None else None
     if offline():
         if cached is None:
             raise NoAnswerError(
-                f"{url}: not in the cache, and HF_HUB_OFFLINE is set; name a local .gguf file"
+                f"{brief(url)}: not in the cache, and HF_HUB_OFFLINE is set; name a local .gguf file"
             )
         return cached
-    etag = entry.get("etag") if entry is not None and cached is not None else None
-    reader = _Reader(url, {**headers, **({"If-None-Match": etag} if etag else {})}, etag)
+    said = entry.get("etag") if entry is not None and cached is not None else None
+    # The cache is a file like any other: what could not have been a header's value is none.
+    etag = said if isinstance(said, str) and said.isascii() and said.isprintable() else None
+    reader = _Reader(url, secret, etag, min(deadline, time.monotonic() + DEADLINE))
     try:
         if reader.unchanged() and cached is not None:
             return cached
@@ -83,20 +90,16 @@ def _read_one(url: str, headers: Mapping[str, str]) -> tuple[RawHeader, int]:
     return raw, size
 
 
-def offline() -> bool:
-    """True where the user has told huggingface_hub to stay off the network."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-
-
 class _Reader:
     """Feeds the scanner from one address, over as many requests as it takes (three at most)."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], known: str | None) -> None:
+    def __init__(self, url: str, secret: Mapping[str, str], known: str | None, deadline: float) -> None:
         self.url = url
-        self.headers = dict(headers)
+        self.headers = {"If-None-Match": known} if known else {}
+        self.secret = secret
         self.known = known
         self.requests = 0
-        self.deadline = time.monotonic() + DEADLINE
+        self.deadline = deadline
         self.answer: Answer | None = None
         self.etag: str | None = None
         self.total: int | None = None
@@ -104,12 +107,19 @@ class _Reader:
     def ask(self, start: int) -> Answer:
         """Send the next request, from byte `start`."""
         if self.requests >= MAX_REQUESTS:
-            raise NoAnswerError(f"{self.url}: the connection broke {MAX_REQUESTS} times; try again later")
+            raise NoAnswerError(
+                f"{brief(self.url)}: the connection broke {MAX_REQUESTS} times; try again later"
+            )
         self.close()
-        answer = get(self.url, start, MAX_HEADER - 1, self.headers, self.deadline)
+        answer = get(self.url, (start, MAX_HEADER - 1), self.headers, self.secret, self.deadline)
+        if answer.status == 304 and "If-None-Match" not in self.headers:
+            answer.close()
+            raise NoAnswerError(
+                f"{brief(self.url)}: the server answered 304 to a question without a condition"
+            )
         if self.requests and (answer.etag, answer.total) != (self.etag, self.total):
             answer.close()
-            raise InputError(f"{self.url}: the file changed while it was read; try again")
+            raise InputError(f"{brief(self.url)}: the file changed while it was read; try again")
         self.requests += 1
         self.answer, self.etag, self.total = answer, answer.etag, answer.total
         return answer
@@ -164,27 +174,52 @@ def _encode(raw: RawHeader) -> dict[str, Any]:
 
 
 def _decode(entry: Mapping[str, Any]) -> tuple[RawHeader, int] | None:
-    """Return the header of a cache entry; None where the entry isn't what _encode writes."""
+    """Return the header of a cache entry; None where it isn't what _encode writes of a header that was read.
+
+    The file is the user's, and may be damaged: every figure is checked as the scanner checks the file's own.
+    """
     try:
         header = entry["header"]
-        metadata: dict[str, Value] = {
-            key: GgufArray(str(value["of"]), int(value["length"]))
-            if isinstance(value, dict)
-            else (tuple(value) if isinstance(value, list) else value)
-            for key, value in header["metadata"].items()
-        }
-        tensors = tuple(
-            GgufTensor(str(name), tuple(map(int, shape)), GGML_TYPES[kind], int(offset), int(nbytes))
-            for name, shape, kind, offset, nbytes in header["tensors"]
-        )
-        raw = RawHeader(
-            int(header["version"]),
-            metadata,
-            tensors,
-            int(header["alignment"]),
-            int(header["data_offset"]),
-            int(header["data_size"]),
-        )
-        return raw, int(entry["size"])
+        metadata = {str(key): _value(value) for key, value in header["metadata"].items()}
+        tensors = tuple(_tensor(*fields) for fields in header["tensors"])
+        numbers = [
+            whole(header[key], 0, MAX_BYTES) for key in ("version", "alignment", "data_offset", "data_size")
+        ]
+        size = whole(entry["size"], 0, MAX_BYTES)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+    version, alignment, data_offset, data_size = numbers
+    if version is None or not alignment or data_offset is None or data_size is None or size is None:
+        return None
+    if any(tensor.offset + tensor.nbytes > data_size for tensor in tensors):
+        return None
+    return RawHeader(version, metadata, tensors, alignment, data_offset, data_size), size
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, dict):
+        length = whole(value["length"])
+        if length is None:
+            raise ValueError("the length of an array")
+        return GgufArray(str(value["of"]), length)
+    kept = tuple(value) if isinstance(value, list) else value
+    for one in kept if isinstance(kept, tuple) else (kept,):
+        if not isinstance(one, str | int | float):
+            raise ValueError("a value that no GGUF holds")
+    result: Value = kept
+    return result
+
+
+def _tensor(name: Any, shape: Any, kind: Any, offset: Any, nbytes: Any) -> GgufTensor:
+    checked = [whole(extent, 0, MAX_BYTES) for extent in shape]
+    start, size = whole(offset, 0, MAX_BYTES), whole(nbytes, 0, MAX_BYTES)
+    type_ = GGML_TYPES[kind]
+    count = elements(shape)
+    if (
+        not isinstance(name, str)
+        or start is None
+        or count is None
+        or size != count // type_.block * type_.bytes
+    ):
+        raise ValueError("a tensor whose bytes are not those of its shape")
+    return GgufTensor(name, tuple(extent for extent in checked if extent is not None), type_, start, size)
