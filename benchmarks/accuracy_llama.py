@@ -12,7 +12,7 @@ from benchmarks.accuracy_fit import predict_fit
 from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
-from planner.engines.llama_cpp.compute import accounted
+from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings, build_of
 from planner.engines.ollama.defaults import served_quant
@@ -104,7 +104,7 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
         return predict_fit(row, table, settings, free)
-    memory = allocate(table, settings, Devices(free), measure=accounted)
+    memory = allocate(table, settings, Devices(free), measure=accounted_buffers)
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
 
 

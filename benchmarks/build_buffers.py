@@ -17,7 +17,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -26,21 +25,22 @@ import planner
 import planner.engines.llama_cpp.compute as compute
 from planner.advice.plan.candidates import HYBRID_LADDER, quants_for
 from planner.engines.llama_cpp.architectures import traits
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.reserve import compute_buffers
-from planner.engines.llama_cpp.placing.placement import LayerPlacement, place
-from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.run import Run
+from planner.engines.llama_cpp.placing.weights import weight_table
+from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped import curves as buffers
 from planner.engines.llama_cpp.traits import Rule
 from planner.errors import PlannerError
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import from_entry
 from planner.plan import UseCase, Workload
 
 Key = tuple[str, str]
-Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 PACKAGE: Final = Path(planner.__file__).parent
 SOURCES: Final = (
@@ -98,50 +98,50 @@ class Recorder:
     def __init__(self, *, more: bool) -> None:
         self.more = more  # what the file holds stays
         self.curves: dict[Key, buffers.Curve] = {}
-        self.asked: dict[Key, Asked] = {}
+        self.asked: dict[Key, Run] = {}
         self.graphs = 0
         self.seconds = 0.0
 
-    def __call__(self, *asked: *Asked) -> ComputeBuffers:
-        """Return what planner.engines.llama_cpp.compute.measure would."""
+    def __call__(self, asked: Run) -> ComputeBuffers:
+        """Return what planner.engines.llama_cpp.compute.built_buffers would."""
         key = self.key(asked)
         if key is None:
-            return compute_buffers(asked[0].arch, *asked)
+            return compute_buffers(asked)
         if key not in self.curves:
             self.add(key, asked)
-        found = self.curves[key].at(asked[3].n_ctx)
-        return found or compute_buffers(asked[0].arch, *asked)
+        found = self.curves[key].at(asked.context.n_ctx)
+        return found or compute_buffers(asked)
 
-    def key(self, asked: Asked) -> Key | None:
+    def key(self, asked: Run) -> Key | None:
         """Return shape and kind; None where the table holds no such thing."""
-        if traits(asked[0].arch).graph is not Rule.FOLLOWED:
+        if traits(asked.arch).graph is not Rule.FOLLOWED:
             return None
-        kind = buffers.kind_of(*asked)
-        return None if kind is None else (buffers.fingerprint(asked[0].arch), kind)
+        kind = buffers.kind_of(asked)
+        return None if kind is None else (buffers.fingerprint(asked.arch), kind)
 
-    def add(self, key: Key, asked: Asked) -> None:
+    def add(self, key: Key, asked: Run) -> None:
         """Build the curve of a placement."""
         start = time.process_time()
         self.asked[key] = asked
         self.curves[key] = self._kept(key, asked) or self._curve(asked)
         self.seconds += time.process_time() - start
 
-    def _kept(self, key: Key, asked: Asked) -> buffers.Curve | None:
+    def _kept(self, key: Key, asked: Run) -> buffers.Curve | None:
         """What the file holds, but for points that were once fewer."""
         row = buffers.curves(key[0]).get(key[1]) if self.more else None
         if row is None:
             return None
-        curve = buffers.unpacked(row, asked[1].n_devices + 2)
-        trained = -(-asked[0].arch.n_ctx_train // buffers.STEP)
+        curve = buffers.unpacked(row, asked.placement.n_devices + 2)
+        trained = -(-asked.arch.n_ctx_train // buffers.STEP)
         fewer = not curve.linear and 1 < len(curve.rows) < len(steps_of(trained))
         return None if fewer else curve
 
-    def _curve(self, asked: Asked) -> buffers.Curve:
-        table, placement, settings, context, _ = asked
+    def _curve(self, asked: Run) -> buffers.Curve:
+        placement, context = asked.placement, asked.context
         step = buffers.STEP * context.n_seq_max
-        if context.n_ctx < settings.n_ubatch:
+        if context.n_ctx < asked.settings.n_ubatch:
             return buffers.Curve(False, [measure(asked, context.n_ctx)])
-        trained = -(-table.arch.n_ctx_train // buffers.STEP)
+        trained = -(-asked.arch.n_ctx_train // buffers.STEP)
         rows: dict[int, list[int]] = {}
 
         def row(n: int) -> list[int]:
@@ -164,13 +164,12 @@ def steps_of(trained: int) -> list[int]:
     return sorted({trained, *(p // buffers.STEP for p in POINTS if p // buffers.STEP < trained)})
 
 
-def measure(asked: Asked, n_ctx: int) -> list[int]:
+def measure(asked: Run, n_ctx: int) -> list[int]:
     """Return a row of the curve: the context and its exact buffers."""
-    table, placement, settings, context, backend = asked
-    settings = replace(settings, n_ctx=n_ctx)
-    at = resolve(table.arch, settings, backend if placement.n_devices else Backend.CPU)
-    at = replace(at, flash_attn=context.flash_attn)
-    found = compute_buffers(table.arch, table, placement, settings, at, backend)
+    settings = replace(asked.settings, n_ctx=n_ctx)
+    at = resolve(asked.arch, settings, asked.backend if asked.placement.n_devices else Backend.CPU)
+    at = replace(at, flash_attn=asked.context.flash_attn)
+    found = compute_buffers(replace(asked, settings=settings, context=at))
     return [at.n_ctx, *found.devices, found.host]
 
 
@@ -254,12 +253,17 @@ def extend(recorder: Recorder) -> None:
     """Add placements beside those that were asked for: other machines have a little less free, or more."""
     seen = set()
     for n, asked in enumerate(list(recorder.asked.values())):
-        table, placement, settings, _, backend = asked
+        placement, settings = asked.placement, asked.settings
         if placement.n_devices != 1 or not placement.any_on_host or settings.override_tensor:
             continue
         for other in neighbours(asked):
-            numbers = (other[2].n_cpu_moe, other[1].n_gpu_layers, settings.n_parallel, settings.cache_type_k)
-            which = (id(table), *numbers, settings.op_offload, backend)
+            numbers = (
+                other.settings.n_cpu_moe,
+                other.placement.n_gpu_layers,
+                settings.n_parallel,
+                settings.cache_type_k,
+            )
+            which = (id(asked.table), *numbers, settings.op_offload, asked.backend)
             if which in seen:
                 continue
             seen.add(which)
@@ -271,13 +275,13 @@ def extend(recorder: Recorder) -> None:
             save(recorder)
 
 
-def neighbours(asked: Asked) -> Iterator[Asked]:
+def neighbours(asked: Run) -> Iterator[Run]:
     """Yield the same placement with other numbers of layers, or of layers' experts, on the host.
 
     All of them for one user with the usual cache, for any amount of memory; else one or two more or less.
     """
-    table, placement, settings, context, backend = asked
-    count = sum(g.count for g in table.arch.groups)
+    placement, settings = asked.placement, asked.settings
+    count = sum(g.count for g in asked.arch.groups)
     now = settings.n_cpu_moe if placement.moved else count + 1 - placement.n_gpu_layers
     usual = settings.n_parallel == 1 and settings.cache_type_k == "f16"
     for n in range(1, count + 1) if usual else (now - 1, now + 1, now + 2):
@@ -288,7 +292,7 @@ def neighbours(asked: Asked) -> Iterator[Asked]:
             if placement.moved
             else replace(settings, n_gpu_layers=count + 1 - n)
         )
-        yield table, place(table.arch, moved, (LARGE,)), moved, context, backend
+        yield replace(asked, placement=place(asked.arch, moved, (LARGE,)), settings=moved)
 
 
 def progress(text: str, recorder: Recorder) -> None:
@@ -330,7 +334,7 @@ def shipped() -> dict[Key, list[int]]:
     return {(s, k): row for s in buffers._index()["shapes"] for k, row in buffers.curves(s).items()}
 
 
-def likely(every: int = 1) -> Iterator[Asked]:
+def likely(every: int = 1) -> Iterator[Run]:
     """Yield placements of catalogue models for which the file may hold figures; of layers, some numbers.
 
     `every`: take one of so many models.
@@ -356,10 +360,10 @@ def likely(every: int = 1) -> Iterator[Asked]:
                     shared = {"n_ctx": 8192 * users, "n_parallel": users, "n_outputs_max": users}
                     settings = LlamaCppSettings.of({**shared, **given})
                     context = resolve(arch, settings, Backend.CUDA)
-                    yield table, place(arch, settings, (LARGE,)), settings, context, Backend.CUDA
+                    yield Run(table, place(arch, settings, (LARGE,)), settings, context, Backend.CUDA)
             settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, "n_gpu_layers": 0})
             context = resolve(arch, settings, Backend.CPU)
-            yield table, place(arch, settings, ()), settings, context, Backend.CPU
+            yield Run(table, place(arch, settings, ()), settings, context, Backend.CPU)
 
 
 def checked(every: int = 1) -> Iterator[tuple[str, list[int], list[int]]]:
@@ -369,16 +373,16 @@ def checked(every: int = 1) -> Iterator[tuple[str, list[int], list[int]]]:
     """
     done = set()
     for asked in likely(every):
-        shape, kind = buffers.fingerprint(asked[0].arch), buffers.kind_of(*asked)
+        shape, kind = buffers.fingerprint(asked.arch), buffers.kind_of(asked)
         rows = buffers.curves(shape)
         if kind is None or kind not in rows or (shape, kind) in done:
             continue
         done.add((shape, kind))
-        curve = buffers.unpacked(rows[kind], asked[1].n_devices + 2)
+        curve = buffers.unpacked(rows[kind], asked.placement.n_devices + 2)
         at = curve.contexts[-1]
         if curve.linear and len(curve.contexts) > 1:
             # every stream has a whole number of steps
-            step = buffers.STEP * asked[3].n_stream
+            step = buffers.STEP * asked.context.n_stream
             at = max(curve.contexts[-2], (curve.contexts[-2] + at) // 2 // step * step)
         found = curve.at(at)
         if found is not None:
@@ -406,7 +410,7 @@ def main() -> int:
     if options.restamp:
         return restamp()
     recorder = Recorder(more=options.more)
-    vars(compute).update(shipped_curve=lambda *_: None, measure=recorder)
+    vars(compute).update(shipped_curve=lambda *_: None, built_buffers=recorder)
     ask(recorder)
     save(recorder)
     extend(recorder)

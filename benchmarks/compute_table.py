@@ -7,6 +7,7 @@ import sys
 
 from planner.engines.llama_cpp.graph.reserve import compute_buffers
 from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped.constants import FILE, UBATCH, signature
@@ -30,7 +31,7 @@ def measure(arch: Architecture, quant: str, backend: Backend) -> list[int] | Non
         if not context.flash_attn:
             return None
         placement = place(arch, settings, (1 << 46,))
-        buffers = compute_buffers(arch, table, placement, settings, context, backend)
+        buffers = compute_buffers(Run(table, placement, settings, context, backend))
         mask = 2 * UBATCH * context.n_ctx_seq
         found.add((buffers.devices[0] - mask, buffers.host - mask))
     return list(found.pop()) if len(found) == 1 else None

@@ -10,11 +10,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from planner.engines.llama_cpp.architectures import traits
-from planner.engines.llama_cpp.compute import exact
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.compute import graph_buffers
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import CacheBytes, output_bytes, place_caches
 from planner.engines.llama_cpp.placing.loading import PlacedWeights, place_weights
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, place
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import CURRENT, Build, Context, LlamaCppSettings, resolve
 from planner.errors import RefusedError
@@ -25,7 +26,7 @@ from planner.models.cache import CacheSpec, FullAttention, RecurrentState, Slidi
 if TYPE_CHECKING:
     from planner.engines.llama_cpp.draft_context import DraftMemory
 
-Measure = Callable[[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend], ComputeBuffers]
+Measure = Callable[[Run], ComputeBuffers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,12 @@ def allocate(
     devices: Devices,
     build: Build = CURRENT,
     placement: LayerPlacement | None = None,
-    measure: Measure = exact,
+    measure: Measure = graph_buffers,
 ) -> LlamaMemory:
     """Return what the engine allocates; raises RefusedError where it would refuse the settings.
 
     `placement` replaces the one that the settings lead to; `measure` yields the compute buffers.
     """
-    arch = table.arch
-    backend = devices.backend
     if settings.split_mode == "row" and len(devices.free) > 1:
         # ggml_backend_split_buffer_type is gone from the CUDA backend of this build
         raise RefusedError("device CUDA0 does not support split buffers")
@@ -101,38 +100,31 @@ def allocate(
         raise RefusedError("LLAMA_SPLIT_MODE_TENSOR needs >= 1 devices")
     if cut:
         settings = _cut_settings(table, settings)
-    context = resolve(arch, settings, backend if devices.free else Backend.CPU, build)
+    context = resolve(table.arch, settings, devices.backend if devices.free else Backend.CPU, build)
     if placement is None:
         placement, weights = _placed(table, settings, devices, build)
     else:
         weights = _weigh(table, settings, devices, placement)
-    compute = measure(
-        table, placement, settings, _computed(table, placement, settings, context, backend), backend
-    )
+    run = Run(table, placement, settings, context, devices.backend)
+    compute = measure(_computed(run))
     memory = LlamaMemory(
         context=context,
         placement=placement,
         weights=weights,
-        caches=caches_of(table, settings, context, placement, devices),
+        caches=caches_of(run, len(devices.free)),
         compute=_everywhere(compute, len(devices.free)) if cut else compute,
-        output=output_bytes(arch, settings, context),
+        output=output_bytes(table.arch, settings, context),
     )
-    return replace(memory, draft=_draft(table, settings, devices, memory)) if settings.drafts else memory
+    return replace(memory, draft=_draft(run, devices, memory)) if settings.drafts else memory
 
 
-def caches_of(
-    table: WeightTable,
-    settings: LlamaCppSettings,
-    context: Context,
-    placement: LayerPlacement,
-    devices: Devices,
-) -> CacheBytes:
-    """Return the caches and states on each device and the host."""
-    if settings.split_mode == "tensor":
+def caches_of(run: Run, n_devices: int) -> CacheBytes:
+    """Return the caches and states on each of so many devices and the host."""
+    if run.settings.split_mode == "tensor":
         from planner.engines.llama_cpp.placing.tensor_split import split_caches
 
-        return split_caches(table, settings, context, placement, len(devices.free), devices.backend)
-    return place_caches(table.arch, settings, context, placement, devices.backend)
+        return split_caches(run, n_devices)
+    return place_caches(run)
 
 
 def _cut_settings(table: WeightTable, settings: LlamaCppSettings) -> LlamaCppSettings:
@@ -148,15 +140,13 @@ def _everywhere(compute: ComputeBuffers, n_devices: int) -> ComputeBuffers:
     return ComputeBuffers(compute.devices * n_devices, compute.host)
 
 
-def _draft(
-    table: WeightTable, settings: LlamaCppSettings, devices: Devices, main: LlamaMemory
-) -> DraftMemory:
+def _draft(run: Run, devices: Devices, main: LlamaMemory) -> DraftMemory:
     """What the context that drafts takes, once the main one is there."""
     from planner.engines.llama_cpp import draft_context as drafts  # most plans don't draft
 
-    if settings.spec_draft_model is None:
-        return drafts.draft_memory(table, main.placement, settings, main.context, devices.backend)
-    own_table, own = drafts.draft_model(table.arch, replace(settings, n_ctx=main.context.n_ctx))
+    if run.settings.spec_draft_model is None:
+        return drafts.draft_memory(run)
+    own_table, own = drafts.draft_model(run.arch, replace(run.settings, n_ctx=run.context.n_ctx))
     left = tuple(max(f - main.device_total(i), 1) for i, f in enumerate(devices.free))
     found = allocate(own_table, own, Devices(left, devices.backend, devices.cpu))
     caches = found.caches
@@ -165,50 +155,39 @@ def _draft(
         kv=(*caches.kv, caches.kv_host),
         state=(*caches.state, caches.state_host),
         compute=found.compute,
-        output=found.output + drafts.more_outputs(table.arch, main.context),
+        output=found.output + drafts.more_outputs(run.arch, run.context),
     )
 
 
-def _computed(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> Context:
-    """The context as the graph sees it: "auto" may turn flash attention off once the layers are placed.
+def _computed(run: Run) -> Run:
+    """The run as the graph sees it: "auto" may turn flash attention off once the layers are placed.
 
     resolve_fused_ops in src/llama-context.cpp; the caches were made while it was on, and stay as they are.
     Few lose it at the border of host and device: hybrids with short convolutions where layers lie on the
     host, those with Mamba where the cache does, and layers that read another one's cache, whose queries a
     device normalises as soon as sequences × heads are enough. To find out takes a graph, so others aren't asked.
     """
-    if settings.flash_attn != "auto" or not placement.n_devices or not traits(table.arch).flash_attention:
-        return context
+    placement, settings, context = run.placement, run.settings, run.context
+    if settings.flash_attn != "auto" or not placement.n_devices or not traits(run.arch).flash_attention:
+        return run
     if not context.flash_attn:  # no kernel for these heads or cache types: the host needs none
         if any(home != HOST for home in placement.layers):
-            return context
-        return _probed(table, placement, settings, replace(context, flash_attn=True), backend)
+            return run
+        return _probed(replace(run, context=replace(context, flash_attn=True)))
     if settings.kv_offload and not placement.any_on_host:
-        return context
+        return run
     losing = {"short_conv"} if settings.kv_offload else {"short_conv", "mamba1", "mamba2"}
-    caches = (cache for group in table.arch.groups for cache in group.caches)
+    caches = (cache for group in run.arch.groups for cache in group.caches)
     if not any(_may_lose_flash(cache, losing) for cache in caches):
-        return context
-    return _probed(table, placement, settings, context, backend)
+        return run
+    return _probed(run)
 
 
-def _probed(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> Context:
+def _probed(run: Run) -> Run:
     from planner.engines.llama_cpp.graph.reserve import flash_attention_stays
 
-    stays = flash_attention_stays(table.arch, table, placement, settings, context, backend)
-    return context if stays else replace(context, flash_attn=False)
+    stays = flash_attention_stays(run)
+    return run if stays else replace(run, context=replace(run.context, flash_attn=False))
 
 
 def _may_lose_flash(cache: CacheSpec, states: set[str]) -> bool:
@@ -251,6 +230,6 @@ def _weigh(
         from planner.engines.llama_cpp.placing.tensor_split import split_weights
 
         n = len(devices.free)
-        return split_weights(table, placement, settings, n, devices.backend, load_mtp=settings.load_mtp)
+        return split_weights(table, placement, settings, n, devices.backend)
     cpu = devices.cpu if settings.repack_weights and not devices.free else None
     return place_weights(table, placement, devices.backend, load_mtp=settings.load_mtp, repack=cpu)

@@ -13,19 +13,19 @@ from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final
 
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
-from planner.engines.llama_cpp.graph.compute_rules import compute_buffers as closed_rules
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
+from planner.engines.llama_cpp.graph.closed_rules import estimated_buffers, largest_on_host
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.engines.llama_cpp.shipped.constants import UBATCH, constant
 from planner.engines.llama_cpp.shipped.curves import Curve
 from planner.engines.llama_cpp.shipped.curves import curve as shipped_curve
 from planner.fast_dataclass import replace
-from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, LatentAttention
-from planner.quant.formats import ggml_format, tensor_bytes
+from planner.quant.formats import ggml_format
 
 _KEPT: Final = 20_000
 _SLACK: Final = 5  # 1/32 on top: layouts were seen 3.5 % above the line
@@ -34,82 +34,52 @@ _Known = tuple[WeightTable, list[int], dict[int, ComputeBuffers], Curve | None]
 _points: dict[Hashable, _Known] = {}
 
 
-def exact(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def graph_buffers(run: Run) -> ComputeBuffers:
     """Return the buffers that the engine's graph needs."""
-    found = ready(table, placement, settings, context, backend)
+    found = known_buffers(run)
     if found is None:
-        found = measure(table, placement, settings, context, backend)
-        _, contexts, known, _ = _known(table, placement, settings, context, backend)
-        insort(contexts, context.n_ctx)
-        known[context.n_ctx] = found
+        found = built_buffers(run)
+        _, contexts, known, _ = _known(run)
+        insort(contexts, run.context.n_ctx)
+        known[run.context.n_ctx] = found
     return found
 
 
-def ready(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers | None:
+def known_buffers(run: Run) -> ComputeBuffers | None:
     """Return the exact buffers where they are known without building a graph."""
-    _, _, known, curve = _known(table, placement, settings, context, backend)
-    found = known.get(context.n_ctx)
+    _, _, known, curve = _known(run)
+    found = known.get(run.context.n_ctx)
     if found is None:
-        found = curve.at(context.n_ctx) if curve else _tabled(table, placement, settings, context, backend)
+        found = curve.at(run.context.n_ctx) if curve else _tabled(run)
     return found
 
 
-def measure(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def built_buffers(run: Run) -> ComputeBuffers:
     """Build the engine's graph; its modules are imported here, as most questions need none of them."""
     from planner.engines.llama_cpp.graph.reserve import compute_buffers
 
-    return compute_buffers(table.arch, table, placement, settings, context, backend)
+    return compute_buffers(run)
 
 
-def accounted(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def accounted_buffers(run: Run) -> ComputeBuffers:
     """Return what llama.cpp accounts where nothing is allocated, as `--fit` and its breakdown do.
 
     A run differs where attention is pinned to the processor: the cache on the host and no flash attention.
     """
-    if settings.kv_offload or context.flash_attn or not placement.n_devices:
-        return exact(table, placement, settings, context, backend)
+    if run.settings.kv_offload or run.context.flash_attn or not run.placement.n_devices:
+        return graph_buffers(run)
     from planner.engines.llama_cpp.graph.reserve import compute_buffers
 
-    return compute_buffers(table.arch, table, placement, settings, context, backend, pinned=False)
+    return compute_buffers(run, pinned=False)
 
 
-def bound(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def upper_bound(run: Run) -> ComputeBuffers:
     """Return a figure not below the exact one, but for rare layouts; exact where no two exact ones enclose it."""
-    _, contexts, known, curve = _known(table, placement, settings, context, backend)
-    n = context.n_ctx
+    _, contexts, known, curve = _known(run)
+    n = run.context.n_ctx
     at = bisect_left(contexts, n)
     if n in known or (curve and curve.linear) or at == 0 or at == len(contexts):
-        return exact(table, placement, settings, context, backend)
+        return graph_buffers(run)
     low, high = contexts[at - 1], contexts[at]
     share = (n - low) / (high - low)
     a, b = known[low], known[high]
@@ -124,31 +94,25 @@ def _between(low: int, high: int, share: float) -> int:
     return min(value + (value >> _SLACK), max(low, high))
 
 
-def rough(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def rough_buffers(run: Run) -> ComputeBuffers:
     """Return a figure without building a graph, for sorting out what can't win: nearly always too high.
 
     A part on the host adds the weights that a large batch brings to the GPU, never more than two at once.
     """
-    row = _constant(table, backend)
-    if row is None or not context.flash_attn:
-        return closed_rules(table.arch, table, placement, settings, context, backend)
-    scale = context.n_ubatch / UBATCH
-    mask = 2 * context.n_ubatch * context.n_ctx_seq
+    row = _constant(run)
+    if row is None or not run.context.flash_attn:
+        return estimated_buffers(run)
+    scale = run.context.n_ubatch / UBATCH
+    mask = 2 * run.context.n_ubatch * run.context.n_ctx_seq
     device, host = int(row[0] * scale) + mask, int(row[1] * scale) + mask
-    device += 4 * table.arch.vocab_size * (min(context.n_outputs_max, context.n_ubatch) - 1)
-    if ggml_format(settings.cache_type_k).quantised or ggml_format(settings.cache_type_v).quantised:
-        device += 2 * context.n_ctx_seq * context.n_stream * _widest_row(table.arch)
-    if placement.any_on_host and settings.op_offload:
-        device += 2 * _largest_on_host(table, placement)
-    if not placement.n_devices:
+    device += 4 * run.arch.vocab_size * (min(run.context.n_outputs_max, run.context.n_ubatch) - 1)
+    if ggml_format(run.settings.cache_type_k).quantised or ggml_format(run.settings.cache_type_v).quantised:
+        device += 2 * run.context.n_ctx_seq * run.context.n_stream * _widest_row(run.arch)
+    if run.placement.any_on_host and run.settings.op_offload:
+        device += 2 * largest_on_host(run)
+    if not run.placement.n_devices:
         return ComputeBuffers((), device + host)
-    return ComputeBuffers((device,) * placement.n_devices, host)
+    return ComputeBuffers((device,) * run.placement.n_devices, host)
 
 
 def _widest_row(arch: Architecture) -> int:
@@ -162,77 +126,48 @@ def _widest_row(arch: Architecture) -> int:
     return max(rows, default=0)
 
 
-def _largest_on_host(table: WeightTable, placement: LayerPlacement) -> int:
-    """Bytes of the largest weight among those that stay on the host."""
-    largest, seen = 0, set()
-    for i, home in enumerate(placement.layers):
-        names = None if home == HOST else next((m.names for m in placement.moved.get(i, ())), frozenset())
-        at = table.group_of[i]
-        kinds = table.kinds_of(i) if names is None or names else ()
-        if (at, names, kinds) in seen:
-            continue
-        seen.add((at, names, kinds))
-        for tensor, kind in zip(table.arch.groups[at].tensors, kinds, strict=bool(kinds)):
-            if names is None or tensor.name in names:
-                largest = max(largest, tensor_bytes(tensor.shape, ggml_format(kind)))
-    return largest
+def _constant(run: Run) -> tuple[int, int] | None:
+    return constant(run.arch, quantised=run.table.quantised, cuda=run.cuda)
 
 
-def _constant(table: WeightTable, backend: Backend) -> tuple[int, int] | None:
-    cuda = backend in (Backend.CUDA, Backend.ROCM)
-    return constant(table.arch, quantised=table.quantised, cuda=cuda)
-
-
-def _tabled(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers | None:
+def _tabled(run: Run) -> ComputeBuffers | None:
     """The measured line, where this is what it was measured for: whole on one device, one sequence."""
     usual = (
-        placement.n_devices == 1
-        and not placement.any_on_host
-        and not placement.overridden
-        and settings.kv_offload
-        and not settings.embeddings
-        and not settings.load_mtp
-        and not settings.swa_full
-        and settings.split_mode != "tensor"
-        and context.flash_attn
-        and (context.n_ubatch, context.n_seq_max, context.n_outputs_max) == (UBATCH, 1, 1)
-        and not context.unified
-        and settings.cache_type_k == settings.cache_type_v == "f16"
-        and context.n_ctx >= _MEASURED_FROM
+        run.placement.n_devices == 1
+        and not run.placement.any_on_host
+        and not run.placement.overridden
+        and run.settings.kv_offload
+        and not run.settings.embeddings
+        and not run.settings.load_mtp
+        and not run.settings.swa_full
+        and run.settings.split_mode != "tensor"
+        and run.context.flash_attn
+        and (run.context.n_ubatch, run.context.n_seq_max, run.context.n_outputs_max) == (UBATCH, 1, 1)
+        and not run.context.unified
+        and run.settings.cache_type_k == run.settings.cache_type_v == "f16"
+        and run.context.n_ctx >= _MEASURED_FROM
     )
-    row = _constant(table, backend) if usual else None
+    row = _constant(run) if usual else None
     if row is None:
         return None
-    mask = 2 * UBATCH * context.n_ctx_seq
+    mask = 2 * UBATCH * run.context.n_ctx_seq
     return ComputeBuffers((row[0] + mask,), row[1] + mask)
 
 
-def _known(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> _Known:
-    plain = _normal(settings)
-    shape = (context.n_ubatch, context.n_outputs_max, context.flash_attn)
-    key = (id(table), _kinds(table, placement), plain, shape, backend)
+def _known(run: Run) -> _Known:
+    plain = _normal(run.settings)
+    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn)
+    key = (id(run.table), _kinds(run.table, run.placement), plain, shape, run.backend)
     found = _points.get(key)
     if found is None:
         if len(_points) > _KEPT:
             _points.clear()
-        curve = shipped_curve(table, placement, settings, context, backend)
+        curve = shipped_curve(run)
         known = {}
         if curve is not None and not curve.linear:
             known = {row[0]: ComputeBuffers(tuple(row[1:-1]), row[-1]) for row in curve.rows}
         # holding the table keeps its id from being used again
-        found = (table, sorted(known), known, curve)
+        found = (run.table, sorted(known), known, curve)
         _points[key] = found
     return found
 

@@ -13,9 +13,10 @@ from collections.abc import Hashable
 from typing import Final
 
 from planner.engines.llama_cpp.architectures import traits
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import cache_bytes, padded_v
-from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
+from planner.engines.llama_cpp.placing.placement import HOST
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.settings import BUILD, Context, LlamaCppSettings, resolve
 from planner.errors import RefusedError, UnsupportedError
@@ -43,25 +44,16 @@ class DraftMemory:
     output: int
 
 
-def draft_memory(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend = Backend.CUDA,
-) -> DraftMemory:
+def draft_memory(run: Run) -> DraftMemory:
     """Return what drafting with the model's own prediction layers takes; their weights are the main model's.
 
-    `context` is the main one. Raises RefusedError where the engine cannot draft with this model,
+    `run` is the main one. Raises RefusedError where the engine cannot draft with this model,
     UnsupportedError where its graph isn't followed here.
     """
-    arch = table.arch
-    kv = _caches(arch, placement, settings, context, backend)
-    own = _own(settings, context)
-    resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
-    compute = _compute(table, placement, own, resolved, backend)
+    own = _own(run)
+    kv = _caches(own)
     none = (0,) * len(kv)
-    return DraftMemory(none, kv, none, compute, _outputs(arch, context))
+    return DraftMemory(none, kv, none, _compute(own), _outputs(run.arch, run.context))
 
 
 def draft_model(arch: Architecture, settings: LlamaCppSettings) -> tuple[WeightTable, LlamaCppSettings]:
@@ -103,17 +95,19 @@ def more_outputs(arch: Architecture, context: Context) -> int:
     return wide - first
 
 
-def _own(settings: LlamaCppSettings, context: Context) -> LlamaCppSettings:
-    """The draft context's settings: as long as the main one, other cache types, one output a sequence."""
-    return replace(
-        settings,
-        n_ctx=context.n_ctx,
-        n_outputs_max=settings.n_parallel,
+def _own(run: Run) -> Run:
+    """The draft context's run: as long as the main one, other cache types, one output a sequence."""
+    settings = replace(
+        run.settings,
+        n_ctx=run.context.n_ctx,
+        n_outputs_max=run.settings.n_parallel,
         n_rs_seq=0,
         embeddings=False,
-        cache_type_k=settings.spec_draft_type_k,
-        cache_type_v=settings.spec_draft_type_v,
+        cache_type_k=run.settings.spec_draft_type_k,
+        cache_type_v=run.settings.spec_draft_type_v,
     )
+    context = resolve(run.arch, settings, run.backend if run.placement.n_devices else Backend.CPU)
+    return replace(run, settings=settings, context=context)
 
 
 def _prediction_groups(arch: Architecture) -> list[LayerGroup]:
@@ -129,26 +123,19 @@ def _prediction_groups(arch: Architecture) -> list[LayerGroup]:
     return groups
 
 
-def _caches(
-    arch: Architecture,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend = Backend.CUDA,
-) -> tuple[int, ...]:
+def _caches(own: Run) -> tuple[int, ...]:
     """The prediction layers' caches by device, the host last; none of them has an indexer's."""
+    settings, placement = own.settings, own.placement
     sizes = [0] * (placement.n_devices + 1)
-    own = _own(settings, context)
-    resolved = resolve(arch, own, backend if placement.n_devices else Backend.CPU)
-    kinds = (ggml_format(own.cache_type_k), ggml_format(own.cache_type_v))
-    widest_v = padded_v(arch, own, resolved)
-    for group in _prediction_groups(arch):
+    kinds = (ggml_format(settings.cache_type_k), ggml_format(settings.cache_type_v))
+    widest_v = padded_v(own.arch, settings, own.context)
+    for group in _prediction_groups(own.arch):
         for i in group.layers:
-            home = placement.layers[i] if own.kv_offload else HOST
-            padded = home != HOST and backend in (Backend.CUDA, Backend.ROCM)
+            home = placement.layers[i] if settings.kv_offload else HOST
+            padded = home != HOST and own.cuda
             for spec in group.caches:
                 plain = replace(spec, indexer=None) if isinstance(spec, LatentAttention) else spec
-                sizes[home] += cache_bytes(plain, resolved, kinds, widest_v, cuda=padded)
+                sizes[home] += cache_bytes(plain, own.context, kinds, widest_v, cuda=padded)
     return tuple(sizes)
 
 
@@ -156,19 +143,14 @@ _KEPT: Final = 4096
 _buffers: dict[Hashable, tuple[WeightTable, ComputeBuffers]] = {}
 
 
-def _compute(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
+def _compute(own: Run) -> ComputeBuffers:
     """The graph's buffers, kept: placements that a search tries mostly differ in other layers."""
+    table, placement, settings = own.table, own.placement, own.settings
     layer = next(g.layers[0] for g in table.arch.groups if g.mtp)
     whole = placement.n_gpu_layers > len(placement.layers)
     key = (
         *(id(table), placement.n_devices, placement.layers[0], placement.layers[layer], placement.output),
-        *(placement.moved.get(layer, ()), bool(placement.moved), whole, context, backend),
+        *(placement.moved.get(layer, ()), bool(placement.moved), whole, own.context, own.backend),
         *(settings.cache_type_k, settings.cache_type_v, settings.flash_attn, settings.split_mode),
         *(settings.kv_offload, settings.op_offload),
     )
@@ -176,7 +158,7 @@ def _compute(
     if found is None:
         from planner.engines.llama_cpp.graph.reserve import draft_buffers
 
-        buffers = draft_buffers(table.arch, table, placement, settings, context, backend)
+        buffers = draft_buffers(own)
         if buffers is None:
             raise UnsupportedError(
                 f"the buffers of {table.arch.gguf_arch}'s prediction layers are not known; plan without spec_type"

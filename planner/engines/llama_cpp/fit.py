@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
-from planner.engines.llama_cpp.compute import accounted
+from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
@@ -86,7 +86,7 @@ def fit(
     target: int = FIT_TARGET,
     n_ctx_min: int = FIT_CONTEXT,
     host_total: int = 0,
-    measure: Measure = accounted,
+    measure: Measure = accounted_buffers,
 ) -> Fit:
     """Return what --fit chooses; what the settings fix (a context, n_gpu_layers) stays.
 

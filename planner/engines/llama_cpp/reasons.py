@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.search import Found, Room, Search, device_spare, spare_of
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
@@ -149,7 +150,9 @@ def _concurrency(search: Search, found: Found) -> float:
     count = settings.n_parallel + 1
     more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
     context = resolve(search.arch, more, search.room.devices.backend)
-    then = caches_of(search.table, more, context, found.memory.placement, search.room.devices)
+    devices = search.room.devices
+    run = Run(search.table, found.memory.placement, more, context, devices.backend)
+    then = caches_of(run, len(devices.free))
     now = found.memory.caches
     rests = []
     added = [b - a for a, b in zip((*now.kv, now.kv_host), (*then.kv, then.kv_host), strict=True)]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
-from planner.engines.llama_cpp.compute import bound, exact, ready
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
-from planner.engines.llama_cpp.placing.placement import LayerPlacement
+from planner.engines.llama_cpp.compute import graph_buffers, known_buffers, upper_bound
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import ALL_LAYERS, Context, LlamaCppSettings
+from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
 from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
 from planner.fast_dataclass import dataclass, replace
@@ -20,8 +20,6 @@ from planner.hardware.machine import Accelerator, Backend, Host
 from planner.models.architecture import Architecture
 from planner.plan import DeviceMemory, MemoryEstimate
 from planner.units import round_up
-
-Asked = tuple[WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 STEP: Final = 256  # contexts are multiples of this
 DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
@@ -126,15 +124,15 @@ class Search:
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
-        measure = bound if not sure else self._drafted if self.draft else exact
+        measure = upper_bound if not sure else self._drafted if self.draft else graph_buffers
         memory = allocate(self.table, settings, devices, measure=measure)
         return Found(settings, memory, self._estimate(memory, settings))
 
-    def _drafted(self, *asked: *Asked) -> ComputeBuffers:
-        found = ready(*asked)
+    def _drafted(self, run: Run) -> ComputeBuffers:
+        found = known_buffers(run)
         if found is None:
             self.loose = True
-            return bound(*asked)
+            return upper_bound(run)
         return found
 
     def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
@@ -324,14 +322,8 @@ class Search:
         return self._balanced(settings(most))
 
 
-def _without(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> ComputeBuffers:
-    return ComputeBuffers((0,) * placement.n_devices, 0)
+def _without(run: Run) -> ComputeBuffers:
+    return ComputeBuffers((0,) * run.placement.n_devices, 0)
 
 
 def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:

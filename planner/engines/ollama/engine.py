@@ -13,7 +13,7 @@ from typing import Any
 
 from planner.engines.base import Engine
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
-from planner.engines.llama_cpp.compute import bound, exact, rough
+from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, upper_bound
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
@@ -139,7 +139,9 @@ def _prepare(
     return replace(settings, num_ctx=num_ctx, num_batch=batch), server, room
 
 
-def _load(table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure = exact) -> Loaded:
+def _load(
+    table: WeightTable, room: Room, settings: OllamaSettings, measure: Measure = graph_buffers
+) -> Loaded:
     """Do what Ollama does when it loads a model."""
     settings, server, room = _prepare(table, room, settings)
     if not room.gpus or settings.num_gpu == 0:
@@ -157,7 +159,7 @@ def _stays_whole(table: WeightTable, room: Room, settings: OllamaSettings) -> bo
     settings, server, room = _prepare(table, room, settings)
     if not room.gpus or settings.num_gpu >= 0:
         return False
-    memory = allocate(table, server, room.devices, measure=bound)
+    memory = allocate(table, server, room.devices, measure=upper_bound)
     left = [f - memory.device_total(i) for i, f in enumerate(room.devices.free)]
     return min(left) >= FIT_TARGET and estimate_of(memory, room).fits
 
@@ -200,7 +202,7 @@ def _with_small_cache(table: WeightTable, room: Room, settings: OllamaSettings) 
     """The same with a q8_0 cache; None where that can't help, or the engine refuses it."""
     small = replace(settings, kv_cache_type="q8_0")
     try:
-        tried = _load(table, room, small, rough)
+        tried = _load(table, room, small, rough_buffers)
     except RefusedError:
         return None
     return _load(table, room, small) if tried.estimate.fits else None
@@ -234,7 +236,11 @@ def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
 
     def ok(steps: int) -> bool:
         tried = replace(settings, num_ctx=min(steps * 256, trained))
-        return _stays_whole(table, room, tried) if whole else _load(table, room, tried, rough).estimate.fits
+        return (
+            _stays_whole(table, room, tried)
+            if whole
+            else _load(table, room, tried, rough_buffers).estimate.fits
+        )
 
     low, high = 1, -(-trained // 256)
     if ok(high):

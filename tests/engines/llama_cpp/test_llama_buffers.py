@@ -8,6 +8,7 @@ import planner
 from benchmarks.build_buffers import checked, lines, sources_hash
 from planner.engines.llama_cpp import compute as llama_compute
 from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped import curves as llama_buffers
@@ -60,7 +61,7 @@ def test_keys_tell_apart_what_differs() -> None:
     def key(table: WeightTable, **given: object) -> str | None:
         settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, **given})
         context = resolve(arch, settings, Backend.CUDA)
-        return kind_of(table, place(arch, settings, (1 << 40,)), settings, context, Backend.CUDA)
+        return kind_of(Run(table, place(arch, settings, (1 << 40,)), settings, context))
 
     assert key(table) == key(other) == key(table, n_ctx=16384)
     different = [
@@ -87,6 +88,6 @@ def test_a_common_plan_builds_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a graph was built")
 
-    monkeypatch.setattr(llama_compute, "measure", refuse)
+    monkeypatch.setattr(llama_compute, "built_buffers", refuse)
     llama_compute._points.clear()
     assert planner.plan(model, machine) == expected

@@ -6,10 +6,12 @@ import pytest
 
 from benchmarks.compute_table import measure
 from planner.engines.llama_cpp import compute as llama_compute
-from planner.engines.llama_cpp.compute import bound, exact, rough
+from planner.engines.llama_cpp.allocation import Measure
+from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, upper_bound
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.graph.reserve import compute_buffers
 from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.shipped.constants import constant
@@ -35,17 +37,15 @@ def test_between_two_exact_figures_the_bound_is_close(name: str, extra: dict[str
     llama_compute._points.clear()
     arch, table = shape(name), weight_table(shape(name), "Q4_K_M")
 
-    def at(n_ctx: int, how: object) -> tuple[int, ...]:
+    def at(n_ctx: int, how: Measure) -> tuple[int, ...]:
         settings = LlamaCppSettings.of({"n_outputs_max": 1, **extra, "n_ctx": n_ctx})
         context = resolve(arch, settings)
         placement = place(arch, settings, (1 << 46,))
-        if how is None:
-            return compute_buffers(arch, table, placement, settings, context).devices
-        return how(table, placement, settings, context, Backend.CUDA).devices  # type: ignore[operator, no-any-return]
+        return how(Run(table, placement, settings, context)).devices
 
-    at(4096 * 3, exact), at(32768 * 3, exact)
+    at(4096 * 3, graph_buffers), at(32768 * 3, graph_buffers)
     for n_ctx in (8192 * 3, 16384 * 3):
-        bounded, real = at(n_ctx, bound)[0], at(n_ctx, None)[0]
+        bounded, real = at(n_ctx, upper_bound)[0], at(n_ctx, compute_buffers)[0]
         assert bounded == pytest.approx(real, rel=0.12)  # plans are settled with exact figures
 
 
@@ -64,8 +64,8 @@ def test_a_rough_figure_needs_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a graph was built")
 
-    monkeypatch.setattr(llama_compute, "measure", refuse)
+    monkeypatch.setattr(llama_compute, "built_buffers", refuse)
     arch, table = shape("QWEN3_30B"), weight_table(shape("QWEN3_30B"), "Q5_K_M")
     settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, "n_cpu_moe": 20})
     placement = place(arch, settings, (1 << 46,))
-    assert rough(table, placement, settings, resolve(arch, settings), Backend.CUDA).devices[0] > 0
+    assert rough_buffers(Run(table, placement, settings, resolve(arch, settings))).devices[0] > 0

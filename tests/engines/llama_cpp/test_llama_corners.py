@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from planner.engines.llama_cpp.allocation import Devices, allocate
-from planner.engines.llama_cpp.compute import accounted
+from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.models.catalogue.catalogue import find_entry
@@ -23,7 +23,7 @@ CASES: Final[list[dict[str, Any]]] = json.loads(
 def test_as_the_engine_accounts(case: dict[str, Any]) -> None:
     table = weight_table(find_entry(case["model"]).architecture(), case["quant"], imatrix=False)
     devices = Devices((1 << 42,) * case["devices"])
-    memory = allocate(table, LlamaCppSettings.of(case["settings"]), devices, measure=accounted)
+    memory = allocate(table, LlamaCppSettings.of(case["settings"]), devices, measure=accounted_buffers)
     caches = memory.caches
     found = {
         "weights": [*memory.weights.devices, memory.weights.host],

@@ -12,7 +12,7 @@ import pytest
 
 from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph import reserve as llama_graph
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.ggml.allocator import (
     CPU_BUFFER,
     CUDA_BUFFER,
@@ -22,19 +22,18 @@ from planner.engines.llama_cpp.graph.ggml.allocator import (
 )
 from planner.engines.llama_cpp.graph.ggml.tensor import F16, F32, Tensor
 from planner.engines.llama_cpp.graph.reserve import compute_buffers, flash_attention_stays
-from planner.engines.llama_cpp.placing.placement import LayerPlacement, place
+from planner.engines.llama_cpp.placing.placement import place
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.engines.llama_cpp.traits import Rule
 from planner.hardware.machine import Backend
-from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import find_entry, load_catalogue
 from planner.quant.formats import ggml_format
 from tests.engines.llama_cpp.llama_shapes import shape
 
 CASES: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("llama_graph_cases.json").read_text())
 PLENTY: Final = 1 << 42
-Case = tuple[Architecture, WeightTable, LayerPlacement, LlamaCppSettings, Context, Backend]
 
 
 @cache
@@ -42,15 +41,15 @@ def _table(model: str, quant: str) -> WeightTable:
     return weight_table(find_entry(model).architecture(), quant)
 
 
-def _case(table: WeightTable, given: dict[str, Any], devices: int = 1) -> Case:
+def _case(table: WeightTable, given: dict[str, Any], devices: int = 1) -> Run:
     settings = LlamaCppSettings.of({k: v for k, v in given.items() if v is not None})
     backend = Backend.CUDA if devices else Backend.CPU
     context = resolve(table.arch, settings, backend)
     placement = place(table.arch, settings, (PLENTY,) * devices)
-    case = (table.arch, table, placement, settings, context, backend)
-    if context.flash_attn and settings.flash_attn == "auto" and not flash_attention_stays(*case):
-        case = (*case[:4], replace(context, flash_attn=False), backend)
-    return case
+    run = Run(table, placement, settings, context, backend)
+    if context.flash_attn and settings.flash_attn == "auto" and not flash_attention_stays(run):
+        run = replace(run, context=replace(context, flash_attn=False))
+    return run
 
 
 @pytest.mark.parametrize("model", CASES["buffers"])
@@ -58,7 +57,7 @@ def test_buffers_are_the_engines_to_the_byte(model: str) -> None:
     found, expected = {}, CASES["buffers"][model]
     for name in expected:
         how = CASES["settings"][name]
-        buffers = compute_buffers(*_case(_table(model, how["quant"]), how["settings"], how["devices"]))
+        buffers = compute_buffers(_case(_table(model, how["quant"]), how["settings"], how["devices"]))
         found[name] = [*buffers.devices, buffers.host]
     assert found == expected
 
@@ -83,9 +82,9 @@ def test_repeated_layers_need_what_building_them_all_does(
     model: str, extra: dict[str, Any], devices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = _case(_table(model, "Q8_0"), {"n_ctx": 8192, "n_outputs_max": 1, **extra}, devices)
-    repeated = compute_buffers(*case)
+    repeated = compute_buffers(case)
     monkeypatch.setattr(llama_graph, "_BUILT", 1000)
-    assert compute_buffers(*case) == repeated
+    assert compute_buffers(case) == repeated
 
 
 @pytest.mark.parametrize(("model", "most"), [("Qwen/Qwen3-235B-A22B", 5), ("google/gemma-3-27b-it", 26)])
@@ -102,7 +101,7 @@ def test_few_layers_of_many_are_built(
         build(builder, layers, *rest)
 
     monkeypatch.setattr(llama_graph, "build", count)
-    compute_buffers(*case)
+    compute_buffers(case)
     stretches = 2 if {"n_gpu_layers", "n_cpu_moe"} & set(extra) else 1
     assert len(built) == 1 and built[0] <= most * stretches
 
@@ -124,7 +123,7 @@ def test_flash_attention_is_turned_off_at_some_borders(
     settings = LlamaCppSettings.of({"n_ctx": 8192, "n_outputs_max": 1, **extra})
     context, placement = resolve(table.arch, settings), place(table.arch, settings, (PLENTY,))
     assert context.flash_attn
-    assert flash_attention_stays(table.arch, table, placement, settings, context) is stays
+    assert flash_attention_stays(Run(table, placement, settings, context)) is stays
 
 
 def test_graphs_that_are_not_followed_have_a_figure() -> None:
@@ -136,7 +135,7 @@ def test_graphs_that_are_not_followed_have_a_figure() -> None:
         if traits(arch).graph is Rule.FOLLOWED or arch.gguf_arch in seen:
             continue
         seen.add(arch.gguf_arch)
-        buffers = compute_buffers(*_case(weight_table(arch, "Q8_0"), {"n_ctx": 8192, "n_outputs_max": 1}))
+        buffers = compute_buffers(_case(weight_table(arch, "Q8_0"), {"n_ctx": 8192, "n_outputs_max": 1}))
         logits = 4 * arch.vocab_size
         assert buffers.devices[0] > logits and buffers.host > 4 * 512 * arch.hidden_size
     assert seen
@@ -148,7 +147,7 @@ def test_a_graph_without_an_expected_tensor_has_a_figure() -> None:
         replace(g, tensors=tuple(t for t in g.tensors if t.name != "ffn_down.weight")) for g in arch.groups
     )
     table = weight_table(replace(arch, groups=groups), "Q8_0")
-    buffers = compute_buffers(*_case(table, {"n_ctx": 4096}))
+    buffers = compute_buffers(_case(table, {"n_ctx": 4096}))
     assert isinstance(buffers, ComputeBuffers) and buffers.devices[0] > 0
 
 
@@ -156,7 +155,7 @@ def test_sizes_grow_with_what_is_asked() -> None:
     table = weight_table(shape("LLAMA_8B"), "Q4_K_M")
 
     def device(**extra: Any) -> int:
-        return compute_buffers(*_case(table, {"n_ctx": 16384, "n_outputs_max": 1, **extra})).devices[0]
+        return compute_buffers(_case(table, {"n_ctx": 16384, "n_outputs_max": 1, **extra})).devices[0]
 
     assert device() < device(n_ctx=65536) < device(n_ctx=65536, n_ubatch=2048)
     assert device() < device(n_outputs_max=512)

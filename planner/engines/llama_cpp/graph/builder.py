@@ -22,7 +22,7 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     set_rows,
     view,
 )
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.placing.run import Run
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import (
@@ -127,23 +127,15 @@ def has_windows(arch: Architecture) -> bool:
 class Builder:
     """The state of one graph under construction."""
 
-    def __init__(
-        self,
-        arch: Architecture,
-        settings: LlamaCppSettings,
-        context: Context,
-        batch: Batch,
-        outside: Layer,
-        host: int,
-    ) -> None:
-        self.arch = arch
+    def __init__(self, run: Run, batch: Batch, outside: Layer) -> None:
+        self.arch = arch = run.arch
         self.traits = traits(arch)
         self.sliding = has_windows(arch)  # K is written before V then
-        self.settings = settings
-        self.context = context
+        self.settings = settings = run.settings
+        self.context = context = run.context
         self.batch = batch
-        self.outside = outside
-        self.host = host
+        self.outside = outside  # the tensors outside the layers
+        self.host = run.placement.n_devices
         self.graph = Graph()
         self.flash = context.flash_attn
         # a cache made before "auto" turned flash attention off keeps V in rows; grok's is off from the start

@@ -7,12 +7,12 @@ engine's own rules.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from planner.engines.llama_cpp.architectures import traits
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.builder import Batch, Builder, Layer, has_windows
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.closed_rules import estimated_buffers
 from planner.engines.llama_cpp.graph.ggml.allocator import (
     CPU_BUFFER,
     CUDA_BUFFER,
@@ -24,12 +24,11 @@ from planner.engines.llama_cpp.graph.ggml.scheduler import Scheduler
 from planner.engines.llama_cpp.graph.ggml.tensor import Graph
 from planner.engines.llama_cpp.graph.layers import build
 from planner.engines.llama_cpp.graph.prediction_layers import build_draft
-from planner.engines.llama_cpp.graph.unfollowed import rough_buffers
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
-from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
+from planner.engines.llama_cpp.placing.run import Run
+from planner.engines.llama_cpp.settings import Context
 from planner.engines.llama_cpp.traits import Rule
-from planner.hardware.machine import Backend
+from planner.fast_dataclass import replace
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 
@@ -45,48 +44,29 @@ _FUSED: Final = frozenset(
 )
 
 
-def compute_buffers(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend = Backend.CUDA,
-    *,
-    pinned: bool = True,
-) -> ComputeBuffers:
+def compute_buffers(run: Run, *, pinned: bool = True) -> ComputeBuffers:
     """Return the compute buffers of every device and the host, in bytes.
 
     Without `pinned` as ggml_backend_sched_reserve_size has them, which forgets what was pinned to a device while
     the graph was built: what llama.cpp says where nothing is allocated, `--fit` among it. Where the
     architecture's graph isn't known, closed rules approximate them.
     """
-    if traits(arch).graph is Rule.FOLLOWED:
+    if traits(run.arch).graph is Rule.FOLLOWED:
         try:
-            sizes = _measure(arch, table, placement, settings, context, backend, pinned=pinned)
+            sizes = _measure(run, pinned=pinned)
         except KeyError:  # a tensor that the graph expects: it is another graph
             pass
         else:
             return ComputeBuffers(tuple(sizes[:-1]), sizes[-1])
-    pipelined = _pipelined(placement, settings)
-    return rough_buffers(arch, table, placement, settings, context, pipelined=pipelined)
+    return estimated_buffers(run)
 
 
-def _measure(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-    *,
-    pinned: bool,
-) -> list[int]:
-    scheduler, batch = _scheduler(arch, placement, settings, backend), _batch(context)
-    chosen, repeats = _representative(arch, table, placement)
+def _measure(run: Run, *, pinned: bool) -> list[int]:
+    scheduler, batch = _scheduler(run), _batch(run.context)
+    chosen, repeats = _representative(run)
 
     def graph_of(layers: list[int]) -> Graph:
-        graph = _graph(arch, table, placement, settings, context, batch, layers).graph
+        graph = _graph(run, batch, layers).graph
         if not pinned:
             graph.pinned.clear()
         return graph
@@ -94,110 +74,68 @@ def _measure(
     try:
         return scheduler.measure(graph_of(chosen), repeats)
     except NotRepeatable:
-        every = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
+        every = sorted(i for g in run.arch.groups if not g.mtp for i in g.layers)
         return scheduler.measure(graph_of(every))
 
 
-def draft_buffers(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend = Backend.CUDA,
-    *,
-    sampled: bool = True,
-) -> ComputeBuffers | None:
+def draft_buffers(run: Run, *, sampled: bool = True) -> ComputeBuffers | None:
     """Return the buffers of the context that drafts with the model's own prediction layers, in bytes.
 
-    `settings` and `context` are the draft's: its cache types, one output a sequence, no snapshots. None where
+    Settings and context of the run are the draft's: its cache types, one output a sequence, no snapshots. None where
     the graph of such a layer isn't followed. Of several prediction layers the engine reserves for the first.
     """
-    group = next((g for g in arch.groups if g.mtp), None)
-    prediction = traits(arch).prediction
+    group = next((g for g in run.arch.groups if g.mtp), None)
+    prediction = traits(run.arch).prediction
     if group is None or prediction is None or not prediction.followed:
         return None
-    outside = _outside_layer(table, placement)
-    batch = _batch(context)
-    builder = Builder(arch, settings, context, batch, outside, placement.n_devices)
-    (layer,) = _layers(arch, table, placement, [group.layers[0]])
+    builder = Builder(run, _batch(run.context), _outside_layer(run))
+    (layer,) = _layers(run, [group.layers[0]])
     try:
-        build_draft(
-            builder, layer, outside.need("token_embd.weight"), _head(table, placement), sampled=sampled
-        )
+        embeddings = builder.outside.need("token_embd.weight")
+        build_draft(builder, layer, embeddings, _head(run), sampled=sampled)
     except KeyError:  # a tensor that the graph expects: it is another graph
         return None
-    sizes = _scheduler(arch, placement, settings, backend).measure(builder.graph)
+    sizes = _scheduler(run).measure(builder.graph)
     return ComputeBuffers(tuple(sizes[:-1]), sizes[-1])
 
 
-def flash_attention_stays(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend = Backend.CUDA,
-) -> bool:
+def flash_attention_stays(run: Run) -> bool:
     """Return whether "auto" leaves flash attention on (resolve_fused_ops in src/llama-context.cpp).
 
     It is turned off where any layer's attention would be computed on another device than the layer's, as
-    happens at the border between host and device. `context` is one with flash attention.
+    happens at the border between host and device. The run's context is one with flash attention.
     """
-    if traits(arch).graph is not Rule.FOLLOWED or not (placement.any_on_host or not settings.kv_offload):
+    if traits(run.arch).graph is not Rule.FOLLOWED or not (
+        run.placement.any_on_host or not run.settings.kv_offload
+    ):
         return True
-    batch = Batch(context.n_seq_max, context.n_seq_max, context.n_seq_max)
-    chosen, _ = _representative(arch, table, placement)
+    batch = Batch(run.context.n_seq_max, run.context.n_seq_max, run.context.n_seq_max)
+    chosen, _ = _representative(run)
     try:
-        builder = _graph(arch, table, placement, settings, context, batch, chosen)
+        builder = _graph(run, batch, chosen)
     except KeyError:
         return True
-    _scheduler(arch, placement, settings, backend).assign(builder.graph)
+    _scheduler(run).assign(builder.graph)
     return all(node.backend == home for node, home in builder.flash_nodes)
 
 
-def _graph(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    batch: Batch,
-    chosen: list[int],
-) -> Builder:
-    outside = _outside_layer(table, placement)
-    if any(isinstance(s, CompressedAttention) for g in arch.groups for s in g.caches):
-        context = replace(
-            context, unified=False, n_stream=context.n_seq_max
-        )  # compressed states are each sequence's own
-    builder = Builder(arch, settings, context, batch, outside, placement.n_devices)
-    layers = _layers(arch, table, placement, chosen)
-    build(builder, layers, outside.need("token_embd.weight"), _head(table, placement))
+def _graph(run: Run, batch: Batch, chosen: list[int]) -> Builder:
+    if any(isinstance(s, CompressedAttention) for g in run.arch.groups for s in g.caches):
+        # compressed states are each sequence's own
+        run = replace(run, context=replace(run.context, unified=False, n_stream=run.context.n_seq_max))
+    builder = Builder(run, batch, _outside_layer(run))
+    build(builder, _layers(run, chosen), builder.outside.need("token_embd.weight"), _head(run))
     return builder
 
 
-def _scheduler(
-    arch: Architecture, placement: LayerPlacement, settings: LlamaCppSettings, backend: Backend
-) -> Scheduler:
-    cuda = backend in (Backend.CUDA, Backend.ROCM)
-    device = CUDA_BUFFER if cuda else BufferType(CUDA_BUFFER.alignment)
+def _scheduler(run: Run) -> Scheduler:
+    device = CUDA_BUFFER if run.cuda else BufferType(CUDA_BUFFER.alignment)
     return Scheduler(
-        (*([device] * placement.n_devices), CPU_BUFFER),
-        cuda=cuda,
-        pipelined=_pipelined(placement, settings),
-        op_offload=settings.op_offload,
-        experts=arch.is_moe and settings.split_mode != "tensor",  # which optimises no graph
-    )
-
-
-def _pipelined(placement: LayerPlacement, settings: LlamaCppSettings) -> bool:
-    """True where several devices work on consecutive batches at once (llama_context's constructor)."""
-    return (
-        settings.split_mode == "layer"
-        and placement.n_devices > 1
-        and placement.n_gpu_layers > len(placement.layers)
-        and settings.kv_offload
-        and not placement.overridden
+        (*([device] * run.placement.n_devices), CPU_BUFFER),
+        cuda=run.cuda,
+        pipelined=run.pipelined,
+        op_offload=run.settings.op_offload,
+        experts=run.arch.is_moe and run.settings.split_mode != "tensor",  # which optimises no graph
     )
 
 
@@ -207,10 +145,9 @@ def _batch(context: Context) -> Batch:
     return Batch(-(-n // seqs) * seqs, seqs, outputs)
 
 
-def _layers(
-    arch: Architecture, table: WeightTable, placement: LayerPlacement, chosen: list[int]
-) -> list[Layer]:
+def _layers(run: Run, chosen: list[int]) -> list[Layer]:
     """Return layers with the place of every weight."""
+    arch, table, placement = run.arch, run.table, run.placement
     host = placement.n_devices
     last = max(i for g in arch.groups if not g.mtp for i in g.layers)
     layers = []
@@ -262,14 +199,13 @@ def _shared_cache(arch: Architecture, group: LayerGroup, placement: LayerPlaceme
     return placement.n_devices if home == HOST else home
 
 
-def _representative(
-    arch: Architecture, table: WeightTable, placement: LayerPlacement
-) -> tuple[list[int], list[Repeat]]:
+def _representative(run: Run) -> tuple[list[int], list[Repeat]]:
     """Return the layers to build the graph of, and which of them stand for how many more.
 
     Of a pattern of layers that repeats at least four times, the first two and the last time are built; the
     second stands for those left out.
     """
+    arch = run.arch
     order = sorted(i for g in arch.groups if not g.mtp for i in g.layers)
     sparse = LatentAttention | CompressedAttention
     if any(isinstance(s, sparse) and s.indexer for g in arch.groups for s in g.caches):
@@ -277,7 +213,7 @@ def _representative(
     if any(t.name == "attn_res_score.weight" for g in arch.groups for t in g.tensors):
         return order, []  # what the layers attend to grows
     sliding = has_windows(arch)
-    signs = [_sign(table, placement, sliding, i) for i in order]
+    signs = [_sign(run, sliding, i) for i in order]
     signs[-1] = ("last", *signs[-1])  # the only one that leaves out the tokens whose outputs nobody asked for
     kept: list[int] = []
     repeats: list[Repeat] = []
@@ -314,8 +250,9 @@ def _longest_repeat(signs: list[tuple[object, ...]], at: int) -> tuple[int, int]
     return best, best_times
 
 
-def _sign(table: WeightTable, placement: LayerPlacement, sliding: bool, i: int) -> tuple[object, ...]:
+def _sign(run: Run, sliding: bool, i: int) -> tuple[object, ...]:
     """What tells one layer's part of the graph from another's."""
+    table, placement = run.table, run.placement
     at, home = table.group_of[i], placement.layers[i]
     moved = placement.moved.get(i, ())
     group = table.arch.groups[at]
@@ -334,8 +271,9 @@ def _sign(table: WeightTable, placement: LayerPlacement, sliding: bool, i: int) 
     return (at, home, moved, detail, own.rotates(i, group, sliding=sliding), own.sparse_until > i)
 
 
-def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:
+def _outside_layer(run: Run) -> Layer:
     """The tensors outside the layers where the engine holds them for the layers' sake."""
+    table, placement = run.table, run.placement
     host = placement.n_devices
     homes = {True: host, False: host if placement.output == HOST else placement.output}
     first = host if placement.layers[0] == HOST else placement.layers[0]
@@ -347,8 +285,9 @@ def _outside_layer(table: WeightTable, placement: LayerPlacement) -> Layer:
     return Layer(-1, table.arch.groups[0], weights, homes[False], last=False)
 
 
-def _head(table: WeightTable, placement: LayerPlacement) -> tuple[Layer, str]:
+def _head(run: Run) -> tuple[Layer, str]:
     """The tensors outside the layers, on the output's device, and which of them yields the logits."""
+    table, placement = run.table, run.placement
     home = placement.n_devices if placement.output == HOST else placement.output
     weights = {t.name: (t.shape, k, home) for t, k in table.outside()}
     name = "output.weight" if "output.weight" in weights else "token_embd.weight"

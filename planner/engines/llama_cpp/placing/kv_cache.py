@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from planner.engines.llama_cpp.architectures import traits
-from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
+from planner.engines.llama_cpp.placing.placement import HOST
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
 from planner.fast_dataclass import dataclass
-from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import (
     CacheSpec,
@@ -39,15 +39,9 @@ class CacheBytes:
     state_host: int
 
 
-def place_caches(
-    arch: Architecture,
-    settings: LlamaCppSettings,
-    context: Context,
-    placement: LayerPlacement,
-    backend: Backend = Backend.CUDA,
-) -> CacheBytes:
+def place_caches(run: Run) -> CacheBytes:
     """Return the bytes of caches and state on each device and the host."""
-    cuda = backend in (Backend.CUDA, Backend.ROCM)
+    arch, placement, settings, context = run.arch, run.placement, run.settings, run.context
     kv, state = [0] * (placement.n_devices + 1), [0] * (placement.n_devices + 1)
     widest_v = padded_v(arch, settings, context)
     kinds = (ggml_format(settings.cache_type_k), ggml_format(settings.cache_type_v))
@@ -58,7 +52,7 @@ def place_caches(
             continue
         counts = placement.counts(group) if settings.kv_offload else {HOST: group.count}
         for device, count in counts.items():
-            padded = cuda and device != HOST
+            padded = run.cuda and device != HOST
             if not group.caches:  # no attention, yet a cache of both: K of no width, V of the widest
                 cells = (widest_v, context.n_ctx_seq, context.n_stream)
                 kv[device] += count * _size(kinds[1], cells, padded)

@@ -17,6 +17,7 @@ from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.placing.kv_cache import CacheBytes
 from planner.engines.llama_cpp.placing.loading import PlacedWeights, left_out, outside_homes
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, float32
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
 from planner.engines.llama_cpp.traits import Rule
@@ -77,15 +78,13 @@ def split_weights(
     settings: LlamaCppSettings,
     n_devices: int,
     backend: Backend,
-    *,
-    load_mtp: bool = False,
 ) -> PlacedWeights:
     """Return each device's bytes; `placement` is that of one device that stands for all."""
     arch, cuda = table.arch, backend in (Backend.CUDA, Backend.ROCM)
     devices, host = [0] * n_devices, 0
     cutter = _Cutter(arch, table, settings, n_devices)
     for group in arch.groups:
-        out = left_out(arch, group, load_mtp=load_mtp)
+        out = left_out(arch, group, load_mtp=settings.load_mtp)
         for i in group.layers if len(out) < len(group.tensors) else ():
             kinds = dict(zip((t.name for t in group.tensors), table.kinds_of(i), strict=True))
             away = {n for m in placement.moved.get(i, ()) if m.device == HOST for n in m.names}
@@ -111,17 +110,10 @@ def split_weights(
     return PlacedWeights(tuple(devices), host)
 
 
-def split_caches(
-    table: WeightTable,
-    settings: LlamaCppSettings,
-    context: Context,
-    placement: LayerPlacement,
-    n_devices: int,
-    backend: Backend,
-) -> CacheBytes:
-    """Return the bytes of caches and state on each device and the host; arguments as for split_weights."""
-    arch, cuda = table.arch, backend in (Backend.CUDA, Backend.ROCM)
-    cutter = _Cutter(arch, table, settings, n_devices)
+def split_caches(run: Run, n_devices: int) -> CacheBytes:
+    """Return the bytes of caches and state on each device and the host; placed as for split_weights."""
+    arch, placement, settings, context = run.arch, run.placement, run.settings, run.context
+    cutter = _Cutter(arch, run.table, settings, n_devices)
     kv, state = [0] * (n_devices + 1), [0] * (n_devices + 1)
     kinds = {"k": ggml_format(settings.cache_type_k), "v": ggml_format(settings.cache_type_v)}
     f32, rows = ggml_format("F32"), context.n_seq_max * (1 + context.n_rs_seq)
@@ -137,7 +129,7 @@ def split_caches(
                         into[-1] += host_bytes(shape, kind)
                         continue
                     for j, part in enumerate(cutter.slices(i, f"cache_{name}", shape, {})):
-                        into[j] += _bytes(part, kind, cuda)
+                        into[j] += _bytes(part, kind, run.cuda)
     return CacheBytes(tuple(kv[:-1]), tuple(state[:-1]), kv[-1], state[-1])
 
 

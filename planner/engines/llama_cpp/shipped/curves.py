@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, Moved
+from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
-from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.quant.formats import ggml_format
 
@@ -73,17 +72,12 @@ def fingerprint(arch: Architecture) -> str:
     return hash64(repr((arch.gguf_arch, sizes, arch.rope, groups, outside)))
 
 
-def kind_of(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> str | None:
+def kind_of(run: Run) -> str | None:
     """Return the key of one kind of placement: all that the buffers depend on but the shape and the context.
 
     None where settings are not among those that the file is made for.
     """
+    table, placement, settings, context = run.table, run.placement, run.settings, run.context
     unusual = (
         settings.embeddings
         or settings.load_mtp
@@ -103,7 +97,7 @@ def kind_of(
                 tuple(k for _, k in table.outside()) if placement.output == HOST else (),
                 (settings.cache_type_k, settings.cache_type_v, settings.op_offload, settings.split_mode),
                 (context.n_ubatch, context.n_outputs_max, context.n_seq_max, context.flash_attn),
-                backend in (Backend.CUDA, Backend.ROCM) if placement.n_devices else None,
+                run.cuda if placement.n_devices else None,
             )
         )
     )
@@ -181,15 +175,9 @@ def curves(shape: str) -> dict[str, list[int]]:
 _shapes: dict[int, tuple[Architecture, dict[str, list[int]]]] = {}
 
 
-def curve(
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    backend: Backend,
-) -> Curve | None:
+def curve(run: Run) -> Curve | None:
     """Return the shipped buffers for such a placement, over the context; None where there are none."""
-    arch = table.arch
+    arch = run.arch
     hit = _shapes.get(id(arch))
     if hit is None:
         if len(_shapes) > 4096:
@@ -197,9 +185,9 @@ def curve(
         hit = _shapes[id(arch)] = (arch, curves(fingerprint(arch)))
     if not hit[1]:
         return None
-    key = kind_of(table, placement, settings, context, backend)
+    key = kind_of(run)
     row = hit[1].get(key) if key else None
-    return None if row is None else unpacked(row, placement.n_devices + 2)
+    return None if row is None else unpacked(row, run.placement.n_devices + 2)
 
 
 def packed(curve: Curve) -> list[int]:

@@ -1,4 +1,4 @@
-"""Compute buffers by closed rules, for architectures whose graph isn't followed.
+"""Compute buffers by closed rules, where the graph isn't followed or nobody waits for it.
 
 Masks and inputs, and the largest of the phases logits, feed-forward and attention: what the followed graphs of
 llama.cpp b11434 come to within a tenth for ordinary layers.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from planner.engines.llama_cpp.graph.compute_rules import ComputeBuffers
-from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
-from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import Context, LlamaCppSettings
-from planner.models.architecture import Architecture, DenseFeedForward, LayerGroup, MixtureOfExperts
+from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
+from planner.engines.llama_cpp.placing.placement import HOST
+from planner.engines.llama_cpp.placing.run import Run
+from planner.models.architecture import DenseFeedForward, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 from planner.quant.formats import cuda_bytes, ggml_format
 
@@ -20,28 +19,21 @@ _COPIES: Final = 4  # GGML_SCHED_MAX_COPIES
 _STREAMS: Final = 4  # hidden states side by side under hyper-connections
 
 
-def rough_buffers(
-    arch: Architecture,
-    table: WeightTable,
-    placement: LayerPlacement,
-    settings: LlamaCppSettings,
-    context: Context,
-    *,
-    pipelined: bool,
-) -> ComputeBuffers:
+def estimated_buffers(run: Run) -> ComputeBuffers:
     """Return the compute buffers of every device and the host, approximately."""
+    arch, placement, context = run.arch, run.placement, run.context
     ub = min(context.n_ctx, context.n_ubatch)
     streams = _STREAMS if any("hc_" in t.name for g in arch.groups for t in g.tensors) else 1
     hidden = 4 * arch.hidden_size * ub
-    inputs = _mask(arch, context, ub) + hidden
-    phase = max(_phase(arch, g, settings, context, ub) for g in arch.groups if not g.mtp)
+    inputs = _mask(run, ub) + hidden
+    phase = max(_phase(run, group, ub) for group in arch.groups if not group.mtp)
     logits = 4 * arch.vocab_size * min(ub, context.n_outputs_max) + hidden
-    moved = _largest_on_host(table, placement) if settings.op_offload and placement.any_on_host else 0
+    moved = largest_on_host(run) if run.settings.op_offload and placement.any_on_host else 0
     used = {d for d in (*placement.layers, placement.output) if d != HOST}
     devices = []
     for device in range(placement.n_devices):
         top = max(phase, logits if placement.output == device else 0) + 3 * streams * hidden
-        size = inputs * (_COPIES if pipelined else 1) + top
+        size = inputs * (_COPIES if run.pipelined else 1) + top
         devices.append((size if device in used or moved else 0) + (moved if device == 0 else 0))
     host = inputs + hidden
     if placement.n_devices == 0:
@@ -49,9 +41,10 @@ def rough_buffers(
     return ComputeBuffers(tuple(devices), host)
 
 
-def _mask(arch: Architecture, context: Context, ub: int) -> int:
+def _mask(run: Run, ub: int) -> int:
+    context = run.context
     width, cells = 2 if context.flash_attn else 4, 0
-    kinds = {type(s): s for g in arch.groups for s in g.caches if not g.mtp}
+    kinds = {type(s): s for g in run.arch.groups for s in g.caches if not g.mtp}
     for spec in kinds.values():
         if isinstance(spec, SlidingWindow):
             cells += context.swa_cells(spec.window)
@@ -62,11 +55,10 @@ def _mask(arch: Architecture, context: Context, ub: int) -> int:
     return width * ub * cells
 
 
-def _phase(
-    arch: Architecture, group: LayerGroup, settings: LlamaCppSettings, context: Context, ub: int
-) -> int:
+def _phase(run: Run, group: LayerGroup, ub: int) -> int:
     """The largest need of one layer's blocks."""
-    hidden, feed = 4 * arch.hidden_size * ub, group.feed_forward
+    settings, context = run.settings, run.context
+    hidden, feed = 4 * run.arch.hidden_size * ub, group.feed_forward
     need = 0
     if isinstance(feed, DenseFeedForward):
         need = 3 * 4 * feed.intermediate * ub
@@ -93,10 +85,10 @@ def _phase(
     return need
 
 
-def _largest_on_host(table: WeightTable, placement: LayerPlacement) -> int:
+def largest_on_host(run: Run) -> int:
     """Bytes of the largest weight on the host that the first device multiplies with."""
-    largest = 0
-    for group, types in zip(table.arch.groups, table.types.groups, strict=True):
+    placement, largest = run.placement, 0
+    for group, types in zip(run.arch.groups, run.table.types.groups, strict=True):
         if group.mtp:
             continue
         for at, i in enumerate(group.layers):
