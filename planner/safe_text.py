@@ -1,9 +1,9 @@
 """Text from outside made safe for the place where it is written: a terminal, a script, a unit, a page.
 
 A model's, file's or device's name comes from strangers. Each format has one function here, and whoever writes
-that format calls it: `shell_word`, `yaml_string`, `toml_string`, `systemd_word`, `modelfile_value`,
-`markdown`, `html`, `terminal`, `json_text`, and `one_line` for a comment. Text that a format cannot hold is
-refused with one line (InputError), never written as something else.
+that format calls it: `shell_word`, `check_utf8` (YAML, whose strings PyYAML writes), `toml_string`,
+`systemd_word`, `modelfile_value`, `markdown`, `html`, `terminal`, `json_text`, and `one_line` for a comment. Text
+that a format cannot hold is refused with one line (InputError), never written as something else.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from planner.errors import InputError
 # the direction of writing, zero-width characters, halves of surrogate pairs (names that are not UTF-8),
 # private and unassigned characters. str.isprintable says just that, and of blanks allows the space only.
 _MARKS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
-_YAML_NAMES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# An underscore inside a word (Q4_K_M) is one; any other would begin or end emphasis.
+_MARKDOWN: Final = re.compile(r"([\\`*\[\]<>#|~]|(?<![^\W_])_|_(?![^\W_]))")
+_TOML_NAMES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def one_line(text: str, most: int | None = None) -> str:
@@ -34,8 +35,8 @@ def one_line(text: str, most: int | None = None) -> str:
 
 
 def terminal(text: str) -> str:
-    """Return text of several lines for a terminal: line breaks stay, all else as in `one_line`."""
-    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    """Return text of several lines for a terminal: line breaks and tabs stay, all else as in `one_line`."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 def check_name(text: str, what: str) -> str:
@@ -108,36 +109,22 @@ def _dollar_quoted(word: str) -> str:
     return "$'" + "".join(out) + "'"
 
 
-def yaml_string(text: str) -> str:
-    """Return a double-quoted scalar of YAML 1.2 (5.7: escapes), in which nothing is read as anything else.
-
-    Not a JSON string: JSON writes what lies beyond U+FFFF as two surrogates, which libyaml and Go's yaml
-    refuse. InputError for a name that is not UTF-8.
-    """
-    _whole(text, "YAML")
-    return (
-        '"'
-        + "".join(_YAML_NAMES.get(c) or (c if c.isprintable() else _wide(c, short=True)) for c in text)
-        + '"'
-    )
-
-
 def toml_string(text: str) -> str:
     """Return a basic string of TOML 1.0. InputError for a name that is not UTF-8."""
-    _whole(text, "TOML")
-    return '"' + "".join(_YAML_NAMES.get(c) or (c if c.isprintable() else _wide(c)) for c in text) + '"'
+    check_utf8(text, "TOML")
+    return '"' + "".join(_TOML_NAMES.get(c) or (c if c.isprintable() else _wide(c)) for c in text) + '"'
 
 
-def _wide(char: str, short: bool = False) -> str:
+def _wide(char: str) -> str:
     code = ord(char)
-    if short and code < 0x100:
-        return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _whole(text: str, where: str) -> None:
-    if any("\ud800" <= c <= "\udfff" for c in text):
+def check_utf8(text: str, where: str) -> str:
+    """Return text that is whole characters; InputError for a file's name that is not UTF-8 (`where`: the format)."""
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
         raise InputError(f"{shown(text)} is not UTF-8: {where} cannot hold it; rename it")
+    return text
 
 
 def systemd_word(word: str, *, command: bool = True) -> str:

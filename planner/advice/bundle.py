@@ -16,6 +16,7 @@ from planner.errors import InputError
 from planner.launching.render import command_line
 from planner.models.model import Model
 from planner.plan import Plan
+from planner.safe_text import shell_comment, shown
 
 if TYPE_CHECKING:
     from planner.models.catalogue.catalogue import Entry
@@ -120,6 +121,10 @@ def _ollama_tag(model: Model, plan: Plan) -> str | None:
 
 
 def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> Download:
+    if model.path is not None:
+        raise InputError(
+            f"{shown(model.id)} lies on this machine: nothing has to be fetched; copy it over, or name its repository"
+        )
     if plan.engine == "vllm":
         from planner.models.sources import checkpoint_repository
 
@@ -198,7 +203,7 @@ def fetch_script(items: Sequence[Item]) -> str:
         'cd "$(dirname "$0")"',
     ]
     for item in items:
-        lines += ["", f"# {item.model}: {item.plan.quant} for {item.plan.engine}"]
+        lines += ["", shell_comment(f"{item.model}: {item.plan.quant} for {item.plan.engine}")]
         if item.download is not None:
             words = ["hf", "download", item.download.repo]
             for pattern in item.download.include:
@@ -217,7 +222,8 @@ def fetch_script(items: Sequence[Item]) -> str:
             ]
     if any(i.plan.engine == "vllm" for i in items):
         lines += ["", "python -m pip download vllm --dest packages/vllm"]
-    lines += ["", "python -m pip download open-weight-planner --dest packages/planner || true"]
+    # Not fetched by its name: an index that doesn't know it would give whatever a stranger calls so.
+    lines += ["", "# The planner itself: copy here the wheel that you installed it from."]
     if checksums(items):
         lines += ["", "sha256sum -c SHA256SUMS"]
     return "\n".join(lines) + "\n"

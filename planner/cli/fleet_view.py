@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from planner.api import load_model, recommend
 from planner.bounded_read import read_stdin, read_text, stdin_is_terminal
-from planner.cli.output import print_document, print_heading, print_line, print_table, print_wrapped
+from planner.cli.output import (
+    print_document,
+    print_heading,
+    print_line,
+    print_shell,
+    print_table,
+    print_wrapped,
+)
 from planner.errors import InputError, cause_of
 from planner.plan import Workload
 from planner.units import context_about
@@ -107,4 +114,4 @@ def _print(machine: Machine, fleet: Fleet) -> None:
     print_wrapped(f"Left: {left or 'no GPU'}.")
     for placed in {p.plan.command: p for p in fleet.placed}.values():
         print_line()
-        print_line(placed.plan.command)
+        print_shell(placed.plan.command)

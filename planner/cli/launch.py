@@ -23,9 +23,10 @@ from planner.cli.options import (
     VramOption,
     make_workload,
 )
-from planner.cli.output import diagnostic, print_document, print_line
+from planner.cli.output import diagnostic, print_document, print_line, print_shell
 from planner.cli.progress import say_on_terminal
 from planner.errors import InputError
+from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
     from planner.engines.launch import Launch
@@ -131,6 +132,6 @@ def _print_launch(rendered: Launch, engine: str) -> None:
 
         print_line(OLLAMA_SERVER)
     for name, value in rendered.env.items():
-        print_line(f"export {name}={value}")
+        print_line(f"export {name}={shell_word(value)}")
     if rendered.command:
-        print_line(rendered.command)
+        print_shell(rendered.command)

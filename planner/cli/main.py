@@ -20,6 +20,7 @@ import typer
 
 from planner.cli.engine_settings import spell_out
 from planner.errors import FieldError, PlannerError, RefusedError
+from planner.safe_text import one_line
 
 # command -> module in planner.cli; the function has the command's name
 COMMANDS: Final[dict[str, str]] = {
@@ -57,6 +58,7 @@ SUMMARIES: Final[dict[str, str]] = {
     "diagnose": "A pasted command, log or error, explained.",
     "schema": "The JSON schemas of --json.",
 }
+_LONGEST: Final = 4000  # characters of a message: what was typed or read is repeated in it
 # What a terminal without these characters shows instead.
 PLAINER: Final = {"×": "x", "…": "...", "–": "-", "—": "-", "→": "->", "≤": "<=", "≥": ">=", "’": "'"}
 HELP: Final = (
@@ -112,7 +114,7 @@ def _wanted(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"planner: {' '.join(message.split())}\n")
+    sys.stderr.write(f"planner: {one_line(' '.join(message.split()), _LONGEST)}\n")
     return code
 
 

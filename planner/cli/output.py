@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from planner.safe_text import json_text, markdown, one_line, shell_shown, terminal
+
 PLAIN = "plain"
 DEFAULT_WIDTH = 80
+_STYLES = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)(?:;(?:1|2|31|32|33|36))*m)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -28,7 +32,7 @@ def style(text: str, *names: str) -> str:
     if not names or not use_colour():
         return text
     codes = ";".join(_CODES[name] for name in names)
-    return f"\x1b[{codes}m{text}\x1b[0m"
+    return f"\x1b[{codes}m{terminal(text)}\x1b[0m"
 
 
 def width() -> int:
@@ -48,8 +52,8 @@ def print_document(answer: object) -> None:
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=not unicode, allow_nan=False)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, ensure_ascii=not unicode, allow_nan=False)
+    sys.stdout.write(json_text(text) + "\n")
 
 
 def table(
@@ -62,7 +66,7 @@ def table(
 
     Raises InputError for a format that tabulate does not know. Cells are text: nothing is reformatted.
     """
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else _cell(str(cell), fmt) for cell in row] for row in rows]
     if fmt == "csv":
         import csv
         import io
@@ -87,6 +91,13 @@ def table(
     return tabulate(
         cells, headers=list(headers), tablefmt=fmt, disable_numparse=True, colalign=align if cells else None
     )
+
+
+def _cell(text: str, fmt: str) -> str:
+    """A cell that stays one: no tab (which ends a cell of TSV), no bar or link of Markdown."""
+    if fmt in ("github", "pipe"):
+        return markdown(text)
+    return text if text.isprintable() else terminal(text).replace("\t", " ")
 
 
 def _is_narrow(text: str) -> bool:
@@ -131,8 +142,20 @@ def print_table(
 
 
 def print_line(text: str = "") -> None:
-    """Print one line as it is."""
+    """Print text; of what a terminal acts on, only our own colours reach it."""
+    if not text.isprintable():
+        styled = _STYLES.split(text) if use_colour() else [text]
+        text = "".join(part if place % 2 else terminal(part) for place, part in enumerate(styled))
     sys.stdout.write(text + "\n")
+
+
+def print_shell(command: str) -> None:
+    """Print shell commands, coloured; a word that a terminal would act on is written with escapes."""
+    if not command.replace("\n", "").isprintable():
+        from planner.engines.launch import commands
+
+        command = "\n".join(map(shell_shown, commands(command)))
+    print_line(style(command, "cyan"))
 
 
 def print_wrapped(text: str, indent: str = "", bullet: str = "") -> None:
@@ -158,4 +181,4 @@ def print_heading(text: str) -> None:
 
 def diagnostic(text: str) -> None:
     """Print one line on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(one_line(text) + "\n")

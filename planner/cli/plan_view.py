@@ -10,6 +10,7 @@ from planner.cli.output import (
     PLAIN,
     print_heading,
     print_line,
+    print_shell,
     print_table,
     print_wrapped,
     style,
@@ -167,7 +168,7 @@ def print_command(plan: Plan) -> None:
         print_line(MODELFILE)
     for name, value in plan.env.items():
         print_line(f"export {name}={value}")
-    print_line(style(plan.command, "cyan"))
+    print_shell(plan.command)
 
 
 def print_fit(plan: Plan) -> None:
@@ -175,7 +176,7 @@ def print_fit(plan: Plan) -> None:
     if plan.fit is not None:
         for line in textwrap.wrap(f"or let llama.cpp place it at start: {plan.fit.reason}", width() - 2):
             print_line(f"# {line}")
-        print_line(plan.fit.command)
+        print_shell(plan.fit.command)
 
 
 def print_reasons(plan: Plan) -> None:

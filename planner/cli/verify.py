@@ -26,6 +26,8 @@ __all__ = ["CONTEXT_SETTINGS", "verify"]
 
 DEFAULT_CONTEXT = 8192  # where neither the person nor a short training context says otherwise
 
+MAX_MODELS = 16  # of one server; each is planned
+
 
 def verify(
     ctx: typer.Context,
@@ -143,8 +145,10 @@ def _verify_server(
     from planner.verify.running_server import probe
 
     running = probe(url, api_key)
+    if len(running) > MAX_MODELS:
+        diagnostic(f"planner: the server names {len(running)} models; the first {MAX_MODELS} are compared")
     machine = detect()
-    return [_verify_running(one, url, name, machine, settings) for one in running]
+    return [_verify_running(one, url, name, machine, settings) for one in running[:MAX_MODELS]]
 
 
 def _verify_running(
@@ -155,20 +159,25 @@ def _verify_running(
     from planner.plan import PlanRequest
     from planner.verify.compare import compare_server
     from planner.verify.comparison import Verification
+    from planner.verify.running_server import is_here
 
-    model = _model_of(running, name)
+    model = _model_of(running, name, is_here(url))
     workload, known = _asked(running, settings)
     quant = _quant_of(running, model) or quants_for(model, running.engine)[-1]
     plan = bare_plan(running.engine, PlanRequest(model, quant, machine, workload, known))
+    parts = compare_server(plan, running)
+    notes = _server_notes(running, plan)
+    if not parts:
+        notes.insert(0, "nothing was compared: the server tells no figure that the plan has")
     return Verification(
         engine=running.engine,
         build=running.build,
         model=model.id,
         quant=plan.quant,
         source=url,
-        parts=compare_server(plan, running),
+        parts=parts,
         settings=dict(plan.settings),
-        notes=tuple(_server_notes(running, plan)),
+        notes=tuple(notes),
     )
 
 
@@ -190,16 +199,20 @@ def _server_notes(running: Running, plan: Plan) -> list[str]:
     return notes
 
 
-def _model_of(running: Running, name: str | None) -> Model:
-    """Return the model that a server runs: as told, by its file where that lies here, or by its name."""
-    from planner.models.load import load_model
+def _model_of(running: Running, name: str | None, here: bool) -> Model:
+    """Return the model that a server runs: as the person says, else by its file or name as the server says.
+
+    A file is opened (its header alone) for a server on this machine only; of any other's answer, and of every
+    name, nothing is opened: it is looked up.
+    """
+    from planner.models.load import load_model, look_up
 
     if name is not None:
         return load_model(name)
-    if running.path and running.path.lower().endswith(".gguf") and Path(running.path).is_file():
+    if here and running.path and running.path.lower().endswith(".gguf") and Path(running.path).is_file():
         return load_model(str(Path(running.path).resolve()))
     try:
-        return load_model(running.model)
+        return look_up(running.model)
     except InputError as error:
         raise InputError(f"the server runs '{running.model}': {error}; name it with --model") from None
 

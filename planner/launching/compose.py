@@ -14,10 +14,11 @@ from planner.engines.launch import Launch
 from planner.engines.register import engine_facts
 from planner.errors import InputError
 from planner.hardware.machine import Backend
-from planner.launching.names import one_line, service_name
+from planner.launching.names import service_name
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
 from planner.plan import Plan
+from planner.safe_text import one_line
 
 FILE: Final = "compose.yaml"
 

@@ -19,11 +19,12 @@ from planner.engines.register import engine_facts, planning, titles
 from planner.errors import InputError
 from planner.hardware.machine import Backend
 from planner.launching.kubernetes_storage import VOLUME, claim, claim_spec, claimed, storage_gib
-from planner.launching.names import one_line, service_name
+from planner.launching.names import service_name
 from planner.launching.ray_serve import ray_service
 from planner.launching.yaml_text import to_yaml_documents
 from planner.models.model import Model
 from planner.plan import Plan
+from planner.safe_text import one_line
 
 # What the vendors' device plugins call a GPU.
 _RESOURCES: Final = {Backend.CUDA: "nvidia.com/gpu", Backend.ROCM: "amd.com/gpu"}

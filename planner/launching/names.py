@@ -11,8 +11,3 @@ def service_name(model: str, longest: int = 50) -> str:
     """Return a DNS label (RFC 1123) made from a model's id: lower case, digits and hyphens."""
     label = _NOT_DNS.sub("-", model.rsplit("/", 1)[-1].lower()).strip("-")[:longest].strip("-")
     return label or "model"
-
-
-def one_line(text: str) -> str:
-    """Return a text as a comment or description may hold it: on one line, nothing unprintable."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -11,9 +11,10 @@ import shlex
 from planner.engines.launch import Launch, first_command
 from planner.engines.register import engine_facts
 from planner.errors import InputError
-from planner.launching.names import one_line, service_name
+from planner.launching.names import service_name
 from planner.models.model import Model
 from planner.plan import Plan
+from planner.safe_text import systemd_text, systemd_word
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:
@@ -29,14 +30,14 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     setup = shell.command.splitlines() if facts.daemon else []
     lines = [
         "[Unit]",
-        f"Description={_plain(f'{plan.model} with {facts.title}')}",
+        f"Description={systemd_text(f'{plan.model} with {facts.title}')}",
         "Wants=network-online.target",
         "After=network-online.target",
         "",
         "[Service]",
         "Type=exec",
-        *(f"Environment={unit_word(f'{key}={value}', command=False)}" for key, value in shell.env.items()),
-        f"ExecStart=/usr/bin/env {' '.join(unit_word(word) for word in argv)}",
+        *(f"Environment={systemd_word(f'{key}={value}', command=False)}" for key, value in shell.env.items()),
+        f"ExecStart=/usr/bin/env {' '.join(systemd_word(word) for word in argv)}",
         "Restart=on-failure",
         "RestartSec=10",
         "TimeoutStopSec=60",
@@ -57,24 +58,3 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         ]
     )
     return Launch(command=command, files=((name, "\n".join(lines)), *shell.files), source=shell.source)
-
-
-def unit_word(word: str, *, command: bool = True) -> str:
-    """Return one word as systemd reads it back: quoted, specifiers and (in a command) variables inert."""
-    out = []
-    for char in word:
-        if char in ('"', "\\"):
-            out.append(f"\\{char}")
-        elif char == "%":
-            out.append("%%")
-        elif char == "$" and command:
-            out.append("$$")
-        elif char.isprintable():
-            out.append(char)
-        else:
-            out.append("".join(f"\\x{byte:02x}" for byte in char.encode()))
-    return f'"{"".join(out)}"'
-
-
-def _plain(text: str) -> str:
-    return one_line(text).replace("%", "%%")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from planner.safe_text import check_utf8
+
 if TYPE_CHECKING:
     import yaml
 
@@ -53,6 +55,7 @@ def _dumper() -> type[yaml.SafeDumper]:
             return node
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        check_utf8(value, "YAML")
         style = "|" if "\n" in value.rstrip("\n") else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 

@@ -49,6 +49,23 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
     return from_entry(find_entry(text))  # raises InputError with the names that are near
 
 
+def look_up(name: str) -> Model:
+    """Return the model that a stranger names: of the catalogue, or a repository of the hub.
+
+    Nothing else is looked at: no path, no address. Raises InputError as `load_model`.
+    """
+    from planner.models.catalogue.catalogue import lookup
+
+    text = name.strip()
+    entry = lookup(text)
+    if entry is not None:
+        return from_entry(entry)
+    reference = None if "://" in text or text.startswith("hf:") else _hub_ref(text)
+    if reference is None:
+        raise InputError("no model of the catalogue or the hub is called so")
+    return _from_hub(reference, None)
+
+
 def from_entry(entry: Entry) -> Model:
     """Return the Model of a catalogue entry."""
     return Model(id=entry.id, name=entry.short_name, architecture=entry.architecture(), entry=entry)

@@ -70,8 +70,8 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """True where every figure agrees."""
-        return all(part.agrees for part in self.parts)
+        """True where every figure agrees; False where there was none to compare."""
+        return bool(self.parts) and all(part.agrees for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

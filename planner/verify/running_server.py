@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from planner.errors import InputError, cause_of
+from planner.bounded_http import NoAnswerError, open_url, origin
+from planner.errors import InputError
+from planner.outside_numbers import MAX_BYTES, whole
+from planner.safe_text import shown
+from planner.units import MAX_CONTEXT
 
 MAX_ANSWER: Final = 8 << 20
-TIMEOUT: Final = 10.0
+SECONDS: Final = 20.0  # for all pages together
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
+MAX_SEQUENCES: Final = 1 << 20
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -52,13 +57,30 @@ def probe(url: str, api_key: str | None = None) -> list[Running]:
     for ask in (_llama_server, _ollama, _vllm):
         found = ask(server)
         if found:
-            return found
+            return [_believable(one) for one in found]
         if found is not None:
             raise InputError(f"{server.base}: no model is loaded; send it one request and try again")
     if not server.answered:
-        raise InputError(f"cannot reach {server.base}: {server.reason}")
+        raise InputError(f"{server.base}: {server.reason}")
     raise InputError(
         f"{server.base} is neither Ollama nor llama-server nor vLLM (it knows none of their pages)"
+    )
+
+
+def is_here(url: str) -> bool:
+    """True for the address of a server on this machine."""
+    return origin(url if "://" in url else f"http://{url}")[1] in _HERE
+
+
+def _believable(running: Running) -> Running:
+    """What a server tells without what no server has: whoever listens there chooses every figure."""
+    return replace(
+        running,
+        context=whole(running.context, 1, MAX_CONTEXT),
+        sequences=whole(running.sequences, 1, MAX_SEQUENCES),
+        total=whole(running.total, 1, MAX_BYTES),
+        vram=whole(running.vram, 0, MAX_BYTES),
+        kv_tokens=whole(running.kv_tokens, 1, MAX_BYTES),
     )
 
 
@@ -67,41 +89,31 @@ class _Server:
 
     def __init__(self, url: str, api_key: str | None) -> None:
         text = url if "://" in url else f"http://{url}"
-        split = urlsplit(text)
-        if split.scheme not in ("http", "https") or not split.hostname:
-            raise InputError(
-                f"--server {url[:120]!r} is not an address; write for example http://localhost:11434"
-            )
-        self.base = f"{split.scheme}://{split.netloc}"
-        self.host = split.hostname
         try:
-            self.port = split.port or (443 if split.scheme == "https" else 80)
-        except ValueError:
-            raise InputError(f"--server {url[:120]!r} has an impossible port") from None
-        self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+            scheme, self.host, self.port = origin(text)
+        except InputError:
+            raise InputError(
+                f"--server {shown(url)} is not an address; write for example http://localhost:11434"
+            ) from None
+        self.base = f"{scheme}://{urlsplit(text).netloc}"
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise InputError("--api-key holds characters that no key has")
+        self.secret = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.deadline = time.monotonic() + SECONDS
         self.answered = False
         self.reason = "no answer"
 
     def text(self, page: str) -> str | None:
-        """Return a page's text, None where the server has no such page."""
-        request = urllib.request.Request(self.base + page, headers=self.headers)
+        """Return a page's text, None where the server has no such page; a redirect leads to none of its own."""
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            with open_url(self.base + page, {}, self.secret, SECONDS, deadline=self.deadline) as answer:
                 self.answered = True
-                raw: bytes = answer.read(MAX_ANSWER + 1)
-        except urllib.error.HTTPError as error:
-            self.answered = True
-            if error.code in (401, 403):
-                raise InputError(
-                    f"{self.base}{page}: access refused ({error.code}); give --api-key"
-                ) from None
+                if answer.status in (401, 403):
+                    raise InputError(f"{self.base}{page}: access refused ({answer.status}); give --api-key")
+                return answer.whole(MAX_ANSWER).decode("utf-8", "replace") if answer.status == 200 else None
+        except NoAnswerError as error:
+            self.reason = str(error)
             return None
-        except (OSError, ValueError) as error:
-            self.reason = cause_of(error)
-            return None
-        if len(raw) > MAX_ANSWER:
-            raise InputError(f"{self.base}{page}: an answer of more than {MAX_ANSWER >> 20} MiB")
-        return raw.decode("utf-8", "replace")
 
     def object(self, page: str) -> Mapping[str, Any] | None:
         """Return a page's JSON object, None where it is something else."""
@@ -202,7 +214,7 @@ def process_memory(host: str, port: int) -> tuple[int | None, int | None]:
 
     (None, None) for another machine's, or where this user may not see it. GPU memory is what NVML says.
     """
-    if host not in ("localhost", "127.0.0.1", "::1"):
+    if host not in _HERE:
         return None, None
     import psutil
 

@@ -16,10 +16,10 @@ from planner.engines.launch import Launch
 from planner.launching.kubernetes import inert
 from planner.launching.names import service_name
 from planner.launching.render import render
-from planner.launching.systemd import unit_word
 from planner.launching.yaml_text import to_yaml
 from planner.models.model import Model
 from planner.plan import DeviceMemory, MemoryEstimate, Plan
+from planner.safe_text import systemd_word
 from tests.asked import plan_of
 from tests.launching.plans import HOSTILE, hostile, model_of, rendered, two_hosts
 
@@ -118,7 +118,7 @@ def test_systemd_unit() -> None:
 
 
 def test_systemd_words() -> None:
-    assert unit_word('a "b" \\ $X %h\n') == '"a \\"b\\" \\\\ $$X %%h\\x0a"'
+    assert systemd_word('a "b" \\ $X %h\n') == '"a \\"b\\" \\\\ $$X %%h\\x0a"'
 
 
 @pytest.mark.parametrize("engine", ["llama.cpp", "ollama"])

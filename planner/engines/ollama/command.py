@@ -9,6 +9,7 @@ from planner.engines.launch import Launch, file_stem
 from planner.models.model import Model
 from planner.models.sources import gguf_repository, plain_quant
 from planner.plan import Plan
+from planner.safe_text import modelfile_value
 
 
 def ollama(plan: Plan, model: Model) -> Launch:
@@ -27,7 +28,10 @@ def ollama(plan: Plan, model: Model) -> Launch:
     if not from_file and not parameters:
         return Launch(shlex.join(["ollama", "run", source]), env=env, source=source)
     name = f"{file_stem(model)}-planned"
-    lines = [f"FROM {source}", *(f"PARAMETER {key} {value}" for key, value in parameters.items())]
+    lines = [
+        f"FROM {modelfile_value(source)}",
+        *(f"PARAMETER {key} {value}" for key, value in parameters.items()),
+    ]
     commands = [["ollama", "create", name, "-f", "Modelfile"], ["ollama", "run", name]]
     return Launch(
         command="\n".join(shlex.join(words) for words in commands),
