@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import planner
-from planner.advice.plan.candidates import BITS_SLACK, GGUF_LADDER, LAST_RESORT, engines_for
+from planner.advice.plan.candidates import BITS_SLACK, bits_of, engines_for, quants_for
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.recommend import recommend as recommending
 from planner.advice.recommend.recommend import recommend
@@ -52,11 +52,10 @@ def test_no_average_is_above_what_a_whole_model_takes() -> None:
             continue
         looked_at += 1
         parameters = model.architecture.parameters()
-        for quant, bits in GGUF_LADDER.items():
+        for quant in quants_for(model, "llama.cpp"):
             size = weights_of(model, quant).file_bytes
-            assert size >= parameters / 8 * bits * BITS_SLACK, (entry.id, quant)
-            if quant not in LAST_RESORT:
-                assert size >= parameters / 8 * recommending.SMALLEST_BITS, (entry.id, quant)
+            assert size >= parameters / 8 * bits_of(quant) * BITS_SLACK, (entry.id, quant)
+            assert size >= parameters / 8 * recommending.SMALLEST_BITS, (entry.id, quant)
     assert looked_at >= 40
 
 
