@@ -23,7 +23,7 @@ from typing import Final
 
 import planner
 import planner.engines.llama_cpp.compute as compute
-from planner.advice.plan.candidates import HYBRID_LADDER, quants_for
+from planner.advice.plan.candidates import quants_for
 from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.reserve import compute_buffers
@@ -39,6 +39,7 @@ from planner.hardware.machine import Backend
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import from_entry
 from planner.plan import UseCase, Workload
+from planner.quant.quantisations import ladder
 
 Key = tuple[str, str]
 
@@ -350,7 +351,7 @@ def likely(every: int = 1) -> Iterator[Run]:
         count = sum(g.count for g in arch.groups)
         for quant in quants_for(model, "llama.cpp"):
             table = weight_table(arch, quant)
-            partly = quant in HYBRID_LADDER or quant.startswith("MXFP4")
+            partly = quant in {q.name for q in ladder(beside_cpu=True)} or quant.startswith("MXFP4")
             for n in (0, count // 4, count // 2, count - 2) if partly else (0,):
                 for users, given in (
                     (1, {"n_cpu_moe": n}),

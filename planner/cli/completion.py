@@ -42,7 +42,7 @@ def engines(incomplete: str) -> list[str]:
 
 def quants(incomplete: str) -> list[str]:
     """Quantisations of the model and engine that were typed before; of any, where none was."""
-    from planner.advice.plan.candidates import CHECKPOINT_BITS, GGUF_LADDER, offered_quants
+    from planner.advice.plan.candidates import offered_quants, usual_quants
     from planner.engines.base import get_engine
     from planner.errors import PlannerError
     from planner.models.catalogue.catalogue import lookup
@@ -51,7 +51,7 @@ def quants(incomplete: str) -> list[str]:
     typed = words_before()
     entry = next((found for word in typed[1:] if (found := lookup(word)) is not None), None)
     if entry is None:
-        return _beginning(incomplete, [*GGUF_LADDER, *CHECKPOINT_BITS])
+        return _beginning(incomplete, usual_quants())
     engine = next((b for a, b in pairwise(typed) if a in ("--engine", "-e")), None)
     try:
         model = from_entry(entry)

@@ -1,4 +1,4 @@
-"""How a tensor is stored: block sizes and bytes of ggml's types, and of the safetensors formats.
+"""How a tensor is stored: block sizes and bytes of ggml's types.
 
 ggml's figures come from planner.models.gguf.types (llama.cpp b11434); allocation rules from
 ggml/src/ggml-alloc.c, ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size, get_alignment) and
@@ -44,22 +44,6 @@ class QuantFormat:
 
 
 GGML_FORMATS: Final = {t.name: QuantFormat(t.name, t.block, t.bytes) for t in GGML_TYPES.values()}
-
-# Weights in safetensors: (name, elements that share a scale, bytes of such a block with its scale).
-SAFETENSORS_FORMATS: Final = {
-    f.name: f
-    for f in (
-        QuantFormat("FP32", 1, 4),
-        QuantFormat("BF16", 1, 2),
-        QuantFormat("FP16", 1, 2),
-        QuantFormat("FP8", 1, 1),  # one scale a tensor, channel or 128 × 128 block: below 0.03 %
-        QuantFormat("INT8", 1, 1),  # one scale a channel
-        QuantFormat("MXFP4", 32, 17),  # E8M0 scale
-        QuantFormat("NVFP4", 16, 9),  # FP8 scale, and one FP32 a tensor
-        QuantFormat("AWQ", 128, 68),  # int4, group 128: FP16 scale and 16 bits of packed zero points at most
-        QuantFormat("GPTQ", 128, 68),
-    )
-}
 
 
 def ggml_format(name: str) -> QuantFormat:

@@ -1,13 +1,10 @@
 """llama.cpp's mixes: which type each tensor gets under a named quantisation.
 
 The rules (planner.quant.mix_rules) are evaluated once per layer group; only the tensors whose type depends
-on the layer are looked at layer by layer. Default types: llama_ftype_get_default_type in src/llama-quant.cpp
-of llama.cpp b11434.
+on the layer are looked at layer by layer. Which mixes there are stands in planner.quant.quantisations.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from planner.errors import UnsupportedError
 from planner.fast_dataclass import dataclass
@@ -15,84 +12,18 @@ from planner.models.architecture import Architecture, LayerGroup, MixtureOfExper
 from planner.models.cache import CompressedAttention, LatentAttention, RecurrentState
 from planner.quant.architectures import MixTraits, mix_traits
 from planner.quant.mix_rules import V_LIKE, Category, MixRules, category_of
+from planner.quant.quantisations import Quantisation, find_quantisation
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """A named quantisation of GGUF files."""
-
-    name: str
-    base: str  # the type that a tensor gets where no rule says otherwise
-    imatrix: bool = False  # published files of this kind are made with an importance matrix
-    embedding: str | None = None  # --token-embedding-type and --output-tensor-type, where set
-    rest: str = "Q8_0"  # beside experts in MXFP4: everything that is quantised at all
-
-
-_PLAIN: Final = (
-    *("F32", "F16", "BF16", "Q8_0"),
-    *("Q5_1", "Q5_0", "Q4_1", "Q4_0", "TQ2_0", "TQ1_0", "Q2_0", "Q1_0"),
-)
-MIXES: Final = {
-    m.name: m
-    for m in (
-        *(Mix(name, name) for name in _PLAIN),
-        Mix("MXFP4_MOE", "MXFP4"),
-        Mix("MXFP4_BF16", "MXFP4", rest="BF16"),  # how Ollama's library serves gpt-oss
-        Mix("Q6_K", "Q6_K"),
-        Mix("Q5_K_M", "Q5_K"),
-        Mix("Q5_K_S", "Q5_K"),
-        Mix("Q4_K_M", "Q4_K"),
-        Mix("Q4_K_S", "Q4_K"),
-        Mix("Q3_K_L", "Q3_K"),
-        Mix("Q3_K_M", "Q3_K"),
-        Mix("Q3_K_S", "Q3_K"),
-        Mix("Q2_K", "Q2_K"),
-        Mix("Q2_K_S", "Q2_K", imatrix=True),
-        Mix("IQ4_NL", "IQ4_NL", imatrix=True),
-        Mix("IQ4_XS", "IQ4_XS", imatrix=True),
-        Mix("IQ3_M", "IQ3_S", imatrix=True),
-        Mix("IQ3_S", "IQ3_S", imatrix=True),
-        Mix("IQ3_XS", "IQ3_S", imatrix=True),
-        Mix("IQ3_XXS", "IQ3_XXS", imatrix=True),
-        Mix("IQ2_M", "IQ2_S", imatrix=True),
-        Mix("IQ2_S", "IQ2_XS", imatrix=True),
-        Mix("IQ2_XS", "IQ2_XS", imatrix=True),
-        Mix("IQ2_XXS", "IQ2_XXS", imatrix=True),
-        Mix("IQ1_M", "IQ1_M", imatrix=True),
-        Mix("IQ1_S", "IQ1_S", imatrix=True),
-        # Published under these names: a mix above with embeddings and output in Q8_0.
-        Mix("Q6_K_L", "Q6_K", embedding="Q8_0"),
-        Mix("Q5_K_L", "Q5_K", embedding="Q8_0"),
-        Mix("Q4_K_L", "Q4_K", embedding="Q8_0"),
-        Mix("Q3_K_XL", "Q3_K", embedding="Q8_0"),
-        Mix("Q2_K_L", "Q2_K", embedding="Q8_0"),
-    )
-}
-_RULES_OF: Final = {
-    "MXFP4_BF16": "MXFP4_MOE",
-    "Q6_K_L": "Q6_K",
-    "Q5_K_L": "Q5_K_M",
-    "Q4_K_L": "Q4_K_M",
-    "Q3_K_XL": "Q3_K_L",
-    "Q2_K_L": "Q2_K",
-}
-_ALIASES: Final = {
-    "MXFP4": "MXFP4_MOE",
-    "FP16": "F16",
-    "FP32": "F32",
-    "Q5_K": "Q5_K_M",
-    "Q4_K": "Q4_K_M",
-    "Q3_K": "Q3_K_M",
-}
-
-
-def find_mix(name: str) -> Mix | None:
+def find_mix(name: str) -> Quantisation | None:
     """Return the mix of this name ("Q4_K_M", "q4_k_m", "MXFP4"); None where no public rule defines it."""
-    key = name.strip().upper().replace("-", "_")
-    return MIXES.get(_ALIASES.get(key, key))
+    row = find_quantisation(name)
+    if row is not None and row.mix:
+        row = find_quantisation(row.mix)
+    return row if row is not None and row.base else None
 
 
-def nearest_mix(name: str) -> tuple[Mix, bool]:
+def nearest_mix(name: str) -> tuple[Quantisation, bool]:
     """Return the mix of this name and True, or the public one closest to a private name and False.
 
     Unsloth's dynamic mixes ("UD-Q4_K_XL") are no public rule: the nearest one gives the tensors' order of
@@ -123,7 +54,7 @@ class MixTypes:
     groups: tuple[GroupTypes, ...]  # in the order of Architecture.groups and their tensors
 
 
-def mix_types(arch: Architecture, mix: Mix, *, imatrix: bool | None = None) -> MixTypes:
+def mix_types(arch: Architecture, mix: Quantisation, *, imatrix: bool | None = None) -> MixTypes:
     """Return the type of every tensor of `arch` under `mix`.
 
     `imatrix`: whether the file was made with an importance matrix; None: as published files of this mix are.
@@ -177,7 +108,7 @@ def _running_counts(arch: Architecture) -> tuple[list[int], list[int]]:
     return wv, down
 
 
-def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
+def _rules(arch: Architecture, mix: Quantisation, imatrix: bool) -> MixRules:
     n_layer = sum(g.count for g in arch.groups if g.in_gguf)
     experts = (g.feed_forward for g in arch.groups if isinstance(g.feed_forward, MixtureOfExperts))
     n_expert = max((e.n_expert for e in experts), default=0)
@@ -185,7 +116,7 @@ def _rules(arch: Architecture, mix: Mix, imatrix: bool) -> MixRules:
     grouping = _grouping(arch, traits)
     return MixRules(
         traits=traits,
-        mix=_RULES_OF.get(mix.name, mix.name),
+        mix=mix.rules or mix.name,
         base=mix.base,
         imatrix=imatrix,
         embedding=mix.embedding,

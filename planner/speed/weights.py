@@ -8,34 +8,20 @@ from __future__ import annotations
 
 import re
 
+from planner.quant.quantisations import QUANTISATIONS, find_quantisation
 from planner.speed.work import ModelWork, WeightBits
 
-# bits a weight of the layers' matrices, of the output head, and the class of kernels that reads them.
-# GGUF: block bytes of ggml types and the usual share of larger types in each mix (llama.cpp, llama-quant.cpp)
-_TABLE: dict[str, tuple[float, float, str]] = {
-    "F32": (32, 32, "f16"), "F16": (16, 16, "f16"), "BF16": (16, 16, "bf16"), "FP16": (16, 16, "f16"),
-    "Q8_0": (8.5, 8.5, "q8"), "Q6_K": (6.56, 6.56, "q6"), "Q5_K_M": (5.62, 6.56, "q5"), "Q5_K_S": (5.5, 6.56, "q5"),
-    "Q5_0": (5.5, 6.56, "q5"), "Q5_1": (6.0, 6.56, "q5"), "Q4_K_M": (4.78, 6.56, "q4"),
-    "Q4_K_S": (4.53, 6.56, "q4"), "Q4_K_L": (4.9, 8.5, "q4"), "Q4_0": (4.5, 6.56, "q4_0"),
-    "Q4_1": (5.0, 6.56, "q4_0"), "IQ4_XS": (4.27, 6.56, "iq4"), "IQ4_NL": (4.5, 6.56, "iq4"),
-    "IQ4_K": (4.5, 6.56, "iq4"), "IQ4_KSS": (4.0, 6.56, "iq4"), "Q3_K_XL": (4.2, 6.56, "q3"),
-    "Q3_K_L": (4.17, 6.56, "q3"), "Q3_K_M": (3.81, 6.56, "q3"), "Q3_K_S": (3.44, 6.56, "q3"),
-    "IQ3_M": (3.6, 6.56, "iq3"), "IQ3_S": (3.44, 6.56, "iq3"), "IQ3_XS": (3.25, 6.56, "iq3"),
-    "IQ3_XXS": (3.1, 5.5, "iq3"), "IQ3_K": (3.44, 6.56, "iq3"), "Q2_K": (2.96, 6.56, "q2"),
-    "Q2_K_S": (2.63, 6.56, "q2"), "Q2_K_XL": (3.0, 6.56, "q2"), "IQ2_M": (2.7, 5.5, "iq2"),
-    "IQ2_S": (2.5, 5.5, "iq2"), "IQ2_XS": (2.35, 5.5, "iq2"), "IQ2_XXS": (2.1, 5.5, "iq2"),
-    "IQ2_K": (2.4, 6.56, "iq2"), "IQ2_KT": (2.15, 6.56, "iq2"), "IQ1_M": (1.8, 5.5, "iq2"),
-    "IQ1_S": (1.6, 5.5, "iq2"), "TQ1_0": (1.7, 4.5, "iq2"), "TQ2_0": (2.06, 4.5, "q2"),
-    "MXFP4": (4.25, 8.5, "mxfp4"), "NVFP4": (4.5, 16, "fp4"), "FP8": (8.06, 16, "fp8"), "INT8": (8, 16, "fp8"),
-    "INT4": (4.25, 16, "int4"), "AWQ": (4.25, 16, "int4"), "GPTQ": (4.25, 16, "int4"),
-    "MLX4": (4.5, 4.5, "q4_0"), "MLX5": (5.5, 5.5, "q5"), "MLX6": (6.5, 6.5, "q6"), "MLX8": (8.5, 8.5, "q8"),
-}  # fmt: skip
 _GGUF = re.compile(r"(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[A-Z]+|Q\d_[01K])")
-_FALLBACK = ("Q4_K_M", "INT4")
+
+
+def _read(name: str) -> bool:
+    """True for a quantisation of which it is known how fast it is read."""
+    row = QUANTISATIONS.get(name)
+    return row is not None and bool(row.kernels)
 
 
 def quant_name(text: str | None) -> tuple[str, bool]:
-    """The table's name for a quantisation as people write it, and whether it is one of Unsloth's dynamic mixes.
+    """The name of a row for a quantisation as people write it, and whether it is one of Unsloth's dynamic mixes.
 
     Raises KeyError for a name that means nothing here.
     """
@@ -47,13 +33,13 @@ def quant_name(text: str | None) -> tuple[str, bool]:
         if name in t:
             return name, dynamic
     match = _GGUF.search(t)
-    if match and match.group(1) in _TABLE:
+    if match and _read(match.group(1)):
         return match.group(1), dynamic
     if match:
         short = match.group(1)
         base = short.rsplit("_", 1)[0]
         for name in (base, f"{base}_M", f"{base}_S", f"{short}_M"):
-            if name in _TABLE:
+            if _read(name):
                 return name, dynamic
         if short.startswith("Q8"):
             return "Q8_0", dynamic
@@ -94,15 +80,17 @@ def weight_bits(
         if not file_bytes:
             raise
         name, dynamic = "Q4_K_M", False
-    bits, head, kind = _TABLE[name]
+    row = find_quantisation(name)
+    if row is None or row.bits is None or not row.kernels:
+        raise KeyError(name)
+    bits, head, kind = row.bits, row.head_bits, row.kernels
     dense, experts, xkind = bits, bits, ""
     if work.is_moe:
-        dense = _moe_dense(name, bits, dynamic)
+        dense = _moe_dense(bits, dynamic) if row.dense_bits is None else row.dense_bits
         if dynamic and bits >= 8:
             head = 16.0
-        if name in {"NVFP4", "INT4", "AWQ", "GPTQ"}:
-            dense = 16.0 if name != "NVFP4" else 12.0
-            xkind, kind = kind, "f16" if name != "NVFP4" else "fp8"
+        if row.dense_kernels:
+            xkind, kind = kind, row.dense_kernels
         if native == "mxfp4" or name == "MXFP4":
             experts, xkind = 4.25, "mxfp4"
             dense, kind = (
@@ -116,12 +104,10 @@ def weight_bits(
     return WeightBits(dense, experts, head, kind, xkind)
 
 
-def _moe_dense(name: str, bits: float, dynamic: bool) -> float:
+def _moe_dense(bits: float, dynamic: bool) -> float:
     """Attention and shared parts of a mixture are stored wider than the experts."""
     if bits >= 16:
         return 16.0
-    if name.startswith(("FP8", "MLX")):
-        return bits
     if dynamic:
         return 16.0 if bits >= 8 else 8.5 if bits >= 4 else 6.5
     if bits >= 8:

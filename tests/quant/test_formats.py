@@ -7,7 +7,6 @@ import pytest
 from planner.errors import UnsupportedError
 from planner.quant.formats import (
     GGML_FORMATS,
-    SAFETENSORS_FORMATS,
     cuda_bytes,
     ggml_format,
     host_bytes,
@@ -52,9 +51,3 @@ def test_cuda_pads_one_row_of_a_quantised_tensor_to_512() -> None:
 
 def test_host_pads_to_32_bytes() -> None:
     assert host_bytes((3,), ggml_format("F32")) == 32
-
-
-def test_safetensors_formats_count_their_scales() -> None:
-    assert SAFETENSORS_FORMATS["NVFP4"].bits_per_weight == 4.5
-    assert SAFETENSORS_FORMATS["MXFP4"].bits_per_weight == 4.25
-    assert SAFETENSORS_FORMATS["FP8"].bits_per_weight == 8

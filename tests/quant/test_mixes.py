@@ -8,13 +8,16 @@ import pytest
 
 from planner.errors import UnsupportedError
 from planner.models.architecture import Architecture
-from planner.quant.mixes import MIXES, find_mix, mix_types, nearest_mix
+from planner.quant.mixes import find_mix, mix_types, nearest_mix
+from planner.quant.quantisations import QUANTISATIONS
 from tests.engines.llama_cpp.llama_shapes import shape
+
+MIXES = [q for q in QUANTISATIONS.values() if q.base]
 
 
 def types_of(arch: Architecture, mix: str, imatrix: bool | None = None) -> dict[str, str]:
     """Full name -> type."""
-    types = mix_types(arch, MIXES[mix], imatrix=imatrix)
+    types = mix_types(arch, QUANTISATIONS[mix], imatrix=imatrix)
     found = {t.name: k for t, k in zip(arch.tensors, types.outside, strict=True)}
     for group, kinds in zip(arch.groups, types.groups, strict=True):
         for tensor, kind in zip(group.tensors, kinds, strict=True):
@@ -66,23 +69,23 @@ def test_floating_point_files_are_as_converted() -> None:
 
 
 def test_names() -> None:
-    assert find_mix("mxfp4") is MIXES["MXFP4_MOE"]
-    assert find_mix("q4-k-m") is MIXES["Q4_K_M"]
-    assert nearest_mix("UD-Q4_K_XL") == (MIXES["Q4_K_M"], False)
-    assert nearest_mix("UD-IQ2_M") == (MIXES["IQ2_M"], False)
+    assert find_mix("mxfp4") is QUANTISATIONS["MXFP4_MOE"]
+    assert find_mix("q4-k-m") is QUANTISATIONS["Q4_K_M"]
+    assert nearest_mix("UD-Q4_K_XL") == (QUANTISATIONS["Q4_K_M"], False)
+    assert nearest_mix("UD-IQ2_M") == (QUANTISATIONS["IQ2_M"], False)
     with pytest.raises(UnsupportedError, match="AWQ"):
         nearest_mix("AWQ")
 
 
 def test_a_one_bit_type_without_fallback_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="2880"):
-        mix_types(shape("GPT_OSS_20B"), MIXES["Q1_0"])
+        mix_types(shape("GPT_OSS_20B"), QUANTISATIONS["Q1_0"])
 
 
 def test_every_mix_of_a_model_is_quick() -> None:
     arch = shape("QWEN3_30B")
-    mix_types(arch, MIXES["Q4_K_M"])
+    mix_types(arch, QUANTISATIONS["Q4_K_M"])
     start = time.perf_counter()
-    for mix in MIXES.values():
+    for mix in MIXES:
         mix_types(arch, mix)
     assert (time.perf_counter() - start) / len(MIXES) < 0.003

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from planner.advice.plan.candidates import LAST_RESORT, quants_for
+from planner.advice.plan.candidates import is_last_resort, quants_for
 from planner.advice.plan.one_plan import bare_plan, complete
 from planner.advice.plan.stated_context import planned_context, without_context
 from planner.advice.plan.worth import misses_speed
@@ -148,7 +148,7 @@ def _asked_speed(plan: Plan) -> list[str]:
         other = _try(plan, name)
         full = complete(other) if other and other.fits else None
         if full and full.speed and not misses_speed(full, workload):
-            if name in LAST_RESORT:
+            if is_last_resort(name):
                 return [f"{name} would reach {wanted}, but loses too much quality to be proposed: {rather}"]
             return [f"{name} would reach {wanted}"]
     return [f"no quantisation of it that is tried reaches {wanted} here: {rather}"]

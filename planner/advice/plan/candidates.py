@@ -9,42 +9,15 @@ from planner.engines.base import get_engine
 from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
 from planner.plan import Workload
+from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
 from planner.units import GIB
 
-# From the closest to the original down to what still makes sense, with the bits a weight that a whole model
-# takes on average: only to decide which ones to plan exactly. An engine offers more, and any of them may be
-# asked for by name.
-GGUF_LADDER: Final = {
-    "Q8_0": 8.5,
-    "Q6_K": 6.57,
-    "Q5_K_M": 5.69,
-    "Q4_K_M": 4.87,
-    "IQ4_XS": 4.31,
-    "Q3_K_M": 3.91,
-    "Q2_K": 3.0,
-}
-# The same for checkpoints that vLLM loads; 4-bit ones keep embeddings and head in 16 bits.
-CHECKPOINT_BITS: Final = {
-    "BF16": 16.0,
-    "F16": 16.0,
-    "FP8": 8.0,
-    "W8A8": 8.0,
-    "NVFP4": 4.5,
-    "MXFP4": 4.25,
-    "GPTQ-Int4": 4.2,
-    "W4A16": 4.2,
-    "AWQ": 4.1,
-}
-# Beside the CPU, where every bit costs speed, experts take four bits or less.
-HYBRID_LADDER: Final = ("Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
-LAST_RESORT: Final = frozenset({"Q2_K"})  # loses too much to be recommended
-# The bits above are averages: a model may lie this much below them.
+# What a row's average bits are too high by for some models: they are only to decide what to plan exactly.
 BITS_SLACK: Final = 0.94
 SIXTEEN_BITS: Final = 16.0
-_WHOLE: Final = frozenset({"BF16", "F16", "F32"})
 EIGHT_BITS: Final = 8.0
-FOUR_BITS: Final = GGUF_LADDER["IQ4_XS"]
-FASTEST_BITS: Final = GGUF_LADDER["Q4_K_M"]
+FOUR_BITS: Final = QUANTISATIONS["IQ4_XS"].average or SIXTEEN_BITS
+FASTEST_BITS: Final = QUANTISATIONS["Q4_K_M"].average or SIXTEEN_BITS
 SERVER_MEMORY: Final = 32 * GIB
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
@@ -93,12 +66,12 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     offered = get_engine(engine).quants(model)
     if engine == "vllm":
         return with_published(model, offered)
-    ladder = tuple(q for q in GGUF_LADDER if q in offered)
+    tried = tuple(q.name for q in ladder() if q.name in offered)
     native = tuple(q for q in offered if q.startswith("MXFP4"))
     if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
         # Trained in MXFP4: anything else is larger or worse.
         return native
-    return ladder or offered
+    return tried or offered
 
 
 def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,13 +84,13 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     if model.entry is None:
         return offered
     files = [f for f in model.entry.files if f.format == "safetensors"]
-    listed = dict.fromkeys(q for f in files for q in f.quants if q in CHECKPOINT_BITS)
+    listed = dict.fromkeys(q for f in files for q in f.quants if _is_checkpoint(q))
     own = {q for f in files if f.repo == model.id for q in f.quants}
-    whole = not own or model.id.lower().endswith("-bf16") or bool(_WHOLE & {*own, *listed})
+    whole = not own or model.id.lower().endswith("-bf16") or any(_is_whole(q) for q in (*own, *listed))
     alone = not whole and bool(listed) and not model.architecture.quantization
     names = listed if alone else dict.fromkeys((*offered, *listed))
     native = offered[:1] if model.architecture.quantization else ()
-    return tuple(sorted(names, key=lambda q: (q not in native, -CHECKPOINT_BITS.get(q, 16.0))))
+    return tuple(sorted(names, key=lambda q: (q not in native, -bits_of(q))))
 
 
 def offered_quants(model: Model, engine: str) -> tuple[str, ...]:
@@ -136,21 +109,46 @@ def ladders(
     model, machine = question.model, question.machine
     names = quants_for(model, engine)
     if not last_resort:
-        names = tuple(q for q in names if q not in LAST_RESORT)
-    if engine == "vllm" or any(q not in GGUF_LADDER for q in names):
+        names = tuple(q for q in names if not is_last_resort(q))
+    tried = {q.name: q.average or SIXTEEN_BITS for q in ladder()}
+    if engine == "vllm" or any(q not in tried for q in names):
         return names, ()
     weights = model.architecture.parameters() / 8 * BITS_SLACK
     gpu = sum(a.memory_free for a in machine.accelerators)
     ram = sum(h.ram_available for h in machine.hosts)
-    whole = tuple(q for q in names if GGUF_LADDER[q] * weights < gpu)
+    whole = tuple(q for q in names if tried[q] * weights < gpu)
     if machine.unified:
         if not machine.host.beyond_gpus:
             return (whole or names[-1:]), ()
         gpu = 0
-    spill = tuple(q for q in HYBRID_LADDER if q in names and GGUF_LADDER[q] * weights < gpu + ram)
+    beside = [q.name for q in ladder(beside_cpu=True) if q.name in names]
+    spill = tuple(q for q in beside if tried[q] * weights < gpu + ram)
     return whole, (spill or names[-1:])
 
 
 def bits_of(quant: str) -> float:
     """Bits a weight that a whole model takes on average in this quantisation."""
-    return GGUF_LADDER.get(quant) or CHECKPOINT_BITS.get(quant, SIXTEEN_BITS)
+    return average_bits(quant) or SIXTEEN_BITS
+
+
+def usual_quants() -> tuple[str, ...]:
+    """Quantisations that are tried unasked, of GGUF files and of checkpoints."""
+    formats = sorted((q for q in checkpoints() if q.average is not None), key=lambda q: -(q.average or 0.0))
+    return tuple(q.name for q in (*ladder(), *formats))
+
+
+def is_last_resort(quant: str) -> bool:
+    """True for what loses too much to be recommended."""
+    row = QUANTISATIONS.get(key_of(quant))
+    return row is not None and row.last_resort
+
+
+def _is_checkpoint(quant: str) -> bool:
+    """True for a format of checkpoints that is offered."""
+    row = QUANTISATIONS.get(key_of(quant))
+    return row is not None and row.storage is not None and row.average is not None
+
+
+def _is_whole(quant: str) -> bool:
+    row = QUANTISATIONS.get(key_of(quant))
+    return row is not None and row.whole

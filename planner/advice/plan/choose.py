@@ -54,7 +54,7 @@ class Choice:
 
 def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
     """Points of quality that a quantisation is expected to cost this model, of the score that it has."""
-    from planner.models.catalogue.quant_loss import quality_loss
+    from planner.quant.loss import quality_loss
 
     native = str((model.architecture.quantization or {}).get("quant_method", ""))
     return quality_loss(quant, float(model.architecture.parameters()), score, native)[0]

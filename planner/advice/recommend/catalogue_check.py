@@ -15,13 +15,13 @@ from planner.models.architecture import Architecture
 from planner.models.catalogue.card import ModelCard
 from planner.models.catalogue.shape_check import ShapeCheck, check_shape
 from planner.models.tensors import Role, TensorInfo
+from planner.quant.quantisations import find_quantisation
 
 FILE_TOLERANCE: Final = 0.01
 # A GGUF's header: for each token its text, kind and score, and the merges: about 40 bytes a token in the
 # headers of Llama 3 (7.8 MB for 128,256) and Qwen 2.5 (5.9 MB for 151,936).
 _HEADER_BYTES_PER_TOKEN: Final = 45
 # MLX: bits of a weight with its group's scale and bias (group 64, two bfloat16)
-_MLX_BITS: Final = {"4bit": 4.5, "5bit": 5.5, "6bit": 6.5, "8bit": 8.5, "3bit": 3.5}
 _MLX_PLAIN_ROLES: Final = frozenset({Role.NORM, Role.BIAS, Role.ATTN_SINKS, Role.SSM_CONV, Role.SSM_OTHER})
 
 
@@ -89,8 +89,8 @@ def _file_checks(card: ModelCard, arch: Architecture) -> Sequence[FileCheck]:
             for quant, published in sizes.items():
                 if file.format == "gguf":
                     found += _gguf(arch, file.repo, quant, published, file.source)
-                elif file.format == "mlx" and quant.lower() in _MLX_BITS:
-                    computed = _mlx_bytes(arch, _MLX_BITS[quant.lower()])
+                elif file.format == "mlx" and (row := find_quantisation(quant)) and row.mlx:
+                    computed = _mlx_bytes(arch, row.bits or 0.0)
                     found.append(_nearest(file.repo, quant, published, file.source, arch, computed))
                 elif quant == "BF16":
                     whole = arch.parameters(mtp=True) * 2

@@ -25,15 +25,10 @@ from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Plan, PlanRequest, UseCase
-from planner.quant.mixes import MIXES, nearest_mix
+from planner.quant.mixes import nearest_mix
+from planner.quant.quantisations import offered
 from planner.units import context_text, gib
 
-# Largest first; what people publish and use. Others are known by name.
-_OFFERED: Final = (
-    *("BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_NL", "IQ4_XS"),
-    *("Q3_K_L", "Q3_K_M", "IQ3_M", "IQ3_S", "Q3_K_S", "IQ3_XS", "IQ3_XXS", "Q2_K", "IQ2_M", "IQ2_S"),
-    *("IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"),
-)
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
 
 
@@ -59,11 +54,10 @@ class LlamaCpp(Engine):
         arch = model.architecture
         if arch.gguf_arch is None:
             return ()
-        offered = tuple(q for q in _OFFERED if q in MIXES)
         native = (arch.quantization or {}).get("quant_method") == "mxfp4"
         if native:
-            return ("MXFP4", *offered)
-        return (*offered, "MXFP4_MOE") if arch.is_moe else offered
+            return ("MXFP4", *offered())
+        return (*offered(), "MXFP4_MOE") if arch.is_moe else offered()
 
     def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory per device with exactly these settings (see planner.engines.base.Engine)."""

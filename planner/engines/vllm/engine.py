@@ -31,6 +31,7 @@ from planner.hardware.machine import Backend, Machine
 from planner.models.architecture import Architecture
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
+from planner.quant.quantisations import checkpoints
 from planner.units import context_text, gib
 
 _DEFAULTS: Final = VllmSettings()
@@ -66,7 +67,7 @@ class Vllm(Engine):
         return single if single and not parallel_choices(arch, scheme, devices, {}) else None
 
     def quants(self, model: Model) -> tuple[str, ...]:
-        """The checkpoint's own format; for a 16-bit one also FP8, which vLLM makes while it loads."""
+        """The checkpoint's own format; for a 16-bit one also what vLLM makes while it loads."""
         arch = model.architecture
         if removed_in(arch) is not None:
             return ()
@@ -75,7 +76,8 @@ class Vllm(Engine):
                 return (scheme_for(arch, "native").name,)
             except PlannerError:
                 return ()
-        return ("F16" if arch.dtype == "float16" else "BF16", "FP8")
+        made = (q.name for q in checkpoints() if q.online)
+        return ("F16" if arch.dtype == "float16" else "BF16", *made)
 
     def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory of each rank with exactly these settings; what they leave out has vLLM's default."""
@@ -140,8 +142,9 @@ def _given(request: PlanRequest) -> tuple[QuantScheme, Devices, VllmSettings]:
     arch, settings = request.arch, settings_from(request.settings)
     if settings.max_model_len is None and request.workload.context is not None:
         settings = replace(settings, max_model_len=request.workload.context)
-    online = settings.quantization == "fp8" and not arch.quantization
-    scheme = scheme_for(arch, "fp8" if online else request.quant, request.model.id, online=online)
+    asked = "" if arch.quantization else settings.quantization
+    made = next((q.name for q in checkpoints() if asked and q.online == asked), None)
+    scheme = scheme_for(arch, made or request.quant, request.model.id, online=made is not None)
     return scheme, devices_of(request.machine), settings
 
 

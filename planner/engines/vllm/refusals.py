@@ -6,13 +6,14 @@ from typing import Final
 
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import expert_block
-from planner.engines.vllm.memory.storage import QuantScheme, Storage
+from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.settings import VllmSettings
 from planner.errors import RefusedError
 from planner.hardware.machine import Accelerator, Backend
 from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
+from planner.quant.quantisations import Storage
 
 # Last release that had them (vllm/model_executor/models/registry.py _PREVIOUSLY_SUPPORTED_MODELS, 0.33.0).
 _REMOVED: Final = {
@@ -51,19 +52,6 @@ _REMOVED: Final = {
     "MptForCausalLM": "0.28.0",
 }
 _DRIVEN: Final = (Backend.CUDA, Backend.ROCM)
-# Formats by the lowest compute capability with a kernel (get_min_capability, layers/quantization/*.py).
-_MIN_SM: Final = {
-    Storage.PLAIN: 75,
-    Storage.FP8_BLOCK: 75,  # below 89 through Marlin, weights only
-    Storage.FP8_TENSOR: 75,
-    Storage.FP8_CHANNEL: 75,
-    Storage.MXFP8: 75,
-    Storage.INT8: 75,
-    Storage.INT4: 75,
-    Storage.NVFP4: 75,
-    Storage.MXFP4: 80,
-}
-
 
 # Classes of models in the catalogue that registry.py of 0.33.0 doesn't name: `--model-impl auto` runs them by
 # Transformers' code where every layer goes through its attention interface, with a full cache for each
@@ -106,7 +94,7 @@ def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:
         return f"vLLM on a CPU has no kernel for {scheme.name}"
     if gpu.sm is None:
         return None
-    needed = _MIN_SM[scheme.experts or scheme.storage_kind]
+    needed = (scheme.experts or scheme.storage_kind).min_capability
     if gpu.sm < needed:
         return f"vLLM needs compute capability {needed / 10:.1f} for {scheme.name}, {gpu.name} has {gpu.sm / 10:.1f}"
     if scheme.storage_kind is Storage.INT8 and gpu.family == 10:

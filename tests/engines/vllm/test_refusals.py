@@ -7,8 +7,9 @@ from typing import Final
 import pytest
 
 from planner.engines.vllm.gpu import GpuTraits
-from planner.engines.vllm.memory.storage import QuantScheme, Storage
+from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.refusals import gpu_reason
+from planner.quant.quantisations import Storage
 from planner.units import GIB
 
 # get_min_capability of vLLM 0.33.0, vllm/model_executor/layers/quantization/: the first generation with a kernel

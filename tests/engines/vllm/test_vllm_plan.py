@@ -10,7 +10,7 @@ from planner.engines.base import get_engine
 from planner.engines.vllm.engine import Vllm
 from planner.engines.vllm.gpu import traits_of
 from planner.engines.vllm.memory.shards import expert_block
-from planner.engines.vllm.memory.storage import Storage, scheme_for, scheme_from_config
+from planner.engines.vllm.memory.storage import scheme_for, scheme_from_config
 from planner.engines.vllm.memory.weights import stage_layers, weights_per_rank
 from planner.engines.vllm.outcome import evaluate
 from planner.engines.vllm.refusals import refusal
@@ -22,6 +22,7 @@ from planner.hardware.profiles.load import load_profile
 from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Placement, Plan, Workload
+from planner.quant.quantisations import Storage
 from tests.asked import asked, model_of
 
 GIB = 1 << 30

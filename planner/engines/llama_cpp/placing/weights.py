@@ -17,7 +17,7 @@ from planner.models.architecture import Architecture
 from planner.models.model import Model
 from planner.models.tensors import TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
-from planner.quant.mixes import GroupTypes, Mix, MixTypes, find_mix, mix_types, nearest_mix
+from planner.quant.mixes import GroupTypes, MixTypes, find_mix, mix_types, nearest_mix
 from planner.units import round_up
 
 _METADATA: Final = 8 << 20  # a header's vocabulary and tensor list: 2 to 16 MiB
@@ -209,19 +209,11 @@ def cumulative(sizes: Sequence[int]) -> list[int]:
     return [0, *accumulate(sizes)]
 
 
-def quant_names(arch: Architecture) -> tuple[Mix, ...]:
-    """Mixes that make sense for an architecture, by bits: MXFP4 only where experts hold most weights."""
-    from planner.quant.mixes import MIXES
-
-    return tuple(m for m in MIXES.values() if m.name != "MXFP4_MOE" or arch.is_moe)
-
-
 __all__ = [
     "Bytes",
     "WeightTable",
     "cumulative",
     "find_mix",
-    "quant_names",
     "weight_table",
     "weights_of",
 ]

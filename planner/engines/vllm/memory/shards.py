@@ -13,13 +13,14 @@ from typing import Final
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.mxfp4 import gpt_oss_expert_bytes
-from planner.engines.vllm.memory.storage import QuantScheme, Storage
+from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.engines.vllm.settings import VllmSettings
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import FullAttention, LatentAttention, RecurrentState, SlidingWindow
 from planner.models.tensors import EXPERT_ROLES, Role, TensorInfo
+from planner.quant.quantisations import Storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,27 +10,14 @@ import fnmatch
 import re
 from collections.abc import Mapping
 from dataclasses import field, replace
-from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from planner.errors import InputError, UnsupportedError
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
 from planner.models.tensors import EXPERT_ROLES, Role
-
-
-class Storage(StrEnum):
-    """How the elements of one matrix lie in memory."""
-
-    PLAIN = "plain"
-    FP8_BLOCK = "fp8_block"  # one fp32 scale a block of 128 × 128
-    FP8_TENSOR = "fp8_tensor"
-    FP8_CHANNEL = "fp8_channel"  # one fp32 scale an output row
-    INT8 = "int8"
-    INT4 = "int4"  # a 16-bit scale a group, zero points where asymmetric
-    MXFP4 = "mxfp4"  # one byte of scale for 32 elements
-    NVFP4 = "nvfp4"  # one byte of scale for 16 elements
-    MXFP8 = "mxfp8"
+from planner.quant.quantisations import Quantisation, Storage, checkpoints, find_quantisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,60 +144,35 @@ def _regex(text: str) -> re.Pattern[str]:
         raise InputError(f"quantization_config ignores {text[:40]!r}: not a regular expression") from error
 
 
-# name as people write it -> scheme; formats without a public ignore list quantise every linear layer
-_BY_NAME: Final[Mapping[str, QuantScheme]] = {
-    "bf16": QuantScheme("BF16", Storage.PLAIN),
-    "f16": QuantScheme("F16", Storage.PLAIN),
-    "fp16": QuantScheme("F16", Storage.PLAIN),
-    "fp32": QuantScheme("F32", Storage.PLAIN),
-    "f32": QuantScheme("F32", Storage.PLAIN),
-    "fp8": QuantScheme("FP8", Storage.FP8_TENSOR, method="fp8", online=True),
-    "fp8-block": QuantScheme("FP8-block", Storage.FP8_BLOCK),
-    "fp8-dynamic": QuantScheme("FP8-dynamic", Storage.FP8_CHANNEL),
-    "awq": QuantScheme("AWQ", Storage.INT4, zero_points=True),
-    "gptq": QuantScheme("GPTQ-Int4", Storage.INT4),
-    "w4a16": QuantScheme("W4A16", Storage.INT4),
-    "int4": QuantScheme("W4A16", Storage.INT4),
-    "w8a8": QuantScheme("W8A8", Storage.INT8),
-    "int8": QuantScheme("W8A8", Storage.INT8),
-    "nvfp4": QuantScheme("NVFP4", Storage.NVFP4),
-    "mxfp4": QuantScheme("MXFP4", Storage.MXFP4, dense=False),
-    "mxfp8": QuantScheme("MXFP8", Storage.MXFP8),
-}
-QUANT_NAMES: Final = tuple(dict.fromkeys(s.name for s in _BY_NAME.values()))
-
-
-def _name_key(quant: str) -> str:
-    text = quant.strip().lower().replace("_", "-")
-    if text in _BY_NAME:
-        return text
-    if text in ("native", "original", "none"):
-        return "native"
-    for needle, key in _NEEDLES:
-        if needle in text:
-            return key
-    raise UnsupportedError(
-        f"vLLM quantisation '{quant}' is not known; the planner has rules for {', '.join(QUANT_NAMES)}"
+@lru_cache(maxsize=64)
+def _by_name(row: Quantisation) -> QuantScheme:
+    """The scheme of a format; one without a public ignore list quantises every linear layer."""
+    assert row.storage is not None
+    return QuantScheme(
+        row.name,
+        row.storage,
+        method=row.online or None,
+        zero_points=row.zero_points,
+        dense=row.dense,
+        online=bool(row.online),
     )
 
 
-_NEEDLES: Final = (
-    ("mxfp4", "mxfp4"),
-    ("nvfp4", "nvfp4"),
-    ("mxfp8", "mxfp8"),
-    ("fp8-dynamic", "fp8-dynamic"),
-    ("fp8-block", "fp8-block"),
-    ("fp8", "fp8"),
-    ("gptq", "gptq"),
-    ("awq", "awq"),
-    ("w4a16", "w4a16"),
-    ("int4", "int4"),
-    ("w8a8", "w8a8"),
-    ("int8", "int8"),
-    ("bfloat16", "bf16"),
-    ("bf16", "bf16"),
-    ("float16", "f16"),
-)
+def _named(quant: str) -> QuantScheme | None:
+    """The scheme that a name says; None for the checkpoint's own.
+
+    Raises UnsupportedError for a name that says none.
+    """
+    row, text = find_quantisation(quant), quant.strip().lower().replace("_", "-")
+    if text in ("native", "original", "none"):
+        return None
+    if row is not None and row.storage is not None:
+        return _by_name(row)
+    for each in checkpoints():
+        if any(name in text for name in each.within):
+            return _by_name(each)
+    names = ", ".join(q.name for q in checkpoints())
+    raise UnsupportedError(f"vLLM quantisation '{quant}' is not known; the planner has rules for {names}")
 
 
 # What is known of a publisher's checkpoints where their config.json isn't at hand: (repository, storage, what
@@ -238,11 +200,10 @@ def scheme_for(arch: Architecture, quant: str, repository: str = "", *, online: 
     checkpoint in that format, unless it is to be quantised while loading (`online`); else the name.
     Raises UnsupportedError for a name or a config that vLLM 0.33.0 doesn't load.
     """
-    key = _name_key(quant)
+    named = _named(quant)
     own = scheme_from_config(arch.quantization) if arch.quantization else None
-    if key == "native":
-        return own or _BY_NAME["bf16"]
-    named = _BY_NAME[key]
+    if named is None:
+        return own or QuantScheme("BF16", Storage.PLAIN)
     if own is not None and _same_format(own, named):
         return own
     published = (arch.published or {}).get(named.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.models.catalogue.quant_loss import loss_share, quality_loss, typical_score
+from planner.quant.loss import loss_share, quality_loss, typical_score
 
 LADDER = (
     "Q8_0",
