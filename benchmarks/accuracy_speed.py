@@ -76,14 +76,7 @@ def _predicted(case: Case) -> dict[str, Any]:
         "model": case.how,
     }
     if case.decode or case.total:
-        interval, _ = decode(
-            case.work,
-            case.bits,
-            case.situation,
-            case.depth,
-            batch=case.batch,
-            prompt_per_token=case.prompt_per_token,
-        )
+        interval, _ = decode(case.job, case.depth, batch=case.batch, prompt_per_token=case.prompt_per_token)
         if case.decode:
             out["decode"] = _compared(interval, case.decode)
             if case.batch == 1:
@@ -93,7 +86,7 @@ def _predicted(case: Case) -> dict[str, Any]:
             every = Interval(*(v * case.batch for v in (interval.low, interval.expected, interval.high)))
             out["serving"] = _compared(every, total)
     if case.prefill:
-        interval, _ = prefill(case.work, case.bits, case.situation, case.prompt, case.prefill_depth)
+        interval, _ = prefill(case.job, case.prompt, case.prefill_depth)
         out["prefill"] = _compared(interval, case.prefill)
     return out
 

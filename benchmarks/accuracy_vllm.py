@@ -13,7 +13,7 @@ from benchmarks.vllm_rows import row_gpu, row_release, row_settings
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.kv_cache import kv_layout
 from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
-from planner.engines.vllm.memory.weights import weights_per_rank
+from planner.engines.vllm.memory.weights import WeightTable, weights_per_rank
 from planner.engines.vllm.outcome import Outcome, evaluate
 from planner.engines.vllm.refusals import check
 from planner.engines.vllm.releases import Release
@@ -142,7 +142,7 @@ def _log(
     release: Release,
 ) -> Pairs:
     measured = row["measured"]
-    outcome = evaluate(arch, scheme, settings, gpu or _ANY_GPU, release=release)
+    outcome = evaluate(WeightTable(arch, scheme, gpu or _ANY_GPU, release), settings)
     pairs: Pairs = {}
     listed = _numbers(measured.get("weights_per_gpu"))
     if listed:

@@ -61,12 +61,10 @@ def rows_of(cases: Sequence[Case], quantity: str) -> list[Row]:
     for c in cases:
         weight = 1.0 if not set(c.row.get("flags") or ()) - _HARMLESS else FLAGGED_WEIGHT
         if quantity == "decode" and (c.decode or c.total):
-            terms = decode_terms(
-                c.work, c.bits, c.situation, c.depth, batch=c.batch, prompt_per_token=c.prompt_per_token
-            )
+            terms = decode_terms(c.job, c.depth, batch=c.batch, prompt_per_token=c.prompt_per_token)
             rows.append(Row(c, terms, 1 / c.decode if c.decode else c.batch / (c.total or 1), weight))
         elif quantity == "prefill" and c.prefill:
-            terms = prefill_terms(c.work, c.bits, c.situation, c.prompt, c.prefill_depth)
+            terms = prefill_terms(c.job, c.prompt, c.prefill_depth)
             rows.append(Row(c, terms, c.prompt / c.prefill, weight))
     return rows
 
@@ -138,7 +136,7 @@ def spread_of(rows: Sequence[Row], close: Any, far: Any, levels: dict[str, dict[
         c = r.case
         for residual, have in ((near, levels), (distant, without(levels, r))):
             fitted = Fit({}, empty, 0, have["cards"], have["generations"], have["vendors"], have["engines"])
-            table.append(features(fitted, c.work, c.situation, depth=c.depth, batch=c.batch))
+            table.append(features(fitted, c.job, depth=c.depth, batch=c.batch))
             residuals.append(-residual)
             weights.append(r.weight * (1.0 if residual is near else 0.3))
     names = sorted({k for row in table for k in row})

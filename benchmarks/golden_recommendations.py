@@ -46,7 +46,7 @@ def recommendations() -> dict[str, dict[str, list[dict[str, Any]]]]:
                     "quant": plan.quant,
                     "engine": plan.engine,
                     "placement": plan.placement.value,
-                    "why": list(plan.why),
+                    "why": [reason.text for reason in plan.why],
                 }
                 for plan in found.plans[:3]
             ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.speed_hardware import backend_of, row_device, row_host
 from benchmarks.speed_models import Resolver
+from planner.speed.job import Job
 from planner.speed.situation import Device, HostFacts, Situation
 from planner.speed.weights import weight_bits
 from planner.speed.work import ModelWork, WeightBits
@@ -55,6 +56,11 @@ class Case:
     how: str
     hw: str
     placement: str  # full | partial | cpu
+
+    @property
+    def job(self) -> Job:
+        """The model where it ran."""
+        return Job(self.work, self.bits, self.situation)
 
     @property
     def clean(self) -> bool:

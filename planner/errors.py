@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 
+from planner.reason import Reason
+
 
 class PlannerError(Exception):
-    """Base of the planner's own errors. The message is one line: what, where, how to mend it."""
+    """Base of the planner's own errors. The message is one line: what, where, how to mend it.
+
+    `reason` says the same to programs, where there is one: its kind and its figures.
+    """
+
+    def __init__(self, message: str | Reason, reason: Reason | None = None) -> None:
+        super().__init__(str(message))
+        self.reason = message if isinstance(message, Reason) else reason
 
 
 class InputError(PlannerError):

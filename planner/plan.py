@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+from planner.reason import SHORTAGES, Reason
 from planner.units import MAX_CONTEXT, parse_context
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class SpeedEstimate:
 class FitAdvice:
     """Leaving the placement to llama.cpp's own --fit, where that does as well as the plan's flags or better."""
 
-    reason: str  # a clause
+    reason: Reason  # a clause
     target: int  # MiB to leave free on the GPU, for what the engine doesn't count itself
     shrinks: bool  # the context was nobody's wish: it may become shorter, or longer
     command: str = ""
@@ -239,10 +240,15 @@ class Plan:
     max_concurrency: float  # sequences of the planned context that the cache can hold
     speed: SpeedEstimate | None = None
     command: str = ""
-    why: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    why: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
     source: str | None = None  # file or repository to fetch, e.g. "unsloth/gpt-oss-20b-GGUF"
     machine: str = ""
     name: str = ""  # the model as people say it
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
     fit: FitAdvice | None = None
+
+    @property
+    def shortage(self) -> Reason | None:
+        """The reason why it doesn't fit; None where it fits."""
+        return next((r for r in self.why if r.kind in SHORTAGES), None)

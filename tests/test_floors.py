@@ -19,7 +19,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS: Mapping[str, list[set[str]]] = {
     "planner": [
-        {"errors", "fast_dataclass"},
+        {"fast_dataclass"},
+        {"reason"},
+        {"errors"},
         {"outside_numbers", "safe_text", "bounded_read"},
         {"bounded_http", "own_files"},
         {"units", "shipped_files", "text_search"},
@@ -77,6 +79,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"graph"},
         {"compute"},
         {"allocation"},
+        {"room"},
         {"search"},
         {"reasons"},
         {"engine"},
@@ -100,7 +103,9 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"settings"},
         {"memory"},
         {"refusals"},
+        {"deployment"},
         {"search"},
+        {"reasons"},
         {"engine"},
     ],
     "planner.engines.vllm.memory": [
@@ -110,7 +115,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"layer_pages"},
         {"kv_cache"},
     ],
-    "planner.speed": [{"situation", "work"}, {"terms"}, {"coefficients"}, {"estimate"}, {"plans"}],
+    "planner.speed": [{"situation", "work"}, {"job"}, {"terms"}, {"coefficients"}, {"estimate"}, {"plans"}],
     "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims"}],
 }
 # SGLang starts what was planned by vLLM's rules, as long as it has none of its own.

@@ -135,7 +135,7 @@ def _fits(claim: Mapping[str, Any], load_machine: MachineLoader) -> list[Finding
 def _too_small(plan: Plan) -> str:
     worst = max(plan.memory.devices, key=lambda d: d.total - d.available, default=None)
     if worst is None or worst.total <= worst.available:  # no lack of bytes: the engine's own reason
-        return next((line for line in plan.why if line.startswith("doesn't fit")), "does not fit")
+        return "does not fit" if plan.shortage is None else plan.shortage.text
     return f"needs {gib(worst.total)} on {worst.name}, {gib(worst.available)} are there"
 
 

@@ -272,7 +272,7 @@ def _plan(
             continue
         if plan.fits:
             return complete(plan), ""
-        reason = plan.why[0] if plan.why else reason
+        reason = reason if plan.shortage is None else plan.shortage.text
     return None, reason
 
 

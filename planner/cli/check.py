@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -25,6 +25,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped
 from planner.errors import InputError
+from planner.reason import ReasonKind
 
 
 def check(
@@ -111,12 +112,12 @@ def check(
         print_reasons(best)
         print_line()
         print_command(best)
-        others = [p for p in answer.plans[1:] if p.why and _is_alternative(p.why[0])]
+        others = [p for p in answer.plans[1:] if p.why and p.why[0].kind in _ALTERNATIVES]
         if others:
             print_line()
             print_heading("Or")
             for plan in others:
-                print_wrapped(f"{short_name(plan)} {plan.quant}: {plan.why[0]}", "  ", "- ")
+                print_wrapped(f"{short_name(plan)} {plan.quant}: {plan.why[0].text}", "  ", "- ")
     for note in answer.notes:
         print_line()
         print_wrapped(note)
@@ -138,5 +139,5 @@ def check(
     return 0 if answer.plans else 1
 
 
-def _is_alternative(reason: str) -> bool:
-    return reason.startswith(("fastest", "longest", "best with"))
+# What a plan is first in, beside the best one.
+_ALTERNATIVES: Final = frozenset({ReasonKind.FASTEST, ReasonKind.LONGEST_CONTEXT, ReasonKind.BEST_PERMISSIVE})

@@ -182,9 +182,9 @@ def print_fit(plan: Plan) -> None:
 def print_reasons(plan: Plan) -> None:
     """Print why, and what to beware of."""
     for reason in plan.why:
-        print_wrapped(reason, indent="  ", bullet="- ")
+        print_wrapped(reason.text, indent="  ", bullet="- ")
     for warning in plan.warnings:
-        print_wrapped(warning, indent="  ", bullet=style("! ", "yellow"))
+        print_wrapped(warning.text, indent="  ", bullet=style("! ", "yellow"))
 
 
 def print_speed(speed: SpeedEstimate) -> None:

@@ -78,6 +78,7 @@ def ids(models: Iterable[Any]) -> list[str]:
 PLAIN_FORM: Final = Form()
 # "module:class" -> how it differs. Words instead of classes: nothing is imported to print something else.
 FORMS: Final[Mapping[str, Form]] = {
+    "planner.reason:Reason": Form(alone="text"),
     "planner.plan:Plan": Form(by={"max_concurrency": four_digits}),
     "planner.plan:MemoryEstimate": Form(also=("total",)),
     "planner.plan:DeviceMemory": Form(also=("total",)),

@@ -16,6 +16,7 @@ from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Plan, PlanRequest
+from planner.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Engine(Protocol):
     name: str
     settings: frozenset[str]  # names that a request's settings may have
 
-    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
-        """None where the engine can run this; else the reason why not, as one clause."""
+    def supports(self, model: Model, quant: str, machine: Machine) -> Reason | None:
+        """None where the engine can run this; else the reason why not, its text one clause."""
         ...
 
     def quants(self, model: Model) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ class Engine(Protocol):
     def plan(self, request: PlanRequest) -> Plan:
         """The best placement and settings; `speed` and `command` are left for the floors above.
 
-        `fits` is False, with the reason first in `why`, where nothing fits. Raises like `estimate`.
+        `fits` is False, with the shortage first in `why`, where nothing fits. Raises like `estimate`.
         """
         ...
 

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from planner.fast_dataclass import dataclass
 from planner.plan import Interval
-from planner.speed.situation import Situation
+from planner.speed.job import Job
 from planner.speed.terms import Term
-from planner.speed.work import ModelWork
 
 PATH: Final = Path(__file__).with_name("coefficients.json")
 
@@ -85,8 +84,9 @@ def coefficients() -> Coefficients:
     return Coefficients(raw["date"], _fit(raw["decode"]), _fit(raw["prefill"]))
 
 
-def features(fit: Fit, w: ModelWork, s: Situation, *, depth: float, batch: float) -> dict[str, float]:
+def features(fit: Fit, job: Job, *, depth: float, batch: float) -> dict[str, float]:
     """What the spread of a case depends on: how much is known of its hardware and engine, and its kind."""
+    w, s = job.work, job.situation
     out = {"1": 1.0}
     if s.devices:
         d = s.devices[0]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from planner.fast_dataclass import dataclass
 from planner.plan import Interval, SpeedEstimate
 from planner.speed.coefficients import Fit, coefficients, features
+from planner.speed.job import Job, Traffic
 from planner.speed.reasons import explain
 from planner.speed.situation import Situation
 from planner.speed.terms import Term, decode_terms, prefill_terms
-from planner.speed.work import ModelWork, WeightBits
 
 MTP_ACCEPTED = 0.7  # share of drafted tokens accepted in ordinary text; an assumption, shown as such
 
@@ -34,29 +34,21 @@ def timing(fit: Fit, terms: list[Term]) -> Timing:
 
 
 def decode(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    depth: float,
-    *,
-    batch: float = 1,
-    prompt_per_token: float = 0,
+    job: Job, depth: float, *, batch: float = 1, prompt_per_token: float = 0
 ) -> tuple[Interval, Timing]:
     """Tokens/s of one stream when `batch` run at once, each with `depth` tokens in its cache."""
     fit = coefficients().decode
-    t = timing(fit, decode_terms(w, bits, s, depth, batch=batch, prompt_per_token=prompt_per_token))
-    interval = fit.spread.interval(1 / t.seconds, features(fit, w, s, depth=depth, batch=batch))
-    return _guessed(interval, s), t
+    t = timing(fit, decode_terms(job, depth, batch=batch, prompt_per_token=prompt_per_token))
+    known = features(fit, job, depth=depth, batch=batch)
+    return _guessed(fit.spread.interval(1 / t.seconds, known), job.situation), t
 
 
-def prefill(
-    w: ModelWork, bits: WeightBits, s: Situation, prompt: float, depth: float = 0
-) -> tuple[Interval, Timing]:
+def prefill(job: Job, prompt: float, depth: float = 0) -> tuple[Interval, Timing]:
     """Tokens/s with which a prompt of `prompt` tokens is read on top of `depth` cached ones."""
     fit = coefficients().prefill
-    t = timing(fit, prefill_terms(w, bits, s, prompt, depth))
-    interval = fit.spread.interval(prompt / t.seconds, features(fit, w, s, depth=depth + prompt, batch=1))
-    return _guessed(interval, s), t
+    t = timing(fit, prefill_terms(job, prompt, depth))
+    known = features(fit, job, depth=depth + prompt, batch=1)
+    return _guessed(fit.spread.interval(prompt / t.seconds, known), job.situation), t
 
 
 def _guessed(interval: Interval, s: Situation) -> Interval:
@@ -77,29 +69,16 @@ def speculative_gain(draft: int, accepted: float = MTP_ACCEPTED) -> float:
     return float(max(1.0, tokens / (1 + 0.06 * draft)))
 
 
-def estimate(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    *,
-    depth: int,
-    prompt: int = 1024,
-    output: int = 512,
-    users: int = 1,
-    draft: int = 0,
-) -> SpeedEstimate:
-    """The whole answer for one situation.
-
-    `depth`: tokens in the cache at which decode is meant; `prompt`, `output`: tokens of a request; `users`:
-    streams at once; `draft`: tokens drafted a step by the model's own prediction layers (0: none).
-    """
-    prompt = max(1, prompt)
-    ratio = prompt / max(1, output) if users > 1 else 0.0
-    speed, step = decode(w, bits, s, depth, batch=users, prompt_per_token=ratio)
-    gain = speculative_gain(draft)
+def estimate(job: Job, traffic: Traffic) -> SpeedEstimate:
+    """The whole answer for one situation."""
+    users = traffic.users
+    prompt = max(1, traffic.prompt)
+    ratio = prompt / max(1, traffic.output) if users > 1 else 0.0
+    speed, step = decode(job, traffic.depth, batch=users, prompt_per_token=ratio)
+    gain = speculative_gain(traffic.drafted)
     if gain > 1:
         speed = Interval(speed.low, speed.expected * gain, speed.high * gain * 1.15)
-    reading, work = prefill(w, bits, s, prompt)
+    reading, _ = prefill(job, prompt)
     # with several users a prompt waits for half of the others' prompts on average, and for one decode step
     wait = (users + 1) / 2 if users > 1 else 1.0
     first = Interval(
@@ -110,7 +89,7 @@ def estimate(
     total = None
     if users > 1:
         total = Interval(speed.low * users, speed.expected * users, speed.high * users)
-    limited, faster = explain(w, bits, s, step.parts, work.parts, depth=depth, users=users, draft=draft)
+    limited, faster = explain(job, traffic, step.parts)
     return SpeedEstimate(
         decode_tps=speed,
         prefill_tps=reading,
@@ -118,8 +97,8 @@ def estimate(
         total_output_tps=total,
         limited_by=limited,
         faster=faster,
-        depth=depth,
-        basis=_basis(s),
+        depth=traffic.depth,
+        basis=_basis(job.situation),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from planner.hardware.machine import Accelerator, Machine
 from planner.plan import Placement, Plan, SpeedEstimate
 from planner.speed.estimate import estimate
+from planner.speed.job import Job, Traffic
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits
 from planner.speed.work import ModelWork, WeightBits, model_work
@@ -27,16 +28,14 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
     arch, workload = plan.request.arch, plan.request.workload
     work = model_work(arch)
     at = workload.prompt + workload.output // 2 if depth is None else depth
-    return estimate(
-        work,
-        plan_bits(plan, work),
-        situation_of(plan, work),
+    traffic = Traffic(
         depth=max(0, at),
         prompt=workload.prompt,
         output=workload.output,
         users=workload.users,
-        draft=int(plan.settings.get("num_speculative_tokens") or 0),
+        drafted=int(plan.settings.get("num_speculative_tokens") or 0),
     )
+    return estimate(Job(work, plan_bits(plan, work), situation_of(plan, work)), traffic)
 
 
 def plan_bits(plan: Plan, work: ModelWork) -> WeightBits:

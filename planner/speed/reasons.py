@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from planner.speed.situation import Situation
-from planner.speed.work import ModelWork, WeightBits
+from collections.abc import Mapping
+
+from planner.speed.job import Job, Traffic
 
 _NAMES = {
     "w": "reading the weights from GPU memory",
@@ -40,18 +41,11 @@ _GROUPS = {
 }
 
 
-def explain(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    step: dict[str, float],
-    prefill: dict[str, float],
-    *,
-    depth: int,
-    users: int,
-    draft: int,
-) -> tuple[str, tuple[str, ...]]:
-    """Name the part that takes most of a decode step with its share, and list what would help, best first."""
+def explain(job: Job, traffic: Traffic, step: Mapping[str, float]) -> tuple[str, tuple[str, ...]]:
+    """Name the part that takes most of a decode step with its share, and list what would help, best first.
+
+    `step`: seconds by part.
+    """
     total = sum(step.values()) or 1.0
     groups: dict[str, float] = {}
     for part, seconds in step.items():
@@ -60,19 +54,11 @@ def explain(
     main = max(groups, key=lambda k: groups[k])
     inside = max((p for p in step if _GROUPS.get(p, p) == main), key=lambda p: step[p])
     limited = f"{_NAMES.get(inside, inside)} ({groups[main] / total:.0%} of the time)"
-    return limited, tuple(_faster(w, bits, s, groups, total, depth, users, draft))
+    return limited, tuple(_faster(job, traffic, groups, total))
 
 
-def _faster(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    groups: dict[str, float],
-    total: float,
-    depth: int,
-    users: int,
-    draft: int,
-) -> list[str]:
+def _faster(job: Job, traffic: Traffic, groups: Mapping[str, float], total: float) -> list[str]:
+    w, bits, s = job.work, job.bits, job.situation
     out: list[tuple[float, str]] = []
     host = groups.get("hw", 0.0) + groups.get("hx", 0.0) + groups.get("hh", 0.0)
     if s.devices and host:
@@ -89,7 +75,7 @@ def _faster(
     if s.kv_bytes > 1.5 and kv > 0.12 * total:
         gain = total / (total - 0.45 * kv)
         out.append((gain, f"an 8-bit KV cache: about {gain:.1f} times as fast at this depth"))
-    if kv > 0.3 * total and depth > 8192:
+    if kv > 0.3 * total and traffic.depth > 8192:
         gain = total / (total - 0.5 * kv)
         out.append((gain, f"half the context in use: about {gain:.1f} times as fast"))
     if s.devices and len(s.devices) > 1 and s.mode == "layer" and not s.together and weights > 0.4 * total:
@@ -98,7 +84,7 @@ def _faster(
         out.append((gain, f"tensor parallelism over the {n} GPUs: up to {gain:.1f} times as fast"))
     if groups.get("c", 0.0) > 0.3 * total:
         out.append((1.2, "fewer GPUs, or GPUs joined by NVLink: much of a step is their exchange"))
-    if users == 1 and not draft and not s.drafts and groups.get("w", 0.0) > 0.4 * total:
+    if traffic.users == 1 and not traffic.drafted and not s.drafts and groups.get("w", 0.0) > 0.4 * total:
         out.append((1.5, "speculative decoding or the model's own multi-token prediction: 1.3 to 2 times"))
     if s.devices and groups.get("l", 0.0) > 0.5 * total:
         out.append((1.1, "several requests at once: single streams leave this GPU mostly waiting"))

@@ -11,8 +11,9 @@ from __future__ import annotations
 from math import log2
 from typing import NamedTuple
 
+from planner.speed.job import Job
 from planner.speed.situation import Situation
-from planner.speed.work import ModelWork, WeightBits
+from planner.speed.work import ModelWork
 
 LAYER = 1e-5  # seconds: the unit in which launch overheads a layer are expressed
 # llama.cpp multiplies quantised matrices on int8 tensor cores since mid-2024; Vulkan routes tokens to experts
@@ -66,19 +67,29 @@ def _overhead(part: str, seconds: float, s: Situation) -> Term:
     return Term(part, seconds, tuple(effects))
 
 
-def decode_terms(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    depth: float,
-    *,
-    batch: float = 1.0,
-    prompt_per_token: float = 0.0,
-) -> list[Term]:
+class _Read(NamedTuple):
+    """Bytes that one decode step reads, wherever they lie."""
+
+    dense: float
+    experts: float
+    kv: float
+
+
+class _Prompt(NamedTuple):
+    """A prompt as it is computed: in steps of micro-batches."""
+
+    tokens: float
+    ubatch: float
+    steps: float
+    attention: float  # operations
+
+
+def decode_terms(job: Job, depth: float, *, batch: float = 1.0, prompt_per_token: float = 0.0) -> list[Term]:
     """The parts of one decode step: `batch` sequences each with `depth` tokens in the cache.
 
     `prompt_per_token`: prompt tokens that are prefilled for each token generated (continuous batching).
     """
+    w, bits, s = job.work, job.bits, job.situation
     terms: list[Term] = []
     dense_bytes = (w.linear * bits.dense + w.head * bits.head) / 8
     expert_bytes = w.experts * bits.expert / 8 * w.experts_touched(batch)
@@ -142,7 +153,7 @@ def decode_terms(
             )
         terms += _between_devices(w, s, batch)
     if s.gpu_dense < 1 or (w.experts and s.gpu_experts < 1) or s.gpu_kv < 1 or not s.devices:
-        terms += _host_terms(w, bits, s, dense_bytes, expert_bytes, kv_bytes, batch)
+        terms += _host_terms(job, _Read(dense_bytes, expert_bytes, kv_bytes), batch)
     return terms
 
 
@@ -164,19 +175,12 @@ def _between_devices(w: ModelWork, s: Situation, batch: float) -> list[Term]:
     return [Term("p", (n - 1) * TOKEN, (("p", 1.0), (f"p@{d.vendor}", 1.0), (f"p#{s.engine}", 1.0)))]
 
 
-def _host_terms(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    dense_bytes: float,
-    expert_bytes: float,
-    kv_bytes: float,
-    batch: float,
-) -> list[Term]:
+def _host_terms(job: Job, read: _Read, batch: float) -> list[Term]:
+    w, bits, s = job.work, job.bits, job.situation
     h = s.host
-    dense = (1 - s.gpu_dense if s.devices else 1.0) * dense_bytes
-    experts = (1 - s.gpu_experts if s.devices else 1.0) * expert_bytes
-    kv = (1 - s.gpu_kv if s.devices else 1.0) * kv_bytes
+    dense = (1 - s.gpu_dense if s.devices else 1.0) * read.dense
+    experts = (1 - s.gpu_experts if s.devices else 1.0) * read.experts
+    kv = (1 - s.gpu_kv if s.devices else 1.0) * read.kv
     xkind = bits.expert_kind or bits.kind
     hybrid = [("hw+gpu", 1.0)] if s.devices else []
     base = [("hw", 1.0), (f"hw@{h.kind}", 1.0), (f"hw#{s.family}", 1.0), *hybrid]
@@ -204,10 +208,9 @@ def _host_terms(
     return terms
 
 
-def prefill_terms(
-    w: ModelWork, bits: WeightBits, s: Situation, prompt: float, depth: float = 0.0
-) -> list[Term]:
+def prefill_terms(job: Job, prompt: float, depth: float = 0.0) -> list[Term]:
     """The parts of the prefill of `prompt` tokens on top of `depth` cached ones, in seconds."""
+    w, bits, s = job.work, job.bits, job.situation
     terms: list[Term] = []
     ubatch = float(max(1, min(s.ubatch, prompt)))
     steps = max(1.0, prompt / ubatch)
@@ -277,19 +280,13 @@ def prefill_terms(
             speed = d.nvlink / 2 if d.nvlink else (d.pcie or 16e9) / 2
             size = prompt * w.hidden * 4.0 * w.n_layer
             terms.append(Term("C", size / speed, (("C", 1.0), (f"C@{link}", 1.0))))
-    terms += _host_prefill(w, bits, s, prompt, ubatch, steps, attention)
+    terms += _host_prefill(job, _Prompt(prompt, ubatch, steps, attention))
     return terms
 
 
-def _host_prefill(
-    w: ModelWork,
-    bits: WeightBits,
-    s: Situation,
-    prompt: float,
-    ubatch: float,
-    steps: float,
-    attention: float,
-) -> list[Term]:
+def _host_prefill(job: Job, prompt: _Prompt) -> list[Term]:
+    w, bits, s = job.work, job.bits, job.situation
+    tokens, ubatch, steps, attention = prompt
     h = s.host
     dense = 1 - s.gpu_dense if s.devices else 1.0
     experts = 1 - s.gpu_experts if s.devices else 1.0
@@ -301,7 +298,7 @@ def _host_prefill(
     if not dense and not (experts and w.experts):
         return terms
     stream = bool(s.devices) and s.op_offload and ubatch >= 32 and s.devices[0].memory != "unified"
-    flops = 2.0 * prompt * (dense * w.linear + experts * w.active_experts)
+    flops = 2.0 * tokens * (dense * w.linear + experts * w.active_experts)
     if stream:
         size = dense * w.linear * bits.dense / 8
         size += experts * w.experts * bits.expert / 8 * w.experts_touched(ubatch)

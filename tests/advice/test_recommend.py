@@ -15,6 +15,7 @@ from planner.advice.plan.depth import depth_points
 from planner.advice.recommend.recommend import PER_FAMILY, Recommendation, recommend
 from planner.models.catalogue.catalogue import Entry, find_entry, load_catalogue
 from planner.plan import Placement, UseCase, Workload
+from planner.reason import ReasonKind
 from planner.units import context_about
 
 MACHINE = ["raspberry-pi-5-8gb", "rtx-3060-12gb", "rtx-4090", "apple-m4-max-64gb", "h100-80gb"]
@@ -38,7 +39,7 @@ def test_everything_fits_and_says_why(machine: str) -> None:
         assert all(d.fits for d in plan.memory.devices)
         assert plan.command
         assert plan.speed is not None
-    assert found.plans[0].why[0].startswith("best ")
+    assert found.plans[0].why[0].kind is ReasonKind.BEST_SCORE
     assert found.considered > 250
 
 
@@ -112,7 +113,7 @@ def test_a_speed_that_is_asked_for_goes_before_the_last_bit_of_quality() -> None
     asked = Workload(min_speed=free.speed.decode_tps.expected * 1.4)
     slow = planner.plan(model, machine, asked)
     assert slow.quant == "Q4_K_M"
-    assert any("below the" in w and "--min-speed" in w for w in slow.warnings)
+    assert any(w.kind is ReasonKind.BELOW_ASKED_SPEED and "--min-speed" in w.text for w in slow.warnings)
     said = " ".join(alternatives(slow))
     assert "Q2_K would reach" in said and "smaller model" in said
 
@@ -153,7 +154,7 @@ def test_depth_points_keep_the_settings_asked_for() -> None:
 
 def test_two_gpus_that_share_the_layers_are_counted() -> None:
     plan = planner.plan("qwen3.8-27b", planner.load_profile("2x rtx-3090"), settings={"split_mode": "tensor"})
-    assert "All layers fit on 2 × NVIDIA GeForce RTX 3090." in plan.why
+    assert "All layers fit on 2 × NVIDIA GeForce RTX 3090." in map(str, plan.why)
     assert plan.speed is not None
     assert not any("tensor parallelism" in hint for hint in plan.speed.faster)
 
@@ -165,7 +166,7 @@ def test_the_cpu_takes_what_an_integrated_gpu_may_not() -> None:
     assert plan.fits
     assert plan.placement is Placement.CPU
     assert "-dev none" in plan.command
-    assert "Too large for the 8.0 GiB of the RAM that the GPU may take: CPU only." in plan.why
+    assert "Too large for the 8.0 GiB of the RAM that the GPU may take: CPU only." in map(str, plan.why)
     assert "openai/gpt-oss-20b" in {p.model for p in answer("iris-xe-adl-16").plans}
     assert planner.plan("qwen3.5-4b", laptop, Workload(context=8192)).placement is Placement.GPU
     raised = planner.load_profile("strix-halo-395-128")
@@ -216,7 +217,7 @@ def test_the_reviewed_file_still_holds() -> None:
 @pytest.mark.parametrize("machine", ["apple-m4-max-64gb", "h200 x8"])
 def test_the_longest_context_is_said_once(machine: str) -> None:
     plans = answer(machine).plans
-    said = [p for p in plans if any(why.startswith("longest context of these") for why in p.why)]
+    said = [p for p in plans if any(why.kind is ReasonKind.LONGEST_CONTEXT for why in p.why)]
     assert len(said) <= 1
     assert all(p.max_context == max(q.max_context for q in plans) for p in said)
 
@@ -244,7 +245,7 @@ def test_what_would_fit_for_fewer_users_is_not_said_to_need_less_than_there_is()
 def test_what_does_not_fit_is_short_by_the_figures_shown() -> None:
     plan = planner.plan("gpt-oss-20b", "raspberry-pi-5-8gb", Workload())
     tight = plan.memory.devices[0]
-    assert f"would need {tight.total / 2**30:.1f} GiB" in plan.why[0]
+    assert f"would need {tight.total / 2**30:.1f} GiB" in plan.why[0].text
 
 
 def test_eight_bits_go_before_sixteen_where_users_wait_for_every_byte() -> None:

@@ -15,6 +15,7 @@ from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.hardware.machine import Machine
 from planner.hardware.profiles.load import load_profile
 from planner.plan import Plan, UseCase, Workload
+from planner.reason import ReasonKind
 from planner.units import GIB, MIB
 
 
@@ -33,7 +34,7 @@ def _busy(machine: Machine, held: int) -> Machine:
 
 def test_a_profile_does_not_know_what_is_free() -> None:
     plan = _plan("llama-3.1-8b", load_profile("rtx-4090"))
-    assert plan.fit is not None and "profile" in plan.fit.reason
+    assert plan.fit is not None and plan.fit.reason.kind is ReasonKind.FREE_MEMORY_UNKNOWN
     words = plan.fit.command.split()
     assert words[words.index("-fit") + 1] == "on"
     assert words[words.index("-c") + 1] == "16384", "a context that was asked for stays"
@@ -63,7 +64,7 @@ def test_fit_then_keeps_everything_where_the_plan_does(model: str) -> None:
 def test_a_detected_gpu_that_others_use_may_change() -> None:
     machine = load_profile("rtx-4090")
     busy = _plan("llama-3.1-8b", _busy(machine, 3 * GIB))
-    assert busy.fit is not None and "other programs hold 3.0 GiB" in busy.fit.reason
+    assert busy.fit is not None and "other programs hold 3.0 GiB" in busy.fit.reason.text
     assert _plan("llama-3.1-8b", _busy(machine, GIB // 2)).fit is None
 
 

@@ -14,6 +14,7 @@ from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Interval, Workload
 from planner.speed import estimate, estimate_plan
 from planner.speed.estimate import decode, prefill, speculative_gain
+from planner.speed.job import Job, Traffic
 from planner.speed.situation import HostFacts, Situation, device_of
 from planner.speed.weights import weight_bits
 from planner.speed.work import ModelWork, WeightBits, model_work
@@ -32,7 +33,7 @@ def on(profile: str, count: int = 1, **changes: object) -> Situation:
 def tps(
     s: Situation, depth: float = 512, w: ModelWork = LLAMA, b: WeightBits = Q4, batch: float = 1
 ) -> float:
-    return decode(w, b, s, depth, batch=batch)[0].expected
+    return decode(Job(w, b, s), depth, batch=batch)[0].expected
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,9 @@ def test_tensor_parallel_beats_a_layer_split_on_nvlink() -> None:
 
 def test_prefill_falls_with_depth_and_depends_on_compute() -> None:
     s = on("rtx-4090")
-    at = [prefill(LLAMA, Q4, s, 2048, d)[0].expected for d in (0, 16384, 65536)]
+    at = [prefill(Job(LLAMA, Q4, s), 2048, d)[0].expected for d in (0, 16384, 65536)]
     assert at == sorted(at, reverse=True)
-    assert at[0] > 1.5 * prefill(LLAMA, Q4, on("apple-m4-max-128gb"), 2048)[0].expected
+    assert at[0] > 1.5 * prefill(Job(LLAMA, Q4, on("apple-m4-max-128gb")), 2048)[0].expected
 
 
 def test_the_less_is_known_the_wider() -> None:
@@ -104,7 +105,7 @@ def test_the_less_is_known_the_wider() -> None:
     strange = replace(known, devices=(device_of(replace(card, vendor="other", compute_capability=None)),))
 
     def width(s: Situation) -> float:
-        interval = decode(LLAMA, Q4, s, 512)[0]
+        interval = decode(Job(LLAMA, Q4, s), 512)[0]
         return interval.high / interval.low
 
     assert width(known) < width(alike) < width(strange)
@@ -113,7 +114,7 @@ def test_the_less_is_known_the_wider() -> None:
 
 def test_a_card_without_facts_still_gets_an_answer() -> None:
     card = Accelerator("Mystery", "other", Backend.OTHER, 8 << 30, 8 << 30)
-    speed = estimate(LLAMA, Q4, Situation(devices=(device_of(card),)), depth=512)
+    speed = estimate(Job(LLAMA, Q4, Situation(devices=(device_of(card),))), Traffic(512))
     assert 0 < speed.decode_tps.low < speed.decode_tps.expected < speed.decode_tps.high
     assert speed.decode_tps.high > 4 * speed.decode_tps.low  # nothing is known of it
     assert "assumed" in speed.basis
@@ -156,11 +157,11 @@ def test_speculative_decoding_is_an_explicit_factor() -> None:
 
 def test_what_would_help_is_named() -> None:
     host = HostFacts(80e9, 8, "desktop", True)
-    hybrid = estimate(QWEN, Q4_MOE, on("rtx-4090", host=host, gpu_experts=0.0), depth=512)
+    hybrid = estimate(Job(QWEN, Q4_MOE, on("rtx-4090", host=host, gpu_experts=0.0)), Traffic(512))
     assert "RAM" in hybrid.limited_by and any("GPU memory" in f for f in hybrid.faster)
-    full = estimate(LLAMA, weight_bits("F16", LLAMA), on("rtx-4090"), depth=512)
+    full = estimate(Job(LLAMA, weight_bits("F16", LLAMA), on("rtx-4090")), Traffic(512))
     assert any("4-bit" in f for f in full.faster)
-    deep = estimate(LLAMA, Q4, on("rtx-4090"), depth=100_000)
+    deep = estimate(Job(LLAMA, Q4, on("rtx-4090")), Traffic(100_000))
     assert any("KV cache" in f for f in deep.faster)
 
 

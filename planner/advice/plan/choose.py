@@ -35,6 +35,7 @@ from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
 from planner.plan import Placement, Plan
+from planner.reason import Reason, ReasonKind, Value
 from planner.units import rate_text
 
 
@@ -198,7 +199,7 @@ def plan_model(question: PlanQuestion) -> Plan:
         name, request = get_engine(question.engine).name, question.request(wanted)
         reason = get_engine(name).supports(model, wanted, question.machine)
         if reason is not None:
-            raise UnsupportedError(f"{name} cannot run {model.name} as {wanted} here: {reason}")
+            raise UnsupportedError(f"{name} cannot run {model.name} as {wanted} here: {reason}", reason)
         return _finished(complete(bare_plan(name, request)))
     # As in a recommendation, what loses too much is left out unless nothing else fits.
     choice = choose(question, last_resort=False)
@@ -214,10 +215,13 @@ def _finished(plan: Plan) -> Plan:
     speed = user_interval(plan, workload.users)
     if speed is not None and misses_speed(plan, workload):
         each = " for each user" if workload.users > 1 else ""
-        warning = (
-            f"{rate_text(speed.expected)} tokens/s{each} is below the {rate_text(workload.min_speed or 0.0)} "
+        asked = workload.min_speed or 0.0
+        text = (
+            f"{rate_text(speed.expected)} tokens/s{each} is below the {rate_text(asked)} "
             "asked for (--min-speed)."
         )
+        figures: dict[str, Value] = {"speed": speed.expected, "asked": asked, "users": workload.users}
+        warning = Reason(ReasonKind.BELOW_ASKED_SPEED, text, figures)
         plan = replace(plan, warnings=(warning, *plan.warnings))
     return with_measurement(plan) if plan.request.machine.detected else plan
 

@@ -10,6 +10,7 @@ from planner.advice.plan.stated_context import advised, within_stated
 from planner.engines.base import get_engine
 from planner.fast_dataclass import replace
 from planner.plan import Plan, PlanRequest
+from planner.reason import Reason, ReasonKind, Value
 from planner.units import gib
 
 
@@ -30,7 +31,8 @@ def complete(plan: Plan) -> Plan:
     from planner.speed import estimate_plan
 
     model, machine = plan.request.model, plan.request.machine
-    plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *model.notes))
+    notes = (Reason(ReasonKind.ABOUT_MODEL, note) for note in model.notes)
+    plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *notes))
     if plan.fits:
         plan = replace(plan, speed=estimate_plan(plan))
     command = command_line(plan, model)
@@ -50,10 +52,12 @@ def with_measurement(plan: Plan) -> Plan:
     if found is None or not found.total:
         return plan
     verdict = "as predicted" if found.agrees else "not as predicted: see planner verify"
-    return replace(plan, why=(*plan.why, f"measured here: {gib(found.total)} with {found.build}, {verdict}"))
+    text = f"measured here: {gib(found.total)} with {found.build}, {verdict}"
+    figures: dict[str, Value] = {"total": found.total, "build": found.build, "agrees": int(found.agrees)}
+    return replace(plan, why=(*plan.why, Reason(ReasonKind.MEASURED_HERE, text, figures)))
 
 
 def shortage(plan: Plan) -> str:
     """Return why a plan does not fit, to stand after "does not fit: "."""
-    reason = plan.why[0].rstrip(".") if plan.why else "not enough memory"
-    return reason.removeprefix("Does not fit: ").removeprefix("doesn't fit: ")
+    short = plan.shortage
+    return "not enough memory" if short is None else short.clause or short.text

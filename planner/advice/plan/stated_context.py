@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from planner.fast_dataclass import replace
 from planner.plan import Plan, PlanRequest
+from planner.reason import Reason, ReasonKind, Value
 from planner.units import context_text
 
 # The engines' own names of the context.
@@ -43,11 +44,12 @@ def within_stated(plan: Plan, request: PlanRequest) -> Plan:
     warnings = plan.warnings
     each = request.workload.context or planned_context(plan)
     if each >= limit + _PADDING:
-        warnings = (
-            *warnings,
+        text = (
             f"{context_text(each)} is beyond the {context_text(limit)} that the vendor states, though the "
-            f"model's configuration goes on to {context_text(configured)}.",
+            f"model's configuration goes on to {context_text(configured)}."
         )
+        figures: dict[str, Value] = {"context": each, "stated": limit, "configured": configured}
+        warnings = (*warnings, Reason(ReasonKind.BEYOND_STATED_CONTEXT, text, figures))
     return replace(plan, request=request, max_context=min(plan.max_context, limit), warnings=warnings)
 
 

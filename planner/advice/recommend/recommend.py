@@ -19,6 +19,7 @@ from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
 from planner.plan import Placement, Plan, UseCase, Workload
+from planner.reason import Reason, ReasonKind
 from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
@@ -271,34 +272,48 @@ def _tps(plan: Plan, workload: Workload) -> float:
 def _with_reason(candidate: _Candidate, chosen: Sequence[_Candidate], rank: int, workload: Workload) -> Plan:
     """Return the plan with the reason for its place first."""
     plan = candidate.choice.plan
+    use_case = workload.use_case.value
     reasons = []
     if rank == 0:
-        reasons.append(f"best {workload.use_case.value} score of what runs well here")
+        text = f"best {use_case} score of what runs well here"
+        reasons.append(Reason(ReasonKind.BEST_SCORE, text, {"use_case": use_case}))
     plans = [c.choice.plan for c in chosen]
     if len(plans) > 1:
         speeds = [_tps(p, workload) for p in plans]
         if _tps(plan, workload) == max(speeds):
-            reasons.append(f"fastest of these: {rate_text(max(speeds))} tokens/s")
+            text = f"fastest of these: {rate_text(max(speeds))} tokens/s"
+            reasons.append(Reason(ReasonKind.FASTEST, text, {"speed": max(speeds)}))
         longest = max(p.max_context for p in plans)
         first = next(p for p in plans if p.max_context == longest)  # said once: of equals, the better ranked
         if plan is first and longest > min(p.max_context for p in plans):
-            reasons.append(f"longest context of these: {context_about(plan.max_context)}")
+            text = f"longest context of these: {context_about(longest)}"
+            reasons.append(Reason(ReasonKind.LONGEST_CONTEXT, text, {"context": longest}))
     permissive = [c for c in chosen if c.entry.licence_class == "permissive"]
     if rank and permissive and permissive[0] is candidate:
-        reasons.append(f"best with a permissive licence ({candidate.entry.licence})")
+        licence = candidate.entry.licence
+        text = f"best with a permissive licence ({licence})"
+        reasons.append(Reason(ReasonKind.BEST_PERMISSIVE, text, {"licence": licence}))
     if plan.placement is Placement.HYBRID:
-        reasons.append("larger than the GPU: part of it runs from RAM")
+        text = "larger than the GPU: part of it runs from RAM"
+        reasons.append(Reason(ReasonKind.PARTLY_IN_RAM, text))
     if not candidate.usable:
-        reasons.append("slower than comfortable, but nothing better fits")
-    warnings = plan.warnings
-    if not _has_evidence(candidate.entry, workload):
-        warnings = (
-            f"no published {workload.use_case.value} score: ranked below those that have one",
-            *warnings,
-        )
-    if candidate.entry.licence_class in ("restricted", "research"):
-        warnings = (f"licence: {candidate.entry.licence}; read what it forbids before using it", *warnings)
+        text = "slower than comfortable, but nothing better fits"
+        reasons.append(Reason(ReasonKind.SLOW, text))
+    warnings = (*_cautions(candidate.entry, workload), *plan.warnings)
     return replace(plan, why=(*reasons, *plan.why), warnings=warnings)
+
+
+def _cautions(entry: Entry, workload: Workload) -> list[Reason]:
+    """Return what to beware of in a model, its licence first."""
+    cautions = []
+    if entry.licence_class in ("restricted", "research"):
+        text = f"licence: {entry.licence}; read what it forbids before using it"
+        cautions.append(Reason(ReasonKind.LICENCE, text, {"licence": entry.licence}))
+    if not _has_evidence(entry, workload):
+        use_case = workload.use_case.value
+        text = f"no published {use_case} score: ranked below those that have one"
+        cautions.append(Reason(ReasonKind.NO_PUBLISHED_SCORE, text, {"use_case": use_case}))
+    return cautions
 
 
 def _notes(

@@ -5,28 +5,28 @@ The rules are those of build b11434; each module that holds one names the file i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from planner.engines.base import Engine
-from planner.engines.llama_cpp.placing.weights import weights_of
 from planner.engines.llama_cpp.reasons import first_fitting, hopeless, placement_reason, to_plan
 from planner.engines.llama_cpp.search import (
     DEFAULT_CONTEXT,
     SMALLEST_CONTEXT,
     Found,
+    Precision,
     Search,
     nice_context,
-    room_of,
 )
-from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SETTINGS, LlamaCppSettings
+from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SETTINGS
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
-from planner.plan import MemoryEstimate, Plan, PlanRequest, UseCase
+from planner.plan import MemoryEstimate, Plan, PlanRequest
 from planner.quant.mixes import nearest_mix
 from planner.quant.quantisations import offered
+from planner.reason import SHORTAGES, Reason, ReasonKind, Value
 from planner.units import context_text, gib
 
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
@@ -38,15 +38,16 @@ class LlamaCpp(Engine):
     name = "llama.cpp"
     settings = SETTINGS
 
-    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> Reason | None:
         """None where llama.cpp runs this; else the reason why not."""
         arch = model.architecture
         if arch.gguf_arch is None:
-            return f"llama.cpp {BUILD} has no implementation of {arch.model_type}"
+            text = f"llama.cpp {BUILD} has no implementation of {arch.model_type}"
+            return Reason(ReasonKind.NOT_SUPPORTED, text, {"build": BUILD, "model_type": arch.model_type})
         try:
             nearest_mix(quant)
         except UnsupportedError as error:
-            return str(error)
+            return Reason(ReasonKind.NOT_SUPPORTED, str(error), {"quant": quant})
         return None
 
     def quants(self, model: Model) -> tuple[str, ...]:
@@ -61,18 +62,18 @@ class LlamaCpp(Engine):
 
     def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory per device with exactly these settings (see planner.engines.base.Engine)."""
-        search = _search(request)
+        search = Search(request)
         settings = search.base
         if "n_ctx" not in request.settings and request.workload.context is not None:
             settings = search.with_context(settings, request.workload.context)
-        return search.evaluate(settings, sure=True).estimate
+        return search.settle(settings).estimate
 
     def plan(self, request: PlanRequest) -> Plan:
         """The best placement and settings (see planner.engines.base.Engine)."""
         reason = self.supports(request.model, request.quant, request.machine)
         if reason is not None:
             raise UnsupportedError(reason)
-        return self._planned(request, _search(request))
+        return self._planned(Search(request))
 
     def longest_context(self, request: PlanRequest) -> int:
         """Longest context a sequence with the placement that `plan` would choose."""
@@ -80,100 +81,85 @@ class LlamaCpp(Engine):
 
     def ranking_plan(self, request: PlanRequest) -> tuple[Plan, bool]:
         """As `plan`, but building no graph for the last percent of a longest context."""
-        search = _search(request)
-        search.draft = True
-        plan = self._planned(request, search)
-        return plan, not search.loose
+        search = Search(request, Precision.KNOWN)
+        plan = self._planned(search)
+        return plan, search.reached is Precision.EXACT
 
-    def _planned(self, request: PlanRequest, search: Search) -> Plan:
-        found, why = _best(search, request)
-        sure = search.evaluate(found.settings, sure=True)
+    def _planned(self, search: Search) -> Plan:
+        found, why = _best(search)
+        sure = search.settle(found.settings)
         if not found.fits and not sure.fits:
             # What is short is said in the figures that are shown, not in the bounds of the search.
-            stale = placement_reason(search, found)
-            why = [*placement_reason(search, sure), *(line for line in why if line not in stale)]
-        return to_plan(request, self.name, search, sure, why)
+            why = [placement_reason(search, sure), *(r for r in why if r.kind not in SHORTAGES)]
+        return to_plan(self.name, search, sure, why)
 
 
-def _search(request: PlanRequest) -> Search:
-    arch, workload = request.arch, request.workload
-    given: dict[str, Any] = {"n_parallel": workload.users, **request.settings}
-    if workload.use_case is UseCase.VISION and arch.vision is not None:
-        given.setdefault("mmproj", True)
-    drafts = "spec_type" in given or "spec_draft_model" in given
-    if not drafts:
-        given.setdefault("n_outputs_max", given["n_parallel"])
-    settings = LlamaCppSettings.of(given)
-    if drafts and "n_outputs_max" not in given:
-        settings = replace(settings, n_outputs_max=settings.server_outputs)
-    room = room_of(request.machine.host, experts=arch.is_moe)
-    return Search(weights_of(request.model, request.quant), room, settings)
-
-
-def _best(search: Search, request: PlanRequest) -> tuple[Found, list[str]]:
+def _best(search: Search) -> tuple[Found, list[Reason]]:
     """Choose context, cache types and placement; what is given stays as it is."""
-    overrides = request.settings
+    request, given = search.request, search.request.settings
     base, trained = search.base, search.arch.n_ctx_train
-    fixed = base.n_ctx if "n_ctx" in overrides else None
+    fixed = base.n_ctx if "n_ctx" in given else None
     wanted = request.workload.context
     if fixed is not None:
         per_sequence = fixed or trained
         wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
     if hopeless(search):
         found = search.evaluate(search.with_context(base, wanted or SMALLEST_CONTEXT))
-        return found, placement_reason(search, found)
-    if _PLACEMENT_KEYS & overrides.keys():
+        return found, [placement_reason(search, found)]
+    if _PLACEMENT_KEYS & given.keys():
         return _given_placement(search, wanted, trained, fixed)
     if wanted is not None:
         found = first_fitting(search.candidates(wanted))
         if found.fits and found.settings.n_gpu_layers >= ALL_LAYERS and not found.settings.n_cpu_moe:
-            return found, placement_reason(search, found)
-        return _with_smaller_cache(search, wanted, found, overrides)
+            return found, [placement_reason(search, found)]
+        return _with_smaller_cache(search, wanted, found)
     return _open_context(search, trained)
 
 
 def _given_placement(
     search: Search, wanted: int | None, trained: int, fixed: int | None
-) -> tuple[Found, list[str]]:
+) -> tuple[Found, list[Reason]]:
     settings = search.base
     if wanted is None:
         longest = nice_context(search.longest(settings, trained), trained)
         wanted = longest or min(SMALLEST_CONTEXT, trained)
     if fixed is None:
         settings = search.with_context(settings, wanted)
-    return search.evaluate(settings), ["The placement is the one that was asked for."]
+    given = Reason(ReasonKind.PLACEMENT_GIVEN, "The placement is the one that was asked for.")
+    return search.evaluate(settings), [given]
 
 
-def _with_smaller_cache(
-    search: Search, wanted: int, found: Found, overrides: Mapping[str, Any]
-) -> tuple[Found, list[str]]:
+def _with_smaller_cache(search: Search, wanted: int, found: Found) -> tuple[Found, list[Reason]]:
     """Try a q8_0 cache where it keeps the model on the GPU, or makes it fit at all."""
-    reasons = placement_reason(search, found)
-    if {"cache_type_k", "cache_type_v", "flash_attn"} & overrides.keys() or not search.room.gpus:
+    reasons = [placement_reason(search, found)]
+    given = search.request.settings
+    if {"cache_type_k", "cache_type_v", "flash_attn"} & given.keys() or not search.room.gpus:
         return found, reasons
     smaller = replace(search.base, cache_type_k="q8_0", cache_type_v="q8_0")
-    again = Search(search.table, search.room, smaller, draft=search.draft)
+    again = Search(search.request, search.precision, smaller)
     try:
         other = first_fitting(again.candidates(wanted))
     except RefusedError:
         return found, reasons
-    search.loose |= again.loose
+    if again.reached is not Precision.EXACT:
+        search.reached = again.reached
     on_gpu = other.settings.n_gpu_layers >= ALL_LAYERS and not other.settings.n_cpu_moe
     if not other.fits or (found.fits and not on_gpu):
         return found, reasons
     saved = _cache_total(found) - _cache_total(other)
-    note = (
+    text = (
         f"The KV cache is q8_0: that saves {gib(saved)} and is what makes {context_text(wanted)} fit"
         f"{' on the GPU' if on_gpu else ''}; with an f16 cache it would not."
     )
-    return other, [*placement_reason(search, other), note]
+    figures: dict[str, Value] = {"type": "q8_0", "saved": saved, "context": wanted, "on_gpu": int(on_gpu)}
+    return other, [placement_reason(search, other), Reason(ReasonKind.CACHE_QUANTISED, text, figures)]
 
 
 def _cache_total(found: Found) -> int:
     return sum(d.kv_cache for d in found.estimate.devices)
 
 
-def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
+def _open_context(search: Search, trained: int) -> tuple[Found, list[Reason]]:
     """The person left the context open: as long as fits comfortably, but the model on the GPU first."""
     comfortable, smallest = min(DEFAULT_CONTEXT, trained), min(SMALLEST_CONTEXT, trained)
     if len(search.room.gpus) == 1:
@@ -193,7 +179,7 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
             search.partial(smallest),
         )
     found = first_fitting(candidate for each in candidates for candidate in each)
-    reasons = placement_reason(search, found)
+    reasons = [placement_reason(search, found)]
     if not found.fits:
         return found, reasons
     now = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
@@ -201,8 +187,10 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[str]]:
     if chosen > now:
         found = search.evaluate(search.with_context(found.settings, chosen))
     if chosen < trained:
-        reasons.append(
-            f"The context is {context_text(max(chosen, now))} of the {context_text(trained)} that the model was"
+        context = max(chosen, now)
+        text = (
+            f"The context is {context_text(context)} of the {context_text(trained)} that the model was"
             " trained for: the longest round number that fits with this placement."
         )
+        reasons.append(Reason(ReasonKind.CONTEXT_CHOSEN, text, {"context": context, "trained": trained}))
     return found, reasons

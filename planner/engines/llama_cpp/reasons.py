@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
 from planner.engines.llama_cpp.placing.run import Run
-from planner.engines.llama_cpp.search import Found, Room, Search, device_spare, spare_of
+from planner.engines.llama_cpp.room import Room, device_spare, spare_of
+from planner.engines.llama_cpp.search import Found, Search
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
-from planner.plan import DeviceMemory, FitAdvice, Placement, Plan, PlanRequest
+from planner.plan import DeviceMemory, FitAdvice, MemoryEstimate, Placement, Plan
+from planner.reason import Reason, ReasonKind, Value
 from planner.units import MIB, context_text, gib
 
 # Shown where they differ from the defaults.
@@ -46,35 +48,53 @@ def is_whole(found: Found) -> bool:
     return bool(found.memory.placement.n_devices) and not found.memory.placement.any_on_host
 
 
-def placement_reason(search: Search, found: Found) -> list[str]:
-    settings, memory = found.settings, found.memory
-    counted = Counter(g.name for g in search.room.gpus)
-    names = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counted.items())
+def too_small(estimate: MemoryEstimate) -> Reason:
+    """Say which device is shortest of what."""
+    tight = min(estimate.devices, key=lambda d: d.available - d.total)
+    clause = f"{tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}"
+    figures: dict[str, Value] = {"device": tight.name, "free": tight.available, "needed": tight.total}
+    return Reason(ReasonKind.DEVICE_TOO_SMALL, f"Does not fit: {clause}.", figures, clause)
+
+
+def placement_reason(search: Search, found: Found) -> Reason:
+    """Say where the model lies, or what it lacks."""
+    settings, memory, room = found.settings, found.memory, search.room
     if not found.fits:
-        tight = min(found.estimate.devices, key=lambda d: d.available - d.total)
-        return [
-            f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
-        ]
+        return too_small(found.estimate)
     if not memory.placement.n_devices:
-        if search.room.unified:
-            limit = gib(sum(search.room.devices.free))
-            return [f"Too large for the {limit} of the RAM that the GPU may take: CPU only."]
-        return ["Everything runs on the CPU." if not search.room.gpus else "Too large for the GPU: CPU only."]
+        return _on_cpu(room)
+    counted = Counter(g.name for g in room.gpus)
+    names = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counted.items())
     if is_whole(found):
-        if settings.split_mode == "none" and len(search.room.gpus) > 1:
-            return [f"Fits on one GPU alone ({search.room.gpus[settings.main_gpu].name})."]
-        return [f"All layers fit on {names}."]
+        if settings.split_mode == "none" and len(room.gpus) > 1:
+            name = room.gpus[settings.main_gpu].name
+            return Reason(ReasonKind.WHOLE_ON_ONE_GPU, f"Fits on one GPU alone ({name}).", {"gpus": name})
+        return Reason(ReasonKind.WHOLE_ON_GPUS, f"All layers fit on {names}.", {"gpus": names})
     if settings.n_cpu_moe:
-        return [
+        text = (
             f"The experts of {settings.n_cpu_moe} of {search.n_layer} layers stay in RAM;"
             f" everything else, attention and cache too, is on {names}."
-        ]
-    held = memory.placement.n_gpu_layers
-    return [f"{held} of {search.n_layer + 1} layers fit on {names}; the others run on the CPU."]
+        )
+        figures: dict[str, Value] = {"experts": settings.n_cpu_moe, "layers": search.n_layer, "gpus": names}
+        return Reason(ReasonKind.EXPERTS_IN_RAM, text, figures)
+    held, layers = memory.placement.n_gpu_layers, search.n_layer + 1
+    text = f"{held} of {layers} layers fit on {names}; the others run on the CPU."
+    return Reason(ReasonKind.LAYERS_IN_RAM, text, {"held": held, "layers": layers, "gpus": names})
 
 
-def to_plan(request: PlanRequest, engine: str, search: Search, found: Found, why: list[str]) -> Plan:
+def _on_cpu(room: Room) -> Reason:
+    if room.unified:
+        limit = sum(room.devices.free)
+        text = f"Too large for the {gib(limit)} of the RAM that the GPU may take: CPU only."
+        return Reason(ReasonKind.TOO_LARGE_FOR_SHARED_MEMORY, text, {"limit": limit})
+    if room.gpus:
+        return Reason(ReasonKind.TOO_LARGE_FOR_GPU, "Too large for the GPU: CPU only.")
+    return Reason(ReasonKind.CPU_ONLY, "Everything runs on the CPU.")
+
+
+def to_plan(engine: str, search: Search, found: Found, why: list[Reason]) -> Plan:
     """Return the plan of what was found."""
+    request = search.request
     settings, trained = found.settings, search.arch.n_ctx_train
     if not found.memory.placement.n_devices:
         where = Placement.CPU
@@ -102,14 +122,14 @@ def to_plan(request: PlanRequest, engine: str, search: Search, found: Found, why
         why=tuple(why),
         warnings=tuple(_warnings(search, found, trained)),
         machine=request.machine.name,
-        fit=fit_advice(request, search, found),
+        fit=fit_advice(search, found),
     )
 
 
 _HELD: Final = 1 << 30  # bytes that others hold on a GPU, from which on they count
 
 
-def fit_advice(request: PlanRequest, search: Search, found: Found) -> FitAdvice | None:
+def fit_advice(search: Search, found: Found) -> FitAdvice | None:
     """Return where --fit does as well or better: one GPU, nothing moved, and what is free there may change.
 
     common_params_fit_impl in common/fit.cpp, llama.cpp b11434, places layers by what is free when the server
@@ -117,7 +137,7 @@ def fit_advice(request: PlanRequest, search: Search, found: Found) -> FitAdvice 
     memory can overrun the RAM; over several GPUs it leaves half a layer a card unused; and it gives up where
     tensors are overridden or split by rows or tensor-wise. There the plan's own flags are better.
     """
-    settings, room = found.settings, search.room
+    request, settings, room = search.request, found.settings, search.room
     if not found.fits or len(room.gpus) != 1 or room.unified or not found.memory.placement.n_devices:
         return None
     hybrid_experts = search.arch.is_moe and found.memory.placement.any_on_host
@@ -126,9 +146,11 @@ def fit_advice(request: PlanRequest, search: Search, found: Found) -> FitAdvice 
     gpu = room.gpus[0]
     held = gpu.memory_total - gpu.memory_free - (gpu.memory_reserved or 0)
     if not request.machine.detected:
-        reason = "what is free on the machine itself may differ from the profile"
+        text = "what is free on the machine itself may differ from the profile"
+        reason = Reason(ReasonKind.FREE_MEMORY_UNKNOWN, text)
     elif held >= _HELD:
-        reason = f"other programs hold {gib(held)} of the GPU now, and may hold less or more when it starts"
+        text = f"other programs hold {gib(held)} of the GPU now, and may hold less or more when it starts"
+        reason = Reason(ReasonKind.FREE_MEMORY_MAY_CHANGE, text, {"held": held})
     else:
         return None
     asked = request.workload.context is not None or "n_ctx" in request.settings
@@ -173,31 +195,40 @@ def _holders(found: Found) -> list[DeviceMemory]:
     return [*devices[: len(found.memory.weights.devices)], devices[-1]]
 
 
-def _warnings(search: Search, found: Found, trained: int) -> list[str]:
+def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
     warnings = []
+
+    def warn(kind: ReasonKind, text: str, **figures: Value) -> None:
+        warnings.append(Reason(kind, text, figures))
+
     if not search.table.exact and search.table.scale == 1.0:
-        warnings.append("This mix is no public rule: weights are those of the nearest public one.")
+        text = "This mix is no public rule: weights are those of the nearest public one."
+        warn(ReasonKind.WEIGHTS_ESTIMATED, text)
     if found.settings.mmproj:
-        warnings.append("The projector's own buffers, a few hundred MiB an image, are not counted.")
+        text = "The projector's own buffers, a few hundred MiB an image, are not counted."
+        warn(ReasonKind.NOT_COUNTED, text)
     if found.settings.split_mode == "tensor" and found.memory.placement.n_devices:
-        warnings.append(
+        text = (
             "llama.cpp calls -sm tensor experimental. What its devices exchange isn't counted, and the speed is"
             " that of -sm layer."
         )
+        warn(ReasonKind.EXPERIMENTAL, text, setting="split_mode")
     if found.settings.spec_draft_model is not None:
-        warnings.append("The speed is without what drafting saves.")
+        warn(ReasonKind.DRAFTING, "The speed is without what drafting saves.")
     elif found.settings.drafts:
-        warnings.append(
+        text = (
             "Drafting needs a GGUF that holds the prediction layers: not every publisher keeps them."
             " The speed is without what it saves."
         )
+        warn(ReasonKind.DRAFTING, text)
     per_sequence = found.memory.context.n_ctx_seq
     if per_sequence > trained + 255:
-        warnings.append(
+        text = (
             f"{context_text(per_sequence)} is beyond the {context_text(trained)} the model was trained for."
         )
+        warn(ReasonKind.BEYOND_TRAINED_CONTEXT, text, context=per_sequence, trained=trained)
     for note in search.arch.notes:
-        warnings.append(note)
+        warn(ReasonKind.ABOUT_MODEL, note)
     return warnings
 
 

@@ -5,68 +5,30 @@ CPU with as many as fit kept on the GPU, else whole layers, else the CPU alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from enum import Enum
+from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
 from planner.engines.llama_cpp.compute import graph_buffers, known_buffers, upper_bound
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.run import Run
-from planner.engines.llama_cpp.placing.weights import WeightTable
+from planner.engines.llama_cpp.placing.weights import weights_of
+from planner.engines.llama_cpp.room import (
+    device_spare,
+    estimate_of,
+    projector_bytes,
+    room_of,
+    spare_of,
+)
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
-from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
-from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
 from planner.fast_dataclass import dataclass, replace
-from planner.hardware.machine import Accelerator, Backend, Host
-from planner.models.architecture import Architecture
-from planner.plan import DeviceMemory, MemoryEstimate
+from planner.hardware.machine import Backend
+from planner.plan import MemoryEstimate, PlanRequest, UseCase
 from planner.units import round_up
 
 STEP: Final = 256  # contexts are multiples of this
 DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
 SMALLEST_CONTEXT: Final = 4096  # as --fit-ctx
-_DRIVEN: Final = (Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL)
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """One host as llama.cpp sees it: devices, what is free, what stays unaccounted."""
-
-    host: Host
-    gpus: tuple[Accelerator, ...]
-    overheads: tuple[Overhead, ...]
-    devices: Devices
-
-    @property
-    def unified(self) -> bool:
-        """True where the GPU's memory is the host's."""
-        return bool(self.gpus) and all(g.unified for g in self.gpus)
-
-    @property
-    def beside(self) -> int:
-        """Bytes of RAM that the CPU alone may fill; with one memory, only where the GPU may take less of it."""
-        if not self.unified:
-            return self.host.ram_available
-        return self.host.ram_available if self.host.beyond_gpus else 0
-
-
-def room_of(host: Host, *, experts: bool) -> Room:
-    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
-    gpus = tuple(a for a in host.accelerators if a.backend in _DRIVEN)
-    discrete = tuple(a for a in gpus if not a.integrated)
-    gpus = discrete or gpus
-    backend = gpus[0].backend if gpus else Backend.CPU
-    gpus = tuple(g for g in gpus if g.backend is backend)
-    free = tuple(_free(g, host) for g in gpus)
-    return Room(
-        host=host,
-        gpus=gpus,
-        overheads=tuple(unaccounted(g, experts=experts) for g in gpus),
-        devices=Devices(free, backend, host.cpu),
-    )
-
-
-def _free(gpu: Accelerator, host: Host) -> int:
-    return min(gpu.memory_free, host.ram_available) if gpu.unified else gpu.memory_free
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +50,48 @@ class Found:
         return all(d.fits for d in self.estimate.devices if d.kind == "gpu")
 
 
-class Search:
-    """Evaluates settings on one host; keeps nothing between models.
+class Precision(Enum):
+    """How exactly a placement's compute buffers are to be known."""
 
-    `draft`: bounds will do where an exact figure would take a graph; `loose` says afterwards whether one did.
+    BOUND = "bound"  # no less than they are: enough to sort out what doesn't fit
+    KNOWN = "known"  # exact where no graph has to be built for it, else a bound: enough to rank
+    EXACT = "exact"  # what the engine allocates
+
+
+class Search:
+    """Evaluates settings for one request on one host; keeps nothing between models.
+
+    It steps by bounds and settles with figures of its `precision`; `reached` says how exact those turned out.
+    `base`: the settings to begin with; those of the request where none are given.
     """
 
     def __init__(
-        self, table: WeightTable, room: Room, base: LlamaCppSettings, *, draft: bool = False
+        self,
+        request: PlanRequest,
+        precision: Precision = Precision.EXACT,
+        base: LlamaCppSettings | None = None,
     ) -> None:
-        self.draft = draft
-        self.loose = False
-        self.table = table
-        self.room = room
-        self.base = base
-        self.arch = table.arch
-        self.n_layer = sum(g.count for g in table.arch.groups)
+        self.request = request
+        self.precision = precision
+        self.reached = Precision.EXACT
+        self.base = settings_of(request) if base is None else base
+        self.table = weights_of(request.model, request.quant)
+        self.arch = request.arch
+        self.room = room_of(request.machine.host, experts=self.arch.is_moe)
+        self.n_layer = sum(g.count for g in self.arch.groups)
+
+    def settle(self, settings: LlamaCppSettings) -> Found:
+        """Allocate with these settings, as exactly as the search is asked to."""
+        return self.evaluate(settings, self.precision)
 
     def evaluate(
-        self, settings: LlamaCppSettings, *, sure: bool = False, compute: ComputeBuffers | None = None
+        self,
+        settings: LlamaCppSettings,
+        precision: Precision = Precision.BOUND,
+        *,
+        compute: ComputeBuffers | None = None,
     ) -> Found:
-        """Allocate with these settings: exactly where `sure`, else with an upper bound (see llama_compute).
+        """Allocate with these settings (see planner.engines.llama_cpp.compute for the precision).
 
         `compute` stands in for the compute buffers where they are known well enough.
         """
@@ -118,20 +101,24 @@ class Search:
         if compute is not None:
             memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
             return Found(settings, memory, self._estimate(memory, settings))
-        if not sure:
+        if precision is Precision.BOUND:
             # Where weights and caches alone are too much, nobody needs to know the rest.
             memory = allocate(self.table, settings, devices, measure=_without)
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
-        measure = upper_bound if not sure else self._drafted if self.draft else graph_buffers
+        measure = {
+            Precision.BOUND: upper_bound,
+            Precision.KNOWN: self._known,
+            Precision.EXACT: graph_buffers,
+        }[precision]
         memory = allocate(self.table, settings, devices, measure=measure)
         return Found(settings, memory, self._estimate(memory, settings))
 
-    def _drafted(self, run: Run) -> ComputeBuffers:
+    def _known(self, run: Run) -> ComputeBuffers:
         found = known_buffers(run)
         if found is None:
-            self.loose = True
+            self.reached = Precision.BOUND
             return upper_bound(run)
         return found
 
@@ -182,7 +169,7 @@ class Search:
         """Tokens of so many steps, or of a few less where the exact figures turn out higher."""
         while steps > floor:
             tokens = min(steps * STEP, ceiling)
-            if self.evaluate(self.with_context(settings, tokens), sure=True).fits:
+            if self.settle(self.with_context(settings, tokens)).fits:
                 return tokens
             steps -= max(steps // 64, 1)
         return min(floor * STEP, ceiling)
@@ -303,7 +290,7 @@ class Search:
 
         More on the CPU only helps the GPUs, and only hurts the RAM: the fewest is also what RAM likes best.
         """
-        pattern = self.evaluate(settings(most // 2), sure=True).memory.compute
+        pattern = self.settle(settings(most // 2)).memory.compute
         estimate = self._balanced(settings(most), pattern)
         if not estimate.gpus_fit and not self._balanced(settings(most)).gpus_fit:
             return None
@@ -322,6 +309,21 @@ class Search:
         return self._balanced(settings(most))
 
 
+def settings_of(request: PlanRequest) -> LlamaCppSettings:
+    """Return the settings that a request fixes. Raises InputError for one that llama.cpp doesn't have."""
+    arch, workload = request.arch, request.workload
+    given: dict[str, Any] = {"n_parallel": workload.users, **request.settings}
+    if workload.use_case is UseCase.VISION and arch.vision is not None:
+        given.setdefault("mmproj", True)
+    drafts = "spec_type" in given or "spec_draft_model" in given
+    if not drafts:
+        given.setdefault("n_outputs_max", given["n_parallel"])
+    settings = LlamaCppSettings.of(given)
+    if drafts and "n_outputs_max" not in given:
+        settings = replace(settings, n_outputs_max=settings.server_outputs)
+    return settings
+
+
 def _without(run: Run) -> ComputeBuffers:
     return ComputeBuffers((0,) * run.placement.n_devices, 0)
 
@@ -329,68 +331,6 @@ def _without(run: Run) -> ComputeBuffers:
 def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
     """Shares a person can read: of a hundred."""
     return tuple(max(round(100 * s / sum(split), 1), 0.1) for s in split)
-
-
-def device_spare(device: DeviceMemory) -> int:
-    """Bytes left on one device with the overhead at its upper end."""
-    worst = device.total - device.overhead + max(device.overhead, device.overhead_high)
-    return device.available - worst
-
-
-def spare_of(estimate: MemoryEstimate) -> int:
-    """Bytes left on the tightest device with the overhead at its upper end; negative where it doesn't fit."""
-    return min(device_spare(d) for d in estimate.devices)
-
-
-def projector_bytes(arch: Architecture) -> int:
-    """Bytes of a projector file's tensors: published ones (mmproj-F16, -BF16) hold 16 bits a weight."""
-    return 2 * arch.vision.parameters if arch.vision else 0
-
-
-def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEstimate:
-    """Build the estimate: devices in the engine's order, the host last.
-
-    `projector`: bytes of a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
-    """
-    devices: list[DeviceMemory] = []
-    shared = 0
-    used = len(memory.weights.devices)
-    for i, gpu in enumerate(room.gpus):
-        if i >= used:
-            devices.append(DeviceMemory(gpu.name, "gpu", available=room.devices.free[i]))
-            continue
-        overhead = room.overheads[i]
-        weights, kv_cache, state, compute = memory.device(i)
-        idle = weights + kv_cache + state + compute == 0
-        device = DeviceMemory(
-            name=gpu.name,
-            kind="gpu",
-            weights=weights + (0 if i else projector),
-            kv_cache=kv_cache,
-            state=state,
-            compute=compute,
-            overhead=overhead.low if idle else overhead.expected,
-            overhead_high=overhead.expected if idle else overhead.high,
-            available=room.devices.free[i],
-        )
-        devices.append(device)
-        if gpu.unified:
-            shared += device.total
-    weights, kv_cache, state, compute = memory.host()
-    devices.append(
-        DeviceMemory(
-            name=room.host.cpu.name,
-            kind="cpu",
-            weights=weights + (0 if used else projector),
-            kv_cache=kv_cache,
-            state=state,
-            compute=compute,
-            overhead=HOST_OVERHEAD.expected,
-            overhead_high=HOST_OVERHEAD.high,
-            available=max(room.host.ram_available - shared, 0),
-        )
-    )
-    return MemoryEstimate(tuple(devices))
 
 
 def nice_context(tokens: int, trained: int) -> int:

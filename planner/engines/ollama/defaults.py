@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.search import Room
+from planner.engines.llama_cpp.room import Room
 from planner.engines.ollama.architectures import ollama_traits
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass

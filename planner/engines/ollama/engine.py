@@ -17,7 +17,9 @@ from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, uppe
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
-from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, Room, estimate_of, nice_context, room_of
+from planner.engines.llama_cpp.reasons import too_small
+from planner.engines.llama_cpp.room import Room, estimate_of, room_of
+from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, nice_context
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.ollama.architectures import ollama_traits
 from planner.engines.ollama.defaults import (
@@ -33,7 +35,8 @@ from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
-from planner.units import context_text, gib
+from planner.reason import Reason, ReasonKind, Value
+from planner.units import context_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Ollama(Engine):
     name = "ollama"
     settings = SETTINGS
 
-    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> Reason | None:
         """None where Ollama runs this; else the reason why not."""
         return LlamaCpp().supports(model, quant, machine)
 
@@ -171,7 +174,7 @@ def _whole(loaded: Loaded) -> bool:
 
 def _choose(
     table: WeightTable, room: Room, settings: OllamaSettings, given: Mapping[str, Any]
-) -> tuple[Loaded, list[str]]:
+) -> tuple[Loaded, list[Reason]]:
     """Choose what is left open: a shorter context or a q8_0 cache where that keeps the model on the GPU."""
     loaded = _load(table, room, settings)
     default = settings.num_ctx == 0
@@ -183,17 +186,20 @@ def _choose(
         if longest >= min(SMALLEST_CONTEXT, table.arch.n_ctx_train) and longest < loaded.settings.num_ctx:
             shorter = _load(table, room, replace(settings, num_ctx=longest))
             if shorter.estimate.fits and (_whole(shorter) or not loaded.estimate.fits):
-                note = (
+                usual = loaded.settings.num_ctx
+                text = (
                     f"num_ctx is {context_text(longest)}: with Ollama's default of"
-                    f" {context_text(loaded.settings.num_ctx)} part of the model would leave the GPU."
+                    f" {context_text(usual)} part of the model would leave the GPU."
                 )
+                note = Reason(ReasonKind.CONTEXT_CHOSEN, text, {"context": longest, "default": usual})
                 return shorter, [_reason(shorter, room, table), note]
     if not {"kv_cache_type", "flash_attention"} & given.keys() and room.gpus:
         smaller = _with_small_cache(table, room, settings)
         if smaller and smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
-            note = (
+            text = (
                 "The KV cache is q8_0 (OLLAMA_KV_CACHE_TYPE): with f16 the model would not stay on the GPU."
             )
+            note = Reason(ReasonKind.CACHE_QUANTISED, text, {"type": "q8_0"})
             return smaller, [_reason(smaller, room, table), note]
     return loaded, why
 
@@ -208,22 +214,22 @@ def _with_small_cache(table: WeightTable, room: Room, settings: OllamaSettings) 
     return _load(table, room, small) if tried.estimate.fits else None
 
 
-def _reason(loaded: Loaded, room: Room, table: WeightTable) -> str:
+def _reason(loaded: Loaded, room: Room, table: WeightTable) -> Reason:
+    if not loaded.estimate.fits:
+        return too_small(loaded.estimate)
     size, processor = ps(loaded)
     shown = f"`ollama ps` will show about {size / 10**9:.1f} GB, {processor}."
-    if not loaded.estimate.fits:
-        tight = min(loaded.estimate.devices, key=lambda d: d.available - d.total)
-        return (
-            f"Does not fit: {tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}."
-        )
+    figures: dict[str, Value] = {"shown": size, "processor": processor}
     if _whole(loaded):
-        return f"All layers fit on the GPU. {shown}"
+        return Reason(ReasonKind.WHOLE_ON_GPUS, f"All layers fit on the GPU. {shown}", figures)
     if not loaded.memory.placement.n_devices:
-        return f"Everything runs on the CPU. {shown}"
+        return Reason(ReasonKind.CPU_ONLY, f"Everything runs on the CPU. {shown}", figures)
     held = loaded.memory.placement.n_gpu_layers
-    total = sum(g.count for g in table.arch.groups) + 1
+    layers = sum(g.count for g in table.arch.groups) + 1
     part = " with experts in RAM" if loaded.fit and loaded.fit.overrides else ""
-    return f"llama-server's fit puts {held} of {total} layers on the GPU{part}. {shown}"
+    text = f"llama-server's fit puts {held} of {layers} layers on the GPU{part}. {shown}"
+    kind = ReasonKind.EXPERTS_IN_RAM if part else ReasonKind.LAYERS_IN_RAM
+    return Reason(kind, text, {**figures, "held": held, "layers": layers})
 
 
 def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
@@ -256,19 +262,19 @@ def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
     return low * 256
 
 
-def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loaded, why: list[str]) -> Plan:
+def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loaded, why: list[Reason]) -> Plan:
     workload = request.workload
     settings, fits = loaded.settings, loaded.estimate.fits
     where = Placement.GPU if _whole(loaded) else Placement.HYBRID
     if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
         where = Placement.CPU
-    warnings = list(table.arch.notes)
+    warnings = [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
     if workload.users > settings.num_parallel:
-        warnings.append("Ollama serves this architecture one request at a time; others wait in its queue.")
+        text = "Ollama serves this architecture one request at a time; others wait in its queue."
+        warnings.append(Reason(ReasonKind.ONE_AT_A_TIME, text))
     if workload.context is not None and settings.num_ctx < workload.context:
-        warnings.append(
-            f"Ollama caps num_ctx at {context_text(settings.num_ctx)}, what the model was trained for."
-        )
+        text = f"Ollama caps num_ctx at {context_text(settings.num_ctx)}, what the model was trained for."
+        warnings.append(Reason(ReasonKind.CONTEXT_CAPPED, text, {"context": settings.num_ctx}))
     return Plan(
         request=request,
         model=request.model.id,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from planner.engines.vllm.refusals import heads_of, uses_mla
 from planner.engines.vllm.settings import VllmSettings
 from planner.models.architecture import Architecture, MixtureOfExperts
+from planner.reason import Reason, ReasonKind
 
 MANY: Final = 64  # users: with eight GPUs, a batch of eight for each
 _NODE: Final = 8  # GPUs: below this the recipes use tensor parallelism alone
@@ -38,7 +39,7 @@ def for_many_users(
     *,
     nvlink: bool,
     tight: bool = False,
-) -> Iterator[tuple[VllmSettings, str]]:
+) -> Iterator[tuple[VllmSettings, Reason]]:
     """Yield the splits that serve many users better than `chosen`, best first, each with its reason.
 
     None for few users, without NVLink (experts' tokens travel between all GPUs in every layer), over several
@@ -56,12 +57,16 @@ def for_many_users(
     heads, kv = heads_of(arch)
     if heads and (uses_mla(arch) or tp > kv):
         kept = "the latent cache" if uses_mla(arch) else f"the cache of {kv} KV heads"
+        text = (
+            f"--data-parallel-size {tp} --enable-expert-parallel: for many users each GPU keeps the cache of its"
+            f" own; tensor parallelism would keep {kept} more than once"
+        )
         yield (
             replace(chosen, tensor_parallel_size=1, data_parallel_size=tp, enable_expert_parallel=True),
-            f"--data-parallel-size {tp} --enable-expert-parallel: for many users each GPU keeps the cache of its"
-            f" own; tensor parallelism would keep {kept} more than once",
+            Reason(ReasonKind.SETTING_CHANGED, text, {"setting": "data_parallel_size", "value": tp}),
         )
+    text = f"--enable-expert-parallel: for many users whole experts on each GPU, not {tp} slices of every one"
     yield (
         replace(chosen, enable_expert_parallel=True),
-        f"--enable-expert-parallel: for many users whole experts on each GPU, not {tp} slices of every one",
+        Reason(ReasonKind.SETTING_CHANGED, text, {"setting": "enable_expert_parallel", "value": True}),
     )

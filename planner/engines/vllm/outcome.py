@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.budget import CONTEXT, Overheads, overheads
 from planner.engines.vllm.memory.kv_cache import KvLayout, kv_layout
-from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.memory.weights import WeightTable, offloaded
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.engines.vllm.settings import AUTO, VllmSettings
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
-from planner.models.architecture import Architecture
 from planner.plan import DeviceMemory, MemoryEstimate
+from planner.reason import Reason, ReasonKind, Value
 from planner.units import GIB, context_text, gib
 
 # Four logs of R9700 servers (0.11): 0.14 to 0.62 GiB beyond the weights themselves, their middle.
@@ -36,7 +34,12 @@ class Outcome:
     available: tuple[int, ...]  # for the KV cache, expected
     available_low: tuple[int, ...]  # with overheads at the upper end of their interval
     layout: KvLayout
-    reason: str | None  # why the engine doesn't start, None where it does
+    reason: Reason | None  # why the engine doesn't start, its text a clause; None where it does
+
+    @property
+    def starts_shorter(self) -> bool:
+        """True where it starts, or only the length keeps it from starting."""
+        return self.reason is None or self.reason.kind is ReasonKind.CONTEXT_TOO_LONG
 
     @property
     def length(self) -> int:
@@ -68,6 +71,13 @@ class Outcome:
         """Requests of full length that fit at once."""
         return self.layout.concurrency(self.blocks, self.length)
 
+    @property
+    def served(self) -> float:
+        """Requests of full length that all data parallel ranks hold together."""
+        if self.reason is not None:
+            return 0.0
+        return round(self.settings.data_parallel_size * self.concurrency, 2)
+
     def longest(self, limit: int, users: int = 1, *, safe: bool = False) -> int:
         """Longest request of which `users` fit; `safe`: with overheads at their upper end."""
         return self.layout.longest(self.available_low if safe else self.available, limit, users)
@@ -94,21 +104,11 @@ class Outcome:
         return self.longest(self.length, users, safe=safe) >= self.length
 
 
-def evaluate(
-    arch: Architecture,
-    scheme: QuantScheme,
-    settings: VllmSettings,
-    gpu: GpuTraits,
-    free: int | None = None,
-    release: Release = CURRENT,
-    table: WeightTable | None = None,
-) -> Outcome:
-    """Evaluate settings on one kind of GPU; `free`: bytes that each GPU has free before the start.
-
-    `table`: the same model's weights, where many settings are tried.
-    """
+def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None) -> Outcome:
+    """Evaluate settings for weights on one kind of GPU; `free`: bytes that each GPU has free before the start."""
+    arch, gpu, release = table.arch, table.gpu, table.release
     resolved = settings.resolved(gpu, arch.n_ctx_train, release)
-    weights = (table or WeightTable(arch, scheme, gpu, release)).per_rank(resolved)
+    weights = table.per_rank(resolved)
     moved = tuple(offloaded(w, resolved) for w in weights)
     on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))
     requested = int(gpu.total * (resolved.gpu_memory_utilization or 0))
@@ -136,20 +136,22 @@ def evaluate(
         available=available,
         available_low=available_low,
         layout=layout,
-        reason=_reason(resolved, gpu, on_gpu, requested, available, layout, free),
+        reason=None,
     )
-    if outcome.reason is None and release.a_state_for_each_sequence and outcome.allows_too_many():
-        return replace(outcome, reason=_too_many(outcome))
-    return outcome
+    reason = _reason(outcome, free)
+    if reason is None and table.release.a_state_for_each_sequence and outcome.allows_too_many():
+        reason = _too_many(outcome)
+    return replace(outcome, reason=reason)
 
 
-def _too_many(outcome: Outcome) -> str:
+def _too_many(outcome: Outcome) -> Reason:
     """The engine's own words for more sequences than state blocks, with what would start."""
-    most = outcome.most_sequences()
-    return (
-        f"max_num_seqs ({outcome.settings.max_num_seqs}) exceeds available Mamba cache blocks ({most}): each"
+    most, asked = outcome.most_sequences() or 0, outcome.settings.max_num_seqs or 0
+    text = (
+        f"max_num_seqs ({asked}) exceeds available Mamba cache blocks ({most}): each"
         " sequence needs one for its recurrent state when CUDA graphs are captured"
     )
+    return Reason(ReasonKind.TOO_MANY_SEQUENCES, text, {"sequences": asked, "most": most})
 
 
 def _cpu_cache(left: int) -> int:
@@ -162,37 +164,40 @@ def _cpu_cache(left: int) -> int:
     return max(0, left - int(CONTEXT.expected)) >> 30 << 30
 
 
-def _reason(
-    settings: VllmSettings,
-    gpu: GpuTraits,
-    weights: Sequence[int],
-    requested: int,
-    available: Sequence[int],
-    layout: KvLayout,
-    free: int | None,
-) -> str | None:
+def _reason(outcome: Outcome, free: int | None) -> Reason | None:
+    settings, gpu, weights, requested = outcome.settings, outcome.gpu, outcome.weights, outcome.requested
+    available, layout = outcome.available, outcome.layout
     utilization = settings.gpu_memory_utilization or 0
+    figures: dict[str, Value] = {"utilization": utilization, "budget": requested, "weights": max(weights)}
     if max(weights) > requested:
-        return (
+        text = (
             f"the weights take {gib(max(weights))} a GPU, gpu_memory_utilization {utilization:g} of"
             f" {gib(gpu.total)} is {gib(requested)}"
         )
+        return Reason(ReasonKind.WEIGHTS_OVER_BUDGET, text, {**figures, "total": gpu.total})
     if free is not None and gpu.backend is not Backend.CPU and requested > free - CONTEXT.low:
-        return (
+        left = max(0, int(free - CONTEXT.low))
+        text = (
             f"gpu_memory_utilization {utilization:g} asks for {gib(requested)}, but only"
-            f" {gib(max(0, int(free - CONTEXT.low)))} will be free on {gpu.name}"
+            f" {gib(left)} will be free on {gpu.name}"
         )
+        return Reason(ReasonKind.BUDGET_NOT_FREE, text, {**figures, "free": left, "device": gpu.name})
     if min(available) <= 0:
-        return (
+        text = (
             f"no memory is left for the KV cache: weights {gib(max(weights))} and the profiling run's peak"
             f" fill the {gib(requested)} that gpu_memory_utilization {utilization:g} allows"
         )
+        return Reason(ReasonKind.NO_ROOM_FOR_CACHE, text, figures)
     length = settings.max_model_len or 0
     if length <= 0 or not layout.fits(available, length):
-        return (
-            f"max_model_len {length:,} needs {gib(layout.request_bytes(length))} of KV cache,"
-            f" {gib(max(0, min(available)))} are left (longest: {context_text(layout.longest(available, length))})"
+        needed, left = layout.request_bytes(length), max(0, min(available))
+        longest = layout.longest(available, length)
+        text = (
+            f"max_model_len {length:,} needs {gib(needed)} of KV cache,"
+            f" {gib(left)} are left (longest: {context_text(longest)})"
         )
+        figures = {"context": length, "needed": needed, "free": left, "longest": longest}
+        return Reason(ReasonKind.CONTEXT_TOO_LONG, text, figures)
     return None
 
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.expert_parallel import for_many_users, replica_users
-from planner.engines.vllm.gpu import GpuTraits, cpu_traits, traits_of
-from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import Outcome, evaluate
-from planner.engines.vllm.refusals import refusal, usable
 from planner.engines.vllm.releases import CURRENT
 from planner.engines.vllm.settings import AUTO, VllmSettings, settings_from
 from planner.fast_dataclass import dataclass, replace
-from planner.hardware.machine import Accelerator, Machine
-from planner.models.architecture import Architecture
-from planner.plan import Workload
+from planner.plan import UseCase
+from planner.reason import Reason, ReasonKind
 
 COMFORT: Final = 32768  # tokens: a context that no one calls short
 ENOUGH: Final = 8192  # tokens: beyond this, no length is worth slower decode or a coarser cache
@@ -29,68 +26,30 @@ _BIG_SHARE: Final = 0.2  # of a GPU's memory: weights worth reading from two GPU
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
-    """What vLLM would run on: GPUs of one kind over hosts, or the CPUs."""
-
-    gpu: GpuTraits
-    gpus: tuple[Accelerator, ...]
-    per_host: int  # GPUs in each host; the fewest where hosts differ
-    hosts: int
-    free: int  # bytes free on the fullest
-    nvlink: bool
-    ram: int  # bytes that the first host has available
-
-    @property
-    def count(self) -> int:
-        """Devices that ranks can be placed on."""
-        return max(1, len(self.gpus))
-
-
-def devices_of(machine: Machine) -> Devices:
-    """Return the devices that vLLM would use on this machine."""
-    gpus = usable(machine.accelerators)
-    if not gpus:
-        ram = machine.host.ram_available
-        return Devices(cpu_traits(ram), (), 0, len(machine.hosts), ram, False, ram)
-    kind = (gpus[0].name, gpus[0].memory_total)
-    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) == kind) for h in machine.hosts]
-    held = [c for c in counts if c]
-    return Devices(
-        gpu=traits_of(gpus[0], detected=machine.detected),
-        gpus=gpus,
-        per_host=min(held),
-        hosts=len(held),
-        free=min(g.memory_free for g in gpus),
-        nvlink=all(g.nvlink_bandwidth for g in gpus),
-        ram=machine.host.ram_available,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The chosen settings and how they were found."""
 
     chosen: VllmSettings  # what goes on the command line: only what was set
     outcome: Outcome
-    changes: tuple[str, ...]  # what differs from the defaults, with the reason
+    changes: tuple[Reason, ...]  # what differs from the defaults, with the reason
     fits: bool
     defaults: Outcome | None  # the engine's defaults on the same GPUs, at the model's full length
     users: int
 
 
-_Try = tuple[VllmSettings, Outcome, tuple[str, ...]]  # settings, what they give, what was changed
+_Try = tuple[VllmSettings, Outcome, tuple[Reason, ...]]  # settings, what they give, what was changed
 
 _PARALLEL: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
 
-def parallel_choices(
-    arch: Architecture, scheme: QuantScheme, devices: Devices, given: Mapping[str, Any]
-) -> list[VllmSettings]:
+def parallel_choices(deployment: Deployment) -> list[VllmSettings]:
     """Return the legal ways to split a model over the devices, fewest GPUs first.
 
-    Tensor parallel inside a host, pipeline parallel across hosts and where no tensor split is legal. What
-    `given` names is kept as it is.
+    Tensor parallel inside a host, pipeline parallel across hosts and where no tensor split is legal. What is
+    given is kept as it is.
     """
+    arch, scheme, devices = deployment.arch, deployment.scheme, deployment.devices
+    given = deployment.given
     base = settings_from(given)
     if not base.quantization and scheme.online:
         base = replace(base, quantization=scheme.method)
@@ -107,7 +66,7 @@ def parallel_choices(
             if pp > 1 and not _worthwhile(tp, pp, devices):
                 continue
             candidate = replace(base, tensor_parallel_size=tp, pipeline_parallel_size=pp)
-            if refusal(arch, scheme, candidate, devices.gpu, devices.count) is None:
+            if deployment.refusal(candidate) is None:
                 found.append(_executor(candidate, devices))
                 break
     return found
@@ -132,31 +91,32 @@ def _executor(settings: VllmSettings, devices: Devices) -> VllmSettings:
 
 
 def rungs(
-    start: VllmSettings, arch: Architecture, devices: Devices, workload: Workload, given: Mapping[str, Any]
-) -> Iterator[tuple[VllmSettings, tuple[str, ...], int]]:
+    deployment: Deployment, start: VllmSettings
+) -> Iterator[tuple[VllmSettings, tuple[Reason, ...], int]]:
     """Yield settings from the engine's defaults to the tightest, each with what was changed and why.
 
     The last value is the context, in tokens, from which the step isn't worth its price to the user.
     """
+    arch, devices, workload = deployment.arch, deployment.devices, deployment.workload
+    given = deployment.given
     settings = start
-    said: tuple[str, ...] = ()
+    said: tuple[Reason, ...] = ()
     budget = _utilization(devices, start)
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
         why = "as much as other processes leave free"
         if budget == _UNIFIED_SHARE and devices.gpu.unified:
             why = "the system and the engine's own processes live in the same memory"
-        said = (f"--gpu-memory-utilization {budget:g}: {why}",)
+        said = (_change("gpu_memory_utilization", budget, why),)
     yield settings, said, arch.n_ctx_train
     seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
     full = settings.resolved(devices.gpu, arch.n_ctx_train)
-    for name, value, reason in _steps(full, seqs, arch, devices, workload):
+    for name, value, reason in _steps(deployment, full, seqs):
         if name in given:
             continue
         settings = replace(settings, **{name: value})
-        flag = f"--{name.replace('_', '-')}"
-        said = tuple(line for line in said if not line.startswith(f"{flag} "))
-        said = (*said, f"{flag}{'' if value is True else f' {value}'}: {reason}")
+        said = tuple(change for change in said if change.values["setting"] != name)
+        said = (*said, _change(name, value, reason))
         if name == "max_num_seqs" and value >= 64:
             enough = arch.n_ctx_train
         else:
@@ -164,12 +124,18 @@ def rungs(
         yield settings, said, enough
 
 
+def _change(name: str, value: int | float | str, reason: str) -> Reason:
+    """Say which setting differs from its default, and why."""
+    flag, shown = f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{flag}: {reason}" if value is True else f"{flag} {shown}: {reason}"
+    return Reason(ReasonKind.SETTING_CHANGED, text, {"setting": name, "value": value})
+
+
 _DEAR: Final = frozenset({"kv_cache_dtype", "enforce_eager"})
 
 
-def _steps(
-    full: VllmSettings, seqs: int, arch: Architecture, devices: Devices, workload: Workload
-) -> Iterator[tuple[str, Any, str]]:
+def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tuple[str, Any, str]]:
+    arch, devices, workload = deployment.arch, deployment.devices, deployment.workload
     if (full.max_num_seqs or 0) > max(256, seqs):
         yield "max_num_seqs", max(256, seqs), "the sampler's warm-up takes memory for every sequence allowed"
     if (full.max_num_seqs or 0) > max(64, seqs):
@@ -180,7 +146,7 @@ def _steps(
             2048,
             "a smaller batch needs less activation memory, prefill is slower",
         )
-    if arch.vision is not None and workload.use_case.value != "vision":
+    if arch.vision is not None and workload.use_case is not UseCase.VISION:
         yield "language_model_only", True, "text only: the vision tower isn't loaded"
     roomy = devices.free - int(0.95 * devices.gpu.total)
     shared = devices.gpu.unified
@@ -211,23 +177,17 @@ def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
     return max(0.01, int(usable_share * 100) / 100)
 
 
-def search(
-    arch: Architecture,
-    scheme: QuantScheme,
-    devices: Devices,
-    workload: Workload,
-    given: Mapping[str, Any],
-) -> Found | None:
+def search(deployment: Deployment) -> Found | None:
     """Return the best settings; None where no legal split exists.
 
     Where nothing fits, the split with the most room is returned with fits=False.
     """
-    choices = parallel_choices(arch, scheme, devices, given)
-    table = WeightTable(arch, scheme, devices.gpu)
+    devices = deployment.devices
+    table = WeightTable(deployment.arch, deployment.scheme, devices.gpu)
     best: Found | None = None
     fitting: list[Found] = []
-    for choice in choices:
-        found = _fit(choice, table, devices, workload, given)
+    for choice in parallel_choices(deployment):
+        found = _fit(deployment, table, choice)
         if found.fits:
             fitting.append(found)
             if not _faster_on_more(found, devices):
@@ -235,16 +195,15 @@ def search(
         elif best is None or _missing(found.outcome) < _missing(best.outcome):
             best = found
     result = _preferred(fitting, devices) if fitting else best
-    return None if result is None else _spread(result, table, devices, workload, given)
+    return None if result is None else _spread(deployment, table, result)
 
 
-def _spread(
-    found: Found, table: WeightTable, devices: Devices, workload: Workload, given: Mapping[str, Any]
-) -> Found:
+def _spread(deployment: Deployment, table: WeightTable, found: Found) -> Found:
     """The whole host with experts (and attention) spread for many users, where that holds no less.
 
     Not where half a host is enough: the other half holds a replica.
     """
+    devices, given = deployment.devices, deployment.given
     world = found.outcome.settings.world_size
     if devices.hosts != 1 or (found.fits and not devices.per_host // 2 < world <= devices.per_host):
         return found
@@ -255,12 +214,12 @@ def _spread(
         dtype=found.chosen.dtype,
     )
     wide = for_many_users(
-        table.arch, plain, workload.users, given, nvlink=devices.nvlink, tight=not found.fits
+        table.arch, plain, deployment.workload.users, given, nvlink=devices.nvlink, tight=not found.fits
     )
     for choice, reason in wide:
-        if refusal(table.arch, table.scheme, choice, devices.gpu, devices.count) is not None:
+        if deployment.refusal(choice) is not None:
             continue
-        other = _fit(choice, table, devices, workload, given)
+        other = _fit(deployment, table, choice)
         enough = other.outcome.length >= found.outcome.length or not found.fits
         more = choice.data_parallel_size * other.outcome.concurrency > found.outcome.concurrency
         if other.fits and enough and (more or choice.data_parallel_size == 1):
@@ -294,36 +253,31 @@ def _preferred(fitting: list[Found], devices: Devices) -> Found:
     return chosen
 
 
-def _fit(
-    choice: VllmSettings,
-    table: WeightTable,
-    devices: Devices,
-    workload: Workload,
-    given: Mapping[str, Any],
-) -> Found:
-    arch = table.arch
+def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Found:
+    arch, devices, workload = deployment.arch, deployment.devices, deployment.workload
+    given = deployment.given
 
     def tried(settings: VllmSettings) -> Outcome:
-        return evaluate(arch, table.scheme, settings, devices.gpu, devices.free, table=table)
+        return evaluate(table, settings, devices.free)
 
-    def capped(settings: VllmSettings, outcome: Outcome, said: tuple[str, ...]) -> _Try:
+    def capped(settings: VllmSettings, outcome: Outcome, said: tuple[Reason, ...]) -> _Try:
         """No more sequences than state blocks, where the number is the planner's to choose."""
         most = outcome.most_sequences(safe=True) if outcome.allows_too_many(safe=True) else None
         if most is None or most < users or "max_num_seqs" in given:
             return settings, outcome, said
         fewer = replace(settings, max_num_seqs=most // 8 * 8 if most > 16 else most)
         why = f"each sequence needs a block for its recurrent state, {most} are certain"
-        line = f"--max-num-seqs {fewer.max_num_seqs}: {why}"
-        return fewer, tried(fewer), (*(s for s in said if not s.startswith("--max-num-seqs ")), line)
+        others = (change for change in said if change.values["setting"] != "max_num_seqs")
+        return fewer, tried(fewer), (*others, _change("max_num_seqs", fewer.max_num_seqs or 0, why))
 
     wanted = given.get("max_model_len", workload.context)
     users = replica_users(choice, workload.users)
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
-    best: tuple[int, VllmSettings, Outcome, tuple[str, ...]] | None = None
+    best: tuple[int, VllmSettings, Outcome, tuple[Reason, ...]] | None = None
     settings: VllmSettings = choice
-    said: tuple[str, ...] = ()
-    for rung, changed, enough in rungs(choice, arch, devices, workload, given):
+    said: tuple[Reason, ...] = ()
+    for rung, changed, enough in rungs(deployment, choice):
         if best is not None and best[0] >= enough:
             break
         if rung.enforce_eager and defaults is not None and _too_many_stated(defaults, given):
@@ -340,7 +294,7 @@ def _fit(
             return Found(settings, outcome, said, True, defaults, users)
         if asked is None:
             longest = outcome.longest(arch.n_ctx_train, users, safe=True)
-            if _starts(outcome) and (best is None or longest > best[0]):
+            if outcome.starts_shorter and (best is None or longest > best[0]):
                 best = (longest, settings, outcome, said)
     assert defaults is not None
     if best is not None and best[0] >= SHORTEST:
@@ -348,10 +302,8 @@ def _fit(
         settings = replace(best[1], max_model_len=length)
         settings, outcome, said = capped(settings, tried(settings), best[3])
         if outcome.holds(users):
-            said = (
-                *said,
-                f"--max-model-len {length}: the longest that fits with the engine's own memory at its upper end",
-            )
+            why = "the longest that fits with the engine's own memory at its upper end"
+            said = (*said, _change("max_model_len", length, why))
             return Found(settings, outcome, said, True, defaults, users)
     final = replace(settings, max_model_len=asked or arch.n_ctx_train)
     outcome = tried(final)
@@ -367,8 +319,3 @@ def _hopeless(outcome: Outcome, devices: Devices) -> bool:
     """True where the weights alone are more than any utilisation allows; only offloading could help."""
     vision = max(outcome.weights) // 8  # --language-model-only drops a tower, which is never this large
     return max(outcome.weights) - vision > max(devices.free, outcome.requested)
-
-
-def _starts(outcome: Outcome) -> bool:
-    """True where only the length keeps the engine from starting."""
-    return outcome.reason is None or outcome.reason.startswith("max_model_len")

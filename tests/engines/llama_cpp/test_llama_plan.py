@@ -14,6 +14,7 @@ from planner.errors import InputError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.models.architecture import Vision
 from planner.plan import Placement, UseCase, Workload
+from planner.reason import ReasonKind
 from planner.units import GIB
 from tests.asked import asked, model_of
 from tests.engines.llama_cpp.llama_shapes import shape
@@ -70,7 +71,9 @@ def test_without_a_gpu_everything_is_on_the_cpu() -> None:
 
 def test_nothing_fits_is_an_answer() -> None:
     plan = ENGINE.plan(asked(shape("QWEN3_30B"), "F16", machine(8, ram=16), Workload(context=4096)))
-    assert not plan.fits and "Does not fit" in plan.why[0]
+    assert not plan.fits and plan.shortage is plan.why[0]
+    assert plan.shortage is not None and plan.shortage.kind is ReasonKind.DEVICE_TOO_SMALL
+    assert plan.shortage.text == f"Does not fit: {plan.shortage.clause}."
 
 
 def test_a_q8_cache_is_used_only_where_it_makes_the_difference() -> None:
@@ -78,7 +81,9 @@ def test_a_q8_cache_is_used_only_where_it_makes_the_difference() -> None:
     roomy = ENGINE.plan(asked(arch, "Q4_K_M", machine(80), Workload(context=131072)))
     assert roomy.settings["cache_type_k"] == "f16"
     tight = ENGINE.plan(asked(arch, "Q4_K_M", machine(16), Workload(context=98304)))
-    assert tight.settings["cache_type_k"] == "q8_0" and any("q8_0" in w for w in tight.why)
+    assert tight.settings["cache_type_k"] == "q8_0" and any(
+        r.kind is ReasonKind.CACHE_QUANTISED for r in tight.why
+    )
     kept = ENGINE.plan(asked(arch, "Q4_K_M", machine(16), Workload(context=98304), {"cache_type_k": "f16"}))
     assert kept.settings["cache_type_k"] == "f16"
 
@@ -127,9 +132,9 @@ def test_given_placement_is_kept() -> None:
 
 def test_reasons_not_to_run() -> None:
     arch = replace(shape("LLAMA_8B"), gguf_arch=None, model_type="unknown_thing")
-    assert "unknown_thing" in (ENGINE.supports(model_of(arch), "Q4_K_M", machine(24)) or "")
+    assert "unknown_thing" in str(ENGINE.supports(model_of(arch), "Q4_K_M", machine(24)))
     assert ENGINE.quants(model_of(arch)) == ()
-    assert "AWQ" in (ENGINE.supports(model_of(shape("LLAMA_8B")), "AWQ", machine(24)) or "")
+    assert "AWQ" in str(ENGINE.supports(model_of(shape("LLAMA_8B")), "AWQ", machine(24)))
     with pytest.raises(UnsupportedError):
         ENGINE.plan(asked(arch, "Q4_K_M", machine(24), Workload()))
 

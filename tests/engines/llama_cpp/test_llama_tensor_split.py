@@ -69,7 +69,7 @@ def test_a_plan_keeps_the_mode_that_was_asked_for_and_says_what_it_is() -> None:
     assert plan.fits and one.weights == two.weights > 0 and one.kv_cache == two.kv_cache > 0
     assert host.weights > 0 and plan.max_concurrency > 1
     assert "-sm tensor" in plan.command and "-fit off" in plan.command
-    assert any("experimental" in warning for warning in plan.warnings)
+    assert any("experimental" in warning.text for warning in plan.warnings)
 
 
 def test_it_needs_a_device() -> None:

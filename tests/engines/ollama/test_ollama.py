@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.engines.llama_cpp.placing.weights import weight_table
-from planner.engines.llama_cpp.search import room_of
+from planner.engines.llama_cpp.room import room_of
 from planner.engines.ollama.defaults import OllamaSettings, automatic_batch, default_context, served_quant
 from planner.engines.ollama.engine import Ollama
 from planner.errors import InputError
@@ -34,13 +34,13 @@ def test_a_wanted_context_and_users_go_into_the_environment() -> None:
     plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=2)))
     assert plan.fits and plan.placement is Placement.GPU
     assert plan.env == {"OLLAMA_CONTEXT_LENGTH": "8192", "OLLAMA_NUM_PARALLEL": "2"}
-    assert "100% GPU" in plan.why[0]
+    assert "100% GPU" in plan.why[0].text
 
 
 def test_what_does_not_fit_is_fitted_by_llama_server() -> None:
     plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(context=8192)))
     assert plan.fits and plan.placement is Placement.HYBRID
-    assert plan.settings["override_tensor"] and "CPU/GPU" in plan.why[0]
+    assert plan.settings["override_tensor"] and "CPU/GPU" in plan.why[0].text
 
 
 def test_batch_size_by_context_and_headroom() -> None:

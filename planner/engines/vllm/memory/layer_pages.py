@@ -7,7 +7,7 @@ get_kv_cache_spec; what lies packed in a block is in vllm_packed.py.
 from __future__ import annotations
 
 from math import lcm
-from typing import Final
+from typing import Final, NamedTuple
 
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
@@ -158,25 +158,27 @@ def paged_layers(
                     count += 1 + int(_checkpointed(cache, gpu, release))
                 found.append(PagedLayers(StatePage(block if caching else 0, page, count), group.layers))
             else:
-                found.extend(_attention_pages(cache, arch, group.layers, block, settings, gpu, plain))
+                found.extend(_attention_pages(cache, arch, group.layers, block, _Store(settings, gpu, plain)))
     return tuple(sorted(found, key=lambda p: p.layers[0]))
 
 
+class _Store(NamedTuple):
+    """What the bytes of a cached row depend on beside the cache itself."""
+
+    settings: VllmSettings
+    gpu: GpuTraits
+    plain: int  # bytes of an element of the model's dtype
+
+
 def _attention_pages(
-    cache: AttentionSpec,
-    arch: Architecture,
-    layers: tuple[int, ...],
-    block: int,
-    settings: VllmSettings,
-    gpu: GpuTraits,
-    plain: int,
+    cache: AttentionSpec, arch: Architecture, layers: tuple[int, ...], block: int, store: _Store
 ) -> list[PagedLayers]:
     if isinstance(cache, CompressedAttention):
         return [PagedLayers(p, layers, packed=True) for p in compressed_pages(cache)]
     if isinstance(cache, LatentAttention):
         if cache.indexer is not None and cache.indexer.pool > 1:
-            return pooled_layers(cache, layers, block, settings, gpu, plain)
-        page = FullPage(block, block * _latent_bytes(cache, settings, gpu, plain), latent=True)
+            return pooled_layers(cache, layers, block, *store)
+        page = FullPage(block, block * _latent_bytes(cache, *store), latent=True)
         pages = [PagedLayers(page, layers)]
         if cache.indexer is not None:
             page = FullPage(block, block * index_key_bytes(cache.indexer.head_dim), latent=True)
@@ -184,30 +186,22 @@ def _attention_pages(
         return pages
     if not cache.owns_cache:
         return []
-    if not settings.kv_cache_dtype.startswith("turboquant"):
-        return [PagedLayers(_local_page(cache, block, settings, gpu, plain, skipped=False), layers)]
+    if not store.settings.kv_cache_dtype.startswith("turboquant"):
+        return [PagedLayers(_local_page(cache, block, store, skipped=False), layers)]
     inner = range(_TURBO_SKIPPED, arch.n_layer - _TURBO_SKIPPED)
     split = (
         (False, tuple(i for i in layers if i in inner)),
         (True, tuple(i for i in layers if i not in inner)),
     )
     return [
-        PagedLayers(_local_page(cache, block, settings, gpu, plain, skipped=skipped), some)
+        PagedLayers(_local_page(cache, block, store, skipped=skipped), some)
         for skipped, some in split
         if some
     ]
 
 
-def _local_page(
-    cache: FullAttention | SlidingWindow,
-    block: int,
-    settings: VllmSettings,
-    gpu: GpuTraits,
-    plain: int,
-    *,
-    skipped: bool,
-) -> Page:
-    page = block * attention_token_bytes(cache, settings, gpu, plain, skipped=skipped)
+def _local_page(cache: FullAttention | SlidingWindow, block: int, store: _Store, *, skipped: bool) -> Page:
+    page = block * attention_token_bytes(cache, *store, skipped=skipped)
     if not isinstance(cache, SlidingWindow):
         return FullPage(block, page)
     return ChunkPage(block, page, cache.window) if cache.chunked else WindowPage(block, page, cache.window)

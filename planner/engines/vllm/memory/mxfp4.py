@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from planner.engines.vllm.releases import CURRENT, Release
+from planner.fast_dataclass import dataclass
 from planner.units import round_up
 
 # kernel -> multiples of (hidden, intermediate of one partition)
@@ -33,20 +34,22 @@ _EARLIER_TRITON: Final = 1.0585
 SCALE_BLOCK: Final = 32  # elements that share one byte of scale
 
 
-def gpt_oss_expert_bytes(
-    *,
-    experts: int,
-    intermediate: int,
-    hidden: int,
-    gated: bool,
-    bias: bool,
-    backend: str,
-    release: Release = CURRENT,
-) -> int:
-    """Bytes of one layer's experts on one rank; `intermediate` is this rank's share of it."""
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """One layer's experts on one rank."""
+
+    count: int
+    intermediate: int  # this rank's share of it
+    hidden: int
+    gated: bool
+    bias: bool
+
+
+def expert_bytes(experts: Experts, backend: str, release: Release = CURRENT) -> int:
+    """Bytes of one layer's experts on one rank, as the kernel wants them."""
     hidden_pad, inter_pad = _PADDING.get(backend, (1, 64))
-    h, i = round_up(hidden, hidden_pad), round_up(intermediate, inter_pad)
-    ups = (2 if gated else 1) * i
+    h, i = round_up(experts.hidden, hidden_pad), round_up(experts.intermediate, inter_pad)
+    ups = (2 if experts.gated else 1) * i
     packed = (ups * h + h * i) // 2
     if backend in ("triton", "triton_unfused"):
         # The Hopper layout pads scales: rows to 256, groups to 4.
@@ -54,8 +57,8 @@ def gpt_oss_expert_bytes(
         scales += round_up(h, 256) * round_up(-(-i // SCALE_BLOCK), 4)
     else:
         scales = (ups * h + h * i) // SCALE_BLOCK
-    bias_bytes = (ups + h) * (2 if backend.endswith("marlin") else 4) if bias else 0
-    total = experts * (packed + scales + bias_bytes)
+    bias_bytes = (ups + h) * (2 if backend.endswith("marlin") else 4) if experts.bias else 0
+    total = experts.count * (packed + scales + bias_bytes)
     if backend == "triton" and release < Release(0, 14):
         return int(total * _EARLIER_TRITON)
     return total

@@ -12,7 +12,7 @@ from typing import Final
 
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
-from planner.engines.vllm.memory.mxfp4 import gpt_oss_expert_bytes
+from planner.engines.vllm.memory.mxfp4 import Experts, expert_bytes
 from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.engines.vllm.settings import VllmSettings
@@ -65,16 +65,15 @@ def layer_bytes(rank: Rank, group: LayerGroup, ignored: frozenset[Role] = NOTHIN
         _storage(rank, t, ignored) is Storage.MXFP4 for t in group.tensors if t.role in EXPERT_ROLES
     )
     if packed and experts is not None:
-        bias = any(t.role is Role.EXPERT_BIAS for t in group.tensors)
-        total += gpt_oss_expert_bytes(
-            experts=_local_experts(experts.n_expert, rank),
+        held = Experts(
+            count=_local_experts(experts.n_expert, rank),
             intermediate=-(-experts.intermediate // rank.expert_tp),
             hidden=experts.latent or rank.arch.hidden_size,
             gated=experts.gated,
-            bias=bias,
-            backend=rank.gpu.mxfp4_backend(rank.settings.moe_backend, rank.release),
-            release=rank.release,
+            bias=any(t.role is Role.EXPERT_BIAS for t in group.tensors),
         )
+        kernel = rank.gpu.mxfp4_backend(rank.settings.moe_backend, rank.release)
+        total += expert_bytes(held, kernel, rank.release)
     for tensor in group.tensors:
         if (packed and tensor.role in EXPERT_ROLES) or tensor.name.startswith(_SHARED_WITH_TARGET):
             continue

@@ -1,0 +1,119 @@
+"""One host as llama.cpp sees it: its devices, what is free there, and what a placement leaves of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.engines.llama_cpp.allocation import Devices, LlamaMemory
+from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
+from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
+from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Accelerator, Backend, Host
+from planner.models.architecture import Architecture
+from planner.plan import DeviceMemory, MemoryEstimate
+
+_DRIVEN: Final = (Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One host as llama.cpp sees it: devices, what is free, what stays unaccounted."""
+
+    host: Host
+    gpus: tuple[Accelerator, ...]
+    overheads: tuple[Overhead, ...]
+    devices: Devices
+
+    @property
+    def unified(self) -> bool:
+        """True where the GPU's memory is the host's."""
+        return bool(self.gpus) and all(g.unified for g in self.gpus)
+
+    @property
+    def beside(self) -> int:
+        """Bytes of RAM that the CPU alone may fill; with one memory, only where the GPU may take less of it."""
+        if not self.unified:
+            return self.host.ram_available
+        return self.host.ram_available if self.host.beyond_gpus else 0
+
+
+def room_of(host: Host, *, experts: bool) -> Room:
+    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
+    gpus = tuple(a for a in host.accelerators if a.backend in _DRIVEN)
+    discrete = tuple(a for a in gpus if not a.integrated)
+    gpus = discrete or gpus
+    backend = gpus[0].backend if gpus else Backend.CPU
+    gpus = tuple(g for g in gpus if g.backend is backend)
+    free = tuple(_free(g, host) for g in gpus)
+    return Room(
+        host=host,
+        gpus=gpus,
+        overheads=tuple(unaccounted(g, experts=experts) for g in gpus),
+        devices=Devices(free, backend, host.cpu),
+    )
+
+
+def _free(gpu: Accelerator, host: Host) -> int:
+    return min(gpu.memory_free, host.ram_available) if gpu.unified else gpu.memory_free
+
+
+def device_spare(device: DeviceMemory) -> int:
+    """Bytes left on one device with the overhead at its upper end."""
+    worst = device.total - device.overhead + max(device.overhead, device.overhead_high)
+    return device.available - worst
+
+
+def spare_of(estimate: MemoryEstimate) -> int:
+    """Bytes left on the tightest device with the overhead at its upper end; negative where it doesn't fit."""
+    return min(device_spare(d) for d in estimate.devices)
+
+
+def projector_bytes(arch: Architecture) -> int:
+    """Bytes of a projector file's tensors: published ones (mmproj-F16, -BF16) hold 16 bits a weight."""
+    return 2 * arch.vision.parameters if arch.vision else 0
+
+
+def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEstimate:
+    """Build the estimate: devices in the engine's order, the host last.
+
+    `projector`: bytes of a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
+    """
+    devices: list[DeviceMemory] = []
+    shared = 0
+    used = len(memory.weights.devices)
+    for i, gpu in enumerate(room.gpus):
+        if i >= used:
+            devices.append(DeviceMemory(gpu.name, "gpu", available=room.devices.free[i]))
+            continue
+        overhead = room.overheads[i]
+        weights, kv_cache, state, compute = memory.device(i)
+        idle = weights + kv_cache + state + compute == 0
+        device = DeviceMemory(
+            name=gpu.name,
+            kind="gpu",
+            weights=weights + (0 if i else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
+            overhead=overhead.low if idle else overhead.expected,
+            overhead_high=overhead.expected if idle else overhead.high,
+            available=room.devices.free[i],
+        )
+        devices.append(device)
+        if gpu.unified:
+            shared += device.total
+    weights, kv_cache, state, compute = memory.host()
+    devices.append(
+        DeviceMemory(
+            name=room.host.cpu.name,
+            kind="cpu",
+            weights=weights + (0 if used else projector),
+            kv_cache=kv_cache,
+            state=state,
+            compute=compute,
+            overhead=HOST_OVERHEAD.expected,
+            overhead_high=HOST_OVERHEAD.high,
+            available=max(room.host.ram_available - shared, 0),
+        )
+    )
+    return MemoryEstimate(tuple(devices))

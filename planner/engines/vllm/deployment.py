@@ -1,0 +1,100 @@
+"""What a request means to vLLM: how the weights are stored, the devices that hold them, the settings given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.engines.vllm.gpu import GpuTraits, cpu_traits, traits_of
+from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
+from planner.engines.vllm.refusals import check, refusal, usable
+from planner.engines.vllm.settings import VllmSettings, settings_from
+from planner.fast_dataclass import dataclass, replace
+from planner.hardware.machine import Accelerator, Machine
+from planner.models.architecture import Architecture
+from planner.plan import PlanRequest, Workload
+from planner.quant.quantisations import checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What vLLM would run on: GPUs of one kind over hosts, or the CPUs."""
+
+    gpu: GpuTraits
+    gpus: tuple[Accelerator, ...]
+    per_host: int  # GPUs in each host; the fewest where hosts differ
+    hosts: int
+    free: int  # bytes free on the fullest
+    nvlink: bool
+    ram: int  # bytes that the first host has available
+
+    @property
+    def count(self) -> int:
+        """Devices that ranks can be placed on."""
+        return max(1, len(self.gpus))
+
+
+def devices_of(machine: Machine) -> Devices:
+    """Return the devices that vLLM would use on this machine."""
+    gpus = usable(machine.accelerators)
+    if not gpus:
+        ram = machine.host.ram_available
+        return Devices(cpu_traits(ram), (), 0, len(machine.hosts), ram, False, ram)
+    kind = (gpus[0].name, gpus[0].memory_total)
+    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) == kind) for h in machine.hosts]
+    held = [c for c in counts if c]
+    return Devices(
+        gpu=traits_of(gpus[0], detected=machine.detected),
+        gpus=gpus,
+        per_host=min(held),
+        hosts=len(held),
+        free=min(g.memory_free for g in gpus),
+        nvlink=all(g.nvlink_bandwidth for g in gpus),
+        ram=machine.host.ram_available,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One request, in vLLM's own terms."""
+
+    request: PlanRequest
+    scheme: QuantScheme
+    devices: Devices
+    settings: VllmSettings  # those given, with the workload's context as max_model_len where none was
+
+    @property
+    def arch(self) -> Architecture:
+        """The model's shape."""
+        return self.request.arch
+
+    @property
+    def workload(self) -> Workload:
+        """What the person wants to do with it."""
+        return self.request.workload
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The settings as they were given, by name."""
+        return self.request.settings
+
+    def refusal(self, settings: VllmSettings) -> str | None:
+        """The engine's reason to refuse these settings before it loads anything, None where it doesn't."""
+        return refusal(self.arch, self.scheme, settings, self.devices.gpu, self.devices.count)
+
+    def check(self, settings: VllmSettings) -> None:
+        """Raise RefusedError with the engine's reason where it would refuse these settings."""
+        check(self.arch, self.scheme, settings, self.devices.gpu, self.devices.count)
+
+
+def deployment_of(request: PlanRequest) -> Deployment:
+    """Return what a request means. Raises InputError for a setting that vLLM doesn't have, UnsupportedError for
+    a format that it doesn't load.
+    """
+    arch, settings = request.arch, settings_from(request.settings)
+    if settings.max_model_len is None and request.workload.context is not None:
+        settings = replace(settings, max_model_len=request.workload.context)
+    asked = "" if arch.quantization else settings.quantization
+    made = next((q.name for q in checkpoints() if asked and q.online == asked), None)
+    scheme = scheme_for(arch, made or request.quant, request.model.id, online=made is not None)
+    return Deployment(request, scheme, devices_of(request.machine), settings)
