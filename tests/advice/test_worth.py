@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.advice.plan import worth as rules
 from planner.advice.plan.worth import (
     comfortable_speed,
     context_share,
@@ -142,3 +145,24 @@ def test_half_of_an_everyday_context_costs_a_seventh_of_the_quality(use_case: Us
     assert 0.84 < short < 0.87
     asked_for = Workload(use_case=use_case, context=tokens // 2)
     assert value(make_plan(20, tokens // 2), 40, asked_for) == value(make_plan(20, tokens), 40, asked_for)
+
+
+def test_the_figures_are_those_that_the_documentation_states() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("| comfortable decode speed") :]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    stated = [[float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row)] for row in rows]
+    share = {
+        penalty: round(100 * figure) for penalty, figure in vars(rules).items() if isinstance(figure, float)
+    }
+    assert stated == [
+        [rules.COMFORTABLE[UseCase.GENERAL], rules.COMFORTABLE[UseCase.CODING]],
+        [share["POINTS_PER_DOUBLING"], rules.ENOUGH, rules.ENOUGH * rules.SHARED],
+        [share["POINTS_PER_HALVING"]],
+        [
+            share["SHORT_CONTEXT_PENALTY"],
+            rules.SHORT_CONTEXT[UseCase.GENERAL],
+            rules.SHORT_CONTEXT[UseCase.CODING],
+        ],
+        [share["HYBRID_PENALTY"]],
+    ]
