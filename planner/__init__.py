@@ -1,54 +1,39 @@
 """planner: which open-weight language model runs on which machine, how, and how fast.
 
-The API is documented in planner.api; names are imported when they are first used.
+    import planner
+
+    for plan in planner.recommend("rtx-4090", planner.Workload(context="32k")).plans:
+        print(plan.name, plan.quant, plan.memory.total, plan.speed.decode_tps.expected, plan.command)
+
+Everything that the commands do is a function here, described in planner.api; names are imported when they are
+first used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-# The module planner.plan is imported before the function of that name takes its place as an attribute here.
-from planner.plan import Plan, UseCase, Workload  # isort: skip
-from planner.api import plan  # isort: skip
+from planner import api
+
+# The function takes the place of the module of its name, which planner.api.planning has imported by then.
+from planner.api.planning import plan
 
 if TYPE_CHECKING:
-    from planner.api import detect, launch, load_model, load_profile, recommend
-    from planner.errors import InputError, PlannerError, RefusedError, UnsupportedError
-    from planner.hardware.machine import Machine
-    from planner.models.model import Model
+    from planner.api import *  # noqa: F403 (the same names, for type checkers)
 
-__all__ = [
-    "InputError",
-    "Machine",
-    "Model",
-    "Plan",
-    "PlannerError",
-    "RefusedError",
-    "UnsupportedError",
-    "UseCase",
-    "Workload",
-    "detect",
-    "launch",
-    "load_model",
-    "load_profile",
-    "plan",
-    "recommend",
-]
+__all__ = ["__version__", "plan"]
+__all__ += api.__all__
 
-_HOMES = {
-    "planner.api": ("detect", "launch", "load_model", "load_profile", "recommend"),
-    "planner.errors": ("InputError", "PlannerError", "RefusedError", "UnsupportedError"),
-    "planner.hardware.machine": ("Machine",),
-    "planner.models.model": ("Model",),
-}
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
+    if name == "__version__":
+        from importlib.metadata import version
 
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(module), name)
+        return version("open-weight-planner")
+    if name in api.__all__:
+        return getattr(api, name)
     raise AttributeError(f"module 'planner' has no attribute '{name}'")
 
 

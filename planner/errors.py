@@ -31,6 +31,14 @@ class FieldError(InputError):
         self.problem = problem
 
 
+class UnfitError(PlannerError):
+    """A model does not fit where it was meant to run (exit code 1); `model` is its id."""
+
+    def __init__(self, message: str, model: str) -> None:
+        super().__init__(message)
+        self.model = model
+
+
 class UnsupportedError(PlannerError):
     """A model, quantisation or engine combination that the planner has no rules for (exit code 2)."""
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
-from planner.errors import InputError
+from planner.errors import FieldError
 from planner.fast_dataclass import dataclass
 from planner.reason import SHORTAGES, Reason
 from planner.units import MAX_CONTEXT, parse_context
@@ -89,22 +89,26 @@ class Workload:
         if speed is not None and (
             isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < MAX_SPEED
         ):
-            raise InputError(
-                f"min_speed {speed!r} must be a number between 0 and a million tokens a second, or None"
+            raise FieldError(
+                "min_speed", f"{speed!r} must be a number between 0 and a million tokens a second"
             )
         put(self, "use_case", _member(UseCase, self.use_case, "use_case"))
         put(self, "license", _member(Licence, self.license, "license"))
 
 
 def _tokens(value: object, what: str, least: int) -> int:
-    return parse_context(value, what) if isinstance(value, str) else _whole(value, what, least, MAX_CONTEXT)
+    return (
+        parse_context(value, field=what)
+        if isinstance(value, str)
+        else _whole(value, what, least, MAX_CONTEXT)
+    )
 
 
 def _whole(value: object, what: str, least: int, most: int) -> int:
     """Return a whole number within its limits, whatever integer type it came in."""
     if isinstance(value, SupportsIndex) and not isinstance(value, bool) and least <= index(value) <= most:
         return index(value)
-    raise InputError(f"{what} {value!r} must be a whole number from {least} to {most:,}")
+    raise FieldError(what, f"{value!r} must be a whole number from {least} to {most:,}")
 
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -115,7 +119,7 @@ def _member(kind: type[_E], value: object, what: str) -> _E:
         return value
     found = value.strip().lower() if isinstance(value, str) else None
     if found not in set(kind):
-        raise InputError(f"{what} {value!r} is not known; one of: {', '.join(kind)}")
+        raise FieldError(what, f"{value!r} is not known; one of: {', '.join(kind)}")
     return kind(found)
 
 

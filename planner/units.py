@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.errors import InputError
+from planner.errors import FieldError, InputError
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
@@ -40,38 +40,44 @@ MAX_BYTES: Final = 1 << 60
 MAX_CONTEXT: Final = 1 << 31
 
 
-def parse_size(text: str, what: str = "size") -> int:
+def parse_size(text: str, what: str = "size", *, field: str | None = None) -> int:
     """Return the bytes of a size such as ``24GiB``, ``24G`` (GiB), ``24000MiB`` or ``24GB`` (10^9).
 
-    Raises InputError for anything that is not a positive, finite amount of memory.
+    Raises InputError for anything that is not a positive, finite amount of memory; FieldError where it is the
+    value of a field.
     """
     match = _NUMBER.match(text)
     factor = _SIZE_FACTORS.get(match.group(2).lower()) if match else None
     if match is None or factor is None:
-        raise InputError(f"{what} '{text}' is not a size; write for example 24GiB, 24G or 24000MiB")
+        raise _refused(what, field, f"'{text}' is not a size; write for example 24GiB, 24G or 24000MiB")
     value = float(match.group(1)) * factor
     if value < 1:
-        raise InputError(f"{what} '{text}' must be more than zero; write for example 24GiB")
+        raise _refused(what, field, f"'{text}' must be more than zero; write for example 24GiB")
     if value > MAX_BYTES:
-        raise InputError(f"{what} '{text}' is more memory than any machine has; write for example 24GiB")
+        raise _refused(what, field, f"'{text}' is more memory than any machine has; write for example 24GiB")
     return int(value)
 
 
-def parse_context(text: str, what: str = "context") -> int:
+def parse_context(text: str, what: str = "context", *, field: str | None = None) -> int:
     """Return the tokens of a context such as ``32k`` (= 32768), ``1M`` or ``4096``.
 
-    Raises InputError for anything that is not a positive whole number of tokens.
+    Raises InputError for anything that is not a positive whole number of tokens; FieldError where it is the
+    value of a field.
     """
     match = _NUMBER.match(text)
     factor = _CONTEXT_FACTORS.get(match.group(2).lower()) if match else None
     if match is None or factor is None:
-        raise InputError(f"{what} '{text}' is not a number of tokens; write for example 32k or 32768")
+        raise _refused(what, field, f"'{text}' is not a number of tokens; write for example 32k or 32768")
     value = float(match.group(1)) * factor
     if value < 1 or value != int(value):
-        raise InputError(f"{what} '{text}' must be a whole number of tokens above zero, for example 32k")
+        raise _refused(what, field, f"'{text}' must be a whole number of tokens above zero, for example 32k")
     if value > MAX_CONTEXT:
-        raise InputError(f"{what} '{text}' is longer than any model's context; write for example 128k")
+        raise _refused(what, field, f"'{text}' is longer than any model's context; write for example 128k")
     return int(value)
+
+
+def _refused(what: str, field: str | None, problem: str) -> InputError:
+    return InputError(f"{what} {problem}") if field is None else FieldError(field, problem)
 
 
 def gib(size: int, digits: int = 1) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from planner.advice.plan.candidates import with_published
 from planner.advice.plan.one_plan import complete
 from planner.engines.base import get_engine
-from planner.errors import PlannerError
+from planner.errors import InputError, PlannerError
 from planner.hardware.machine import Accelerator, Host, Machine
 from planner.models.model import Model
 from planner.plan import Plan, PlanRequest, Workload
@@ -72,7 +72,7 @@ def plan_fleet(machine: Machine, requests: Sequence[Request]) -> Fleet:
     """Place every request on the machine's hosts; what can't be placed is named with its reason."""
     free = {host.name: list(host.accelerators) for host in machine.hosts}
     if len(free) != len(machine.hosts):
-        raise ValueError("the hosts of a fleet need different names")
+        raise InputError("the hosts of a cluster need different names")
     ordered = sorted(requests, key=_weight, reverse=True)
     trial = {host: list(gpus) for host, gpus in free.items()}
     answers = [_place(machine, trial, request) for request in ordered]

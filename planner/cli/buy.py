@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, Option, Question
+from planner.api import engine_title
 from planner.cli import completion
 from planner.cli.money_options import (
     CurrencyOption,
@@ -29,9 +29,10 @@ from planner.cli.options import (
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_table, print_wrapped
 from planner.cli.plan_view import range_text
 from planner.cli.progress import Progress
-from planner.errors import check_range
-from planner.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, money_text, rate_text
+
+if TYPE_CHECKING:
+    from planner.api import BuyAnswer, BuyTerms, Option, Question
 
 # Less than this is too little for documents and for thinking that runs to thousands of tokens.
 DEFAULT_CONTEXT = "16k"
@@ -66,40 +67,28 @@ def buy(
 ) -> int:
     """Which hardware to get for these models, and what not to buy."""
     import planner
-    from planner.advice.money.buy import buy as find
-    from planner.advice.money.market import offers
 
-    question = Question(
-        models=tuple(planner.load_model(name) for name in models),
-        workload=make_workload(context or DEFAULT_CONTEXT, users, min_speed=min_speed),
-        budget=budget,
-        hours_per_day=hours_per_day,
-        kwh_price=kwh_price,
-        months=months,
-        currency=currency,
+    terms = planner.BuyTerms(
+        budget=budget, hours_per_day=hours_per_day, kwh_price=kwh_price, months=months, currency=currency
     )
-    check_range(host_price, "host_price", 0, 1e9)
-    if have is not None:
-        planner.load_profile(f"rtx-3090 + {have}")  # says at once when the parts are not understood
-    everything = offers(own_prices(price, prices), have=have, host_price=host_price)
+    market = planner.Market(own_prices(price, prices), have=have, host_price=host_price)
+    workload = make_workload(context or DEFAULT_CONTEXT, users, min_speed=min_speed)
     with Progress("options") as progress:
-        answer = find(question, everything, planner.load_profile, progress.update)
+        answer = planner.buy(models, workload, terms, market=market, progress=progress.update)
     found = bool(answer.best or answer.rented)
     if json:
         print_document(answer)
         return 0 if found else 1
     if format != PLAIN:
-        rows, headers = _table(answer.best, question, currency)
+        rows, headers = _table(answer.best, currency)
         rows = [[*row, option.noise] for row, option in zip(rows, answer.best, strict=True)]
         print_table(rows, [*headers, "Noise"], fmt=format)
         return 0 if found else 1
-    _print(question, answer, currency)
+    _print(answer)
     return 0 if found else 1
 
 
-def _table(
-    options: tuple[Option, ...], question: Question, currency: str
-) -> tuple[list[list[str]], list[str]]:
+def _table(options: tuple[Option, ...], currency: str) -> tuple[list[list[str]], list[str]]:
     rows = []
     for option in options:
         plan = option.plans[0]
@@ -118,7 +107,7 @@ def _table(
 
 
 def _engines(option: Option) -> str:
-    return "/".join(dict.fromkeys(ENGINE_NAMES.get(p.engine, p.engine) for p in option.plans))
+    return "/".join(dict.fromkeys(engine_title(p.engine) for p in option.plans))
 
 
 def _housed(option: Option) -> str:
@@ -145,14 +134,18 @@ def _around(options: Iterable[Option], currency: str) -> str:
     )
 
 
-def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
+def _print(answer: BuyAnswer) -> None:
+    from planner.api import AUDIBLE_WATTS, QUIET_WATTS
+
+    question, terms = answer.question, answer.question.terms
+    currency = terms.currency
     asked = ", ".join(m.name for m in question.models)
     users = "" if question.workload.users == 1 else f", {question.workload.users} users"
     context = context_text(question.workload.context or 0)
     print_heading(f"To run {asked} with a context of {context}{users}")
     print_line()
     if answer.best:
-        print_table(*_table(answer.best, question, currency), wrap=0)
+        print_table(*_table(answer.best, currency), wrap=0)
         print_line()
         if len(question.models) > 1:
             print_wrapped(
@@ -162,9 +155,9 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
         cheapest = answer.best[0]
         print_wrapped(
             f"Cheapest: {cheapest.offer.spec}, {money_text(cheapest.offer.price, currency)} "
-            f"({cheapest.offer.price_note}). {_with_electricity(question, cheapest, currency)}"
+            f"({cheapest.offer.price_note}). {_with_electricity(terms, cheapest)}"
         )
-        within = "" if question.budget is None else " within the budget"
+        within = "" if terms.budget is None else " within the budget"
         fastest = max(answer.best, key=lambda o: o.speed.expected)
         if fastest is not cheapest:
             print_wrapped(
@@ -192,7 +185,7 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
             print_wrapped(
                 f"{option.offer.name}: {money_text(option.offer.hourly, currency)} an hour "
                 f"({option.offer.price_note}), {_engines(option)}, {range_text(option.speed)} tokens/s; "
-                f"{money_text(option.cost, currency)} over {question.months:g} months",
+                f"{money_text(option.cost, currency)} over {terms.months:g} months",
                 "  ",
                 "- ",
             )
@@ -221,12 +214,12 @@ def _print(question: Question, answer: BuyAnswer, currency: str) -> None:
     print_wrapped("Prices are facts of their date and change; replace them with --price NAME=PRICE.")
 
 
-def _with_electricity(question: Question, option: Option, currency: str) -> str:
+def _with_electricity(terms: BuyTerms, option: Option) -> str:
     if option.watts is None:
         return "What it draws is not known: electricity is not counted."
     return (
-        f"With electricity {money_text(option.cost, currency)} over {question.months:g} months at "
-        f"{question.hours_per_day:g} hours a day under load."
+        f"With electricity {money_text(option.cost, terms.currency)} over {terms.months:g} months at "
+        f"{terms.hours_per_day:g} hours a day under load."
     )
 
 

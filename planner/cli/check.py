@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from planner.api import recommend
+from planner.api import check as best_of
+from planner.api import detect
 from planner.cli import completion
 from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
@@ -67,35 +68,21 @@ def check(
     format: FormatOption = PLAIN,
 ) -> int:
     """What have I got, what runs best on it, and the command to start it."""
-    if not 1 <= limit <= 500:
-        raise InputError(f"--limit {limit} must lie between 1 and 500")
     workload = make_workload(context, users, use_case, license, min_speed)
-    if engine is not None:
-        from planner.engines.base import get_engine
-
-        engine = get_engine(engine).name
     if serve and cluster is None:
         raise InputError("--serve places models on a cluster; name it with --cluster")
     if cluster is not None:
         if profile or ram or vram or engine:
             raise InputError("--cluster reads its machines; leave out --profile, --ram, --vram and --engine")
-        from planner.cli.fleet_view import check_cluster
+        from planner.cli.fleet_view import show_cluster
 
-        return check_cluster(cluster, serve or [], workload, json)
-    machine = chosen_machine(profile, ram, vram)
-    if measure:
-        if not machine.detected:
-            raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
-        from planner.hardware.host.measure_ram import measure_memory_bandwidth, with_measured
-        from planner.hardware.vendors.measure_vram import measure_gpu_bandwidth, with_measured_gpus
-
-        machine = with_measured(machine, measure_memory_bandwidth(available=machine.host.ram_available))
-        machine = with_measured_gpus(machine, measure_gpu_bandwidth() if machine.accelerators else ())
-    answer = recommend(machine, workload, engine=engine, limit=limit)
+        return show_cluster(cluster, serve or [], workload, json)
+    if measure and (profile or ram or vram):
+        raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
+    machine = detect(measure=True) if measure else chosen_machine(profile, ram, vram)
+    answer = best_of(machine, workload, engine=engine, limit=limit)
     if json:
-        from planner.documents.check import Check
-
-        print_document(Check(machine, answer.plans, answer.notes, answer.why))
+        print_document(answer)
         return 0 if answer.plans else 1
     from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
 

@@ -17,11 +17,9 @@ from planner.cli.output import (
     print_wrapped,
     style,
 )
-from planner.errors import InputError
 
 if TYPE_CHECKING:
-    from planner.advice.claims import Verdict
-    from planner.hardware.machine import Machine
+    from planner.api import Verdict
 
 _COLOURS = {"holds": "green", "partly": "yellow", "does not hold": "red"}
 
@@ -35,37 +33,22 @@ def claims(
     format: FormatOption = PLAIN,
 ) -> int:
     """What the source articles say about open-weight models, checked by calculation."""
-    from planner.advice.claims import check_claim, load_claims
+    from planner.api import claims as checked
     from planner.cli.progress import Progress
 
-    wanted = load_claims()
-    if name is not None:
-        known = [c["id"] for c in wanted]
-        wanted = [c for c in wanted if c["id"] == name]
-        if not wanted:
-            raise InputError(f"no claim is called '{name}'; one of: {', '.join(known)}")
-    verdicts = []
     with Progress("claims checked") as progress:
-        for done, claim in enumerate(wanted, 1):
-            verdicts.append(check_claim(claim, _load_machine))
-            progress.update(done, len(wanted))
+        answer = checked(name, progress=progress.update)
     if json:
-        from planner.documents.claims import Claims
-
-        print_document(Claims(tuple(verdicts)))
+        print_document(answer)
     elif format != PLAIN:
-        rows = [(v.id, v.verdict, f.what, _mark(f.holds), f.detail) for v in verdicts for f in v.findings]
+        rows = [
+            (v.id, v.verdict, f.what, _mark(f.holds), f.detail) for v in answer.claims for f in v.findings
+        ]
         print_table(rows, ("Claim", "Verdict", "Case", "Holds", "Detail"), format)
     else:
-        for verdict in verdicts:
+        for verdict in answer.claims:
             _print(verdict)
     return 0
-
-
-def _load_machine(profile: str, ram: int | None) -> Machine:
-    from planner.api import load_profile
-
-    return load_profile(profile, ram=ram)
 
 
 def _print(verdict: Verdict) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.api import engine_title
 from planner.cli import completion
 from planner.cli.options import (
     ContextOption,
@@ -20,14 +21,11 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_document, print_line, print_table, print_wrapped, width
-from planner.errors import InputError
-from planner.plan import ENGINE_NAMES
 from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
-    from planner.advice.plan.comparison import Column, Comparison
+    from planner.api import Column, Comparison
 
-MOST = 6
 USES = ("general", "reasoning", "maths", "coding", "agents", "multilingual", "long_context", "vision")
 
 
@@ -46,22 +44,14 @@ def compare(
     format: FormatOption = PLAIN,
 ) -> int:
     """Models side by side: size, licence, scores, memory; with --profile, how each runs there."""
-    from planner.advice.plan.comparison import compare as compare_models
+    from planner.api import compare as side_by_side
     from planner.cli.machine_options import chosen_machine
-    from planner.models.catalogue.catalogue import find_entry
 
-    if not 2 <= len(models) <= MOST:
-        raise InputError(f"compare takes 2 to {MOST} models, not {len(models)}")
-    entries = [find_entry(name) for name in models]
     workload = make_workload(context, users)
-    if engine is not None:
-        from planner.engines.base import get_engine
-
-        engine = get_engine(engine).name
     machine = None
     if profile is not None or ram is not None or vram is not None:
         machine = chosen_machine(profile, ram, vram)
-    answer = compare_models(entries, machine, workload, engine=engine)
+    answer = side_by_side(models, machine, workload, engine=engine)
     if json:
         print_document(answer)
         return 0
@@ -102,11 +92,7 @@ def _print(answer: Comparison, format: str) -> None:
             row("runs there", _verdict),
             row(
                 "as",
-                lambda c: (
-                    "-"
-                    if c.plan is None
-                    else f"{c.plan.quant} {ENGINE_NAMES.get(c.plan.engine, c.plan.engine)}"
-                ),
+                lambda c: "-" if c.plan is None else f"{c.plan.quant} {engine_title(c.plan.engine)}",
             ),
             row("memory GiB", lambda c: "-" if c.plan is None else memory_text(c.plan)),
             row("max context", _longest),

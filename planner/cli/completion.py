@@ -10,53 +10,43 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final
-
-LICENSE_CLASSES: Final = ("permissive", "commercial", "any")
 
 
 def models(incomplete: str) -> list[str]:
     """Names in the catalogue; with a slash in it, Hugging Face ids; nothing for a path."""
     if incomplete.startswith((".", "/", "~")):
         return []
-    from planner.models.catalogue.catalogue import load_catalogue
+    from planner.api import model_names
 
-    entries = load_catalogue().all_entries()
-    return _beginning(incomplete, (e.id if "/" in incomplete else e.short_name for e in entries))
+    return _beginning(incomplete, model_names(ids="/" in incomplete))
 
 
 def profiles(incomplete: str) -> list[str]:
     """Ids of the profiles, the user's own first."""
-    from planner.hardware.profiles.load import list_profiles
+    from planner.api import list_profiles
 
-    infos = sorted(list_profiles(), key=lambda i: not i.user)
+    infos = sorted(list_profiles().profiles, key=lambda i: not i.user)
     return _beginning(incomplete, (i.id for i in infos))
 
 
 def engines(incomplete: str) -> list[str]:
-    """Names of the engines."""
-    from planner.engines.base import ENGINES
+    """Names of the engines that plans are made for."""
+    from planner.api import engine_names
 
-    return _beginning(incomplete, ENGINES)
+    return _beginning(incomplete, engine_names())
 
 
 def quants(incomplete: str) -> list[str]:
     """Quantisations of the model and engine that were typed before; of any, where none was."""
-    from planner.advice.plan.candidates import offered_quants, usual_quants
-    from planner.engines.base import get_engine
+    from planner.api import is_known
+    from planner.api import quants as offered
     from planner.errors import PlannerError
-    from planner.models.catalogue.catalogue import lookup
-    from planner.models.load import from_entry
 
     typed = words_before()
-    entry = next((found for word in typed[1:] if (found := lookup(word)) is not None), None)
-    if entry is None:
-        return _beginning(incomplete, usual_quants())
+    model = next((word for word in typed[1:] if is_known(word)), None)
     engine = next((b for a, b in pairwise(typed) if a in ("--engine", "-e")), None)
     try:
-        model = from_entry(entry)
-        names = [get_engine(engine).name] if engine else ["llama.cpp", "vllm"]
-        return _beginning(incomplete, [q for name in names for q in offered_quants(model, name)])
+        return _beginning(incomplete, offered(model, engine))
     except PlannerError:  # dimensions that nobody published; an engine that is none
         return []
 
@@ -65,12 +55,14 @@ def use_cases(incomplete: str) -> list[str]:
     """Use cases."""
     from planner.plan import UseCase
 
-    return _beginning(incomplete, (u.value for u in UseCase))
+    return _beginning(incomplete, UseCase)
 
 
 def licences(incomplete: str) -> list[str]:
     """Classes of licences."""
-    return _beginning(incomplete, LICENSE_CLASSES)
+    from planner.plan import Licence
+
+    return _beginning(incomplete, Licence)
 
 
 def table_formats(incomplete: str) -> list[str]:
@@ -82,23 +74,23 @@ def table_formats(incomplete: str) -> list[str]:
 
 def launch_formats(incomplete: str) -> list[str]:
     """Formats that `launch` writes."""
-    from planner.launching.render import launch_formats
+    from planner.api import launch_formats
 
     return _beginning(incomplete, launch_formats())
 
 
 def claims(incomplete: str) -> list[str]:
     """Names of the claims."""
-    from planner.advice.claims import load_claims
+    from planner.api import claim_names
 
-    return _beginning(incomplete, (str(c["id"]) for c in load_claims()))
+    return _beginning(incomplete, claim_names())
 
 
 def schemas(incomplete: str) -> list[str]:
     """Names of the published schemas."""
-    from planner.documents.schema import DOCUMENTS
+    from planner.api import schema_names
 
-    return _beginning(incomplete, DOCUMENTS)
+    return _beginning(incomplete, schema_names())
 
 
 def words_before() -> Sequence[str]:

@@ -34,7 +34,7 @@ from planner.errors import InputError
 from planner.units import money_text
 
 if TYPE_CHECKING:
-    from planner.advice.money.own_cost import CostAnswer
+    from planner.api import CostAnswer
 
 
 def cost(
@@ -86,14 +86,12 @@ def cost(
 ) -> int:
     """Own hardware against subscription, API and cloud by the hour: break-even and cost per million."""
     import planner
-    from planner.advice.money.own_cost import CostQuestion, own_cost
-    from planner.advice.plan.one_plan import shortage
 
     if plot is not None:
         from planner.cli.plot import check_plot
 
         check_plot(plot)
-    question = CostQuestion(
+    terms = planner.CostTerms(
         tokens_per_day=tokens_per_day,
         input_per_day=input_per_day,
         hours_per_day=hours_per_day,
@@ -112,9 +110,9 @@ def cost(
     machine = chosen_machine(profile, ram, vram)
     plan = planner.plan(chosen, machine, make_workload(context, users), engine=engine, quant=quant)
     if not plan.fits or plan.speed is None:
-        diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {shortage(plan)}")
+        diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {planner.shortage(plan)}")
         return 1
-    answer = own_cost(chosen, machine, plan, users, question)
+    answer = planner.cost(plan, terms)
     if plot is not None:
         from planner.cli.plot import plot_cost
 

@@ -12,7 +12,7 @@ from planner.cli.output import diagnostic, print_document, print_heading, print_
 from planner.errors import InputError, cause_of
 
 if TYPE_CHECKING:
-    from planner.verify.diagnose.diagnose import Diagnosed
+    from planner.api import Diagnosed
 
 MOST_BYTES = 16_000_000
 

@@ -10,12 +10,11 @@ import typer
 from planner.cli.options import JsonOption
 from planner.cli.output import print_document, print_heading, print_line, print_table, print_wrapped
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.units import gib, mib, rate_text, size_text
 
 if TYPE_CHECKING:
-    from planner.engines.installed import InstalledEngine, ModelStore
-    from planner.engines.local_files import PulledModel
-    from planner.hardware.machine import Accelerator, Machine
+    from planner.api import Accelerator, Doctor, Machine
 
 
 def doctor(
@@ -30,32 +29,24 @@ def doctor(
     json: JsonOption = False,
 ) -> int:
     """What was detected, and from where each figure came."""
-    from planner.engines.installed import differences, installed_engines, model_stores, pulled_models
-    from planner.hardware.detect import detect
-    from planner.hardware.host.system import System
-    from planner.hardware.profiles.exported import export_profile
+    from planner.api import detect, export_profile
+    from planner.api import doctor as examine
 
-    system = System()
-    machine = detect(system)
-    exported = None
-    if export is not None:
-        text = export_profile(machine, "this-machine" if export == "-" else export)
-        if export == "-":
-            print_line(text.rstrip())
-            return 0
-        exported = _write(Path(f"{export}.toml"), text)
-    engines, models, stores = installed_engines(system), pulled_models(system), model_stores(system)
-    if json:
-        from planner.documents.doctor import Doctor
-
-        told = tuple(differences(engines))
-        print_document(Doctor(machine, tuple(engines), told, tuple(models), tuple(stores), exported))
+    if export == "-":
+        print_line(export_profile(detect()).rstrip())
         return 0
-    print_machine_facts(machine)
-    _print_engines(engines, models, stores)
-    if exported is not None:
+    found = examine()
+    if export is not None:
+        written = _write(Path(f"{export}.toml"), export_profile(found.machine, export))
+        found = replace(found, exported=written)
+    if json:
+        print_document(found)
+        return 0
+    print_machine_facts(found.machine)
+    print_engines(found)
+    if found.exported is not None:
         print_line()
-        print_wrapped(f"Wrote {exported}. On another machine: planner check --profile {exported}")
+        print_wrapped(f"Wrote {found.exported}. On another machine: planner check --profile {found.exported}")
     return 0
 
 
@@ -134,27 +125,27 @@ def _print_rows(rows: list[tuple[str, str, str]]) -> None:
         print_wrapped(value + (f"  [{source}]" if source else ""), "  ", f"{key:<19}")
 
 
-def _print_engines(
-    engines: list[InstalledEngine], models: list[PulledModel], stores: list[ModelStore]
-) -> None:
-    from planner.engines.installed import differences
-
+def print_engines(found: Doctor) -> None:
+    """What is installed, what it does otherwise than the rules here, and which models lie here."""
     print_line()
     print_heading("Engines")
-    if not engines:
+    if not found.engines:
         print_line("  none found on the PATH (Ollama, llama.cpp, vLLM, LM Studio, Docker)")
-    _print_rows([(e.name, e.version or "version unknown", e.source) for e in engines])
-    for line in differences(engines):
+    _print_rows([(e.name, e.version or "version unknown", e.source) for e in found.engines])
+    for line in found.differences:
         print_wrapped(line, "  ", "- ")
     print_line()
     print_heading("Room for models")
     _print_rows(
-        [(s.name, f"{s.folder}: {'unknown' if s.free is None else gib(s.free)} free", "") for s in stores]
+        [
+            (s.name, f"{s.folder}: {'unknown' if s.free is None else gib(s.free)} free", "")
+            for s in found.stores
+        ]
     )
-    if models:
+    if found.models:
         print_line()
-        print_heading(f"Models on this computer ({len(models)})")
-        rows = [(m.store, m.name, "" if m.size is None else size_text(m.size)) for m in models[:40]]
+        print_heading(f"Models on this computer ({len(found.models)})")
+        rows = [(m.store, m.name, "" if m.size is None else size_text(m.size)) for m in found.models[:40]]
         print_table(rows, ("where", "model", "size"))
-        if len(models) > 40:
-            print_line(f"… and {len(models) - 40} more (all with --json)")
+        if len(found.models) > 40:
+            print_line(f"… and {len(found.models) - 40} more (all with --json)")

@@ -29,7 +29,7 @@ from planner.errors import InputError
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
-    from planner.engines.launch import Launch
+    from planner.api import Launch
     from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
@@ -62,14 +62,12 @@ def launch(
     json: JsonOption = False,
 ) -> int:
     """The exact command (and files) to start a model so that the plan holds."""
-    import planner
-    from planner.advice.plan.one_plan import shortage
-    from planner.launching.render import SHELL, is_command, planned_by, starter
+    import planner.api
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
-    engine, format = planned_by(engine, format)
-    if run and not is_command(format):
+    engine, format = planner.api.planned_by(engine, format)
+    if run and not planner.api.is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed)
@@ -80,21 +78,19 @@ def launch(
         if json:
             _print_document(answer)
         explains = f"planner plan {model}{asked(profile, ram, vram, context, users)} explains"
-        diagnostic(f"planner: {chosen.name} does not fit: {shortage(answer)} ({explains})")
+        diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1
     rendered = planner.launch(answer, chosen, format=format)
     if json:
         _print_document(answer, rendered)
     else:
-        _print_launch(rendered, answer.engine)
+        _print_launch(rendered, answer)
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
-    if answer.fit is not None and format == SHELL:
+    if answer.fit is not None and format == "shell":
         diagnostic(f"note: {answer.fit.reason}; or let llama.cpp place it at start: {answer.fit.command}")
     if machine.detected:
-        from planner.hardware.host.system import System
-
-        for line in starter(answer, format).differences_here(System()):
+        for line in planner.api.differences_here(answer, format):
             diagnostic(f"note: {line}")
     if run:
         return _run(rendered)
@@ -122,15 +118,15 @@ def _print_document(answer: Plan, rendered: Launch | None = None) -> None:
     print_document(launched(answer, rendered))
 
 
-def _print_launch(rendered: Launch, engine: str) -> None:
+def _print_launch(rendered: Launch, plan: Plan) -> None:
     for name, content in rendered.files:
         print_line(f"# {name}")
         print_line(content.rstrip("\n"))
         print_line()
-    if rendered.env and engine == "ollama":
-        from planner.cli.plan_view import OLLAMA_SERVER
+    if rendered.env:
+        from planner.cli.plan_view import print_server_note
 
-        print_line(OLLAMA_SERVER)
+        print_server_note(plan)
     for name, value in rendered.env.items():
         print_line(f"export {name}={shell_word(value)}")
     if rendered.command:

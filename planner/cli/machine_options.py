@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import Final
+from typing import TYPE_CHECKING
 
 from planner.api import detect, load_profile
-from planner.errors import InputError
-from planner.hardware.machine import Machine
-from planner.units import MIB, parse_size
 
-LEAST: Final = 64 * MIB  # bytes; smaller sizes are typing mistakes
+if TYPE_CHECKING:
+    from planner.api import Machine
 
 
 def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Machine:
@@ -20,14 +18,7 @@ def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Ma
     """
     if profile is None and ram is None and vram is None:
         return detect()
-    sizes = {
-        "ram": None if ram is None else parse_size(ram, "--ram"),
-        "vram": None if vram is None else parse_size(vram, "--vram"),
-    }
-    for name, size in sizes.items():
-        if size is not None and size < LEAST:
-            raise InputError(f"--{name} is less than any model needs; write for example 24GiB")
-    return load_profile(profile or "", **sizes)
+    return load_profile(profile, ram=ram, vram=vram)
 
 
 def asked(

@@ -19,7 +19,7 @@ import click
 import typer
 
 from planner.cli.engine_settings import spell_out
-from planner.errors import FieldError, PlannerError, RefusedError
+from planner.errors import FieldError, PlannerError, RefusedError, UnfitError
 from planner.safe_text import one_line
 
 # command -> module in planner.cli; the function has the command's name
@@ -131,7 +131,7 @@ def run(arguments: Sequence[str]) -> int:
         result = typer.main.get_command(app).main(
             args=spell_out(arguments), prog_name="planner", standalone_mode=False
         )
-    except RefusedError as error:
+    except (RefusedError, UnfitError) as error:
         return _fail(str(error), 1)
     except FieldError as error:  # the option has the field's name
         return _fail(f"--{error.field.replace('_', '-')} {error.problem}", 2)

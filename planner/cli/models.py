@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli.options import FormatOption, JsonOption, LicenseOption, one_of
+from planner.cli.options import FormatOption, JsonOption, LicenseOption
 from planner.cli.output import PLAIN, diagnostic, print_document, print_line, print_table, print_wrapped
 from planner.units import context_text
 
 if TYPE_CHECKING:
-    from planner.advice.recommend.catalogue_check import CardCheck
-    from planner.models.catalogue.catalogue import Entry
+    from planner.api import CardCheck, CheckedModels, Entry
 
 
 def models(
@@ -37,35 +37,29 @@ def models(
     format: FormatOption = PLAIN,
 ) -> int:
     """The models that the planner knows, with parameters, context, licence and score."""
-    from planner.documents.models import Models
-    from planner.models.catalogue.catalogue import load_catalogue
-    from planner.models.catalogue.licences import admits
+    from planner.api import list_models, models_near
 
-    wanted = one_of(license, ("permissive", "commercial", "any"), "--license")
     words = " ".join(search or [])
-    catalogue = load_catalogue()
-    found = catalogue.search(words) if words else list(catalogue.all_entries())
-    found = [e for e in found if admits(wanted, e.licence_class)]
-    if not found:
+    answer = list_models(words, license=license)
+    if not answer.models:
         if json:
-            print_document(Models(()))
-        near = catalogue.near(words)
+            print_document(answer)
+        near = models_near(words)
         hint = f"; near are: {', '.join(near)}" if near else "; list all with: planner models"
         diagnostic(f"no model matches '{words}'{hint}")
         return 1
     if refresh:
-        return _refresh(found, json)
+        return _refresh(words, license, json)
     if check:
-        return _check(found, json, format)
-    found.sort(key=lambda e: (-(e.scores.get("general") or 0.0), e.id))
+        return _check(words, license, json, format)
     if json:
-        print_document(Models(tuple(found)))
+        print_document(answer)
         return 0
-    _print_models(found, format)
+    _print_models(answer.models, format)
     return 0
 
 
-def _print_models(found: list[Entry], format: str) -> None:
+def _print_models(found: Sequence[Entry], format: str) -> None:
     rows = [
         (
             e.short_name,
@@ -120,45 +114,37 @@ def _billions(count: float) -> str:
     return f"{count / 1e9:.0f}B" if count < 1e12 else f"{count / 1e12:.2f}T"
 
 
-def _check(found: list[Entry], json: bool, format: str) -> int:
+def _check(search: str, license: str, json: bool, format: str) -> int:
     """Check the cards; 0 where every card is verified or says why it is not."""
-    from planner.advice.recommend.catalogue_check import check_card
+    from planner.api import check_models
     from planner.cli.progress import Progress
-    from planner.models.catalogue.catalogue import card_of
 
-    checks = []
     with Progress("cards checked") as progress:
-        for done, entry in enumerate(found, 1):
-            checks.append(check_card(card_of(entry)))
-            progress.update(done, len(found))
+        answer = check_models(search, license=license, progress=progress.update)
     if json:
-        from planner.documents.models import CheckedModels
-
-        print_document(CheckedModels(tuple(checks)))
+        print_document(answer)
     else:
-        _print_checks(checks, format)
-    silent = [c.id for c in checks if not c.shape.verified and not c.by_file and not c.shape.reason]
+        _print_checks(answer, format)
+    silent = [c.id for c in answer.models if not c.shape.verified and not c.by_file and not c.shape.reason]
     return 1 if silent else 0
 
 
-def _print_checks(checks: list[CardCheck], format: str) -> None:
+def _print_checks(answer: CheckedModels, format: str) -> None:
     rows = []
-    for c in checks:
+    for c in answer.models:
         sizes = f"{sum(f.ok for f in c.files)} of {len(c.files)}" if c.files else "none"
         rows.append((c.id.split("/")[-1], _count_text(c), sizes, _note(c)))
     print_table(rows, ("Model", "Parameters", "File sizes", "Note"), format, wrap=3)
     if format != PLAIN:
         return
     print_line()
-    total = len(checks)
-    shape = sum(c.shape.verified for c in checks)
-    by_file = sum(c.by_file for c in checks)
-    neither = [c for c in checks if not c.shape.verified and not c.by_file]
+    counts = answer.summary
+    neither = [c for c in answer.models if not c.shape.verified and not c.by_file]
     print_wrapped(
-        f"{total} cards; {sum(c.shape.complete for c in checks)} have every dimension. Parameters computed "
+        f"{counts.cards} cards; {counts.complete} have every dimension. Parameters computed "
         f"from the shape equal the published count within 0.5 % (or the card says what the count holds "
-        f"besides) for {shape}; a published file size is met within 1 % for {by_file}. "
-        + (f"{len(neither)} could be checked by neither:" if neither else "")
+        f"besides) for {counts.parameters_verified}; a published file size is met within 1 % for "
+        f"{counts.file_verified}. " + (f"{len(neither)} could be checked by neither:" if neither else "")
     )
     for c in neither:
         print_wrapped(f"{c.id}: {c.shape.reason or 'no published count and no published size'}", "  ", "- ")
@@ -181,12 +167,12 @@ def _note(check: CardCheck) -> str:
     return shape.reason
 
 
-def _refresh(found: list[Entry], json: bool) -> int:
+def _refresh(search: str, license: str, json: bool) -> int:
+    from planner.api import refresh_models
     from planner.cli.progress import Progress
-    from planner.models.catalogue.refresh import refresh_models
 
     with Progress("models asked for", after=0.0) as progress:
-        report = refresh_models([e.id for e in found], on_progress=progress.update)
+        report = refresh_models(search, license=license, progress=progress.update)
     if json:
         print_document(report)
         return 0 if report.answered else 1

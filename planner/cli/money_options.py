@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from planner.advice.money.market import parse_price, read_prices, resolve_prices
+from planner.errors import InputError
 
 HoursOption = Annotated[
     float, typer.Option("--hours-per-day", metavar="H", help="Hours a day that the machine is switched on.")
@@ -31,7 +31,20 @@ MonthsOption = Annotated[
 
 
 def own_prices(prices: list[str] | None, file: Path | None) -> dict[str, float]:
-    """Return the reader's prices by profile id; single ones win over the file."""
+    """Return the reader's prices by profile; single ones win over the file."""
+    from planner.api import read_prices
+
     named = {} if file is None else read_prices(file)
-    named.update(dict(parse_price(text) for text in prices or ()))
-    return resolve_prices(named)
+    return {**named, **dict(parse_price(text) for text in prices or ())}
+
+
+def parse_price(text: str) -> tuple[str, float]:
+    """Return (profile, price) of "rtx-3090=900"; the decimal sign is a point whatever the locale."""
+    name, separator, value = text.partition("=")
+    try:
+        price = float(value)
+    except ValueError:
+        price = -1.0
+    if not separator or not name.strip() or not 0 <= price < 1e9:
+        raise InputError(f"--price '{text}' is not NAME=NUMBER; write for example rtx-3090=900")
+    return name.strip(), price

@@ -24,7 +24,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
-from planner.plan import ENGINE_NAMES, Plan
+from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]
 
@@ -59,13 +59,12 @@ def plan(
     --gpu-memory-utilization 0.95.
     """
     import planner
-    from planner.api import with_draft
 
     if plot is not None:
         from planner.cli.plot import check_plot
 
         check_plot(plot)
-    settings = with_draft(parse_settings(ctx.args))
+    settings = parse_settings(ctx.args)
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
     chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
@@ -73,7 +72,6 @@ def plan(
     if json:
         print_document(answer)
         return 0 if answer.fits else 1
-    from planner.advice.plan.alternatives import alternatives
     from planner.cli.plan_view import (
         PLACEMENT_WORDS,
         print_command,
@@ -90,7 +88,7 @@ def plan(
         return 0 if answer.fits else 1
     print_machine(machine)
     print_line()
-    print_heading(f"{chosen.name} {answer.quant} on {ENGINE_NAMES[answer.engine]}")
+    print_heading(f"{chosen.name} {answer.quant} on {planner.engine_title(answer.engine)}")
     if answer.fits:
         longest = f"longest context {context_about(answer.max_context)}"
         fits = style("fits", "green")
@@ -103,7 +101,7 @@ def plan(
     if answer.speed:
         print_line()
         print_speed(answer.speed)
-    changes = alternatives(answer)
+    changes = planner.alternatives(answer)
     if changes:
         print_line()
         print_heading("What would change the answer")

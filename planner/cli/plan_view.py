@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from planner.advice.plan.worth import user_interval
+from planner.api import daemon_of, engine_title, user_speed
 from planner.cli.output import (
     PLAIN,
     print_heading,
@@ -16,12 +17,13 @@ from planner.cli.output import (
     style,
     width,
 )
-from planner.hardware.machine import Accelerator, Machine
-from planner.plan import ENGINE_NAMES, Interval, Placement, Plan, SpeedEstimate
+from planner.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
+if TYPE_CHECKING:
+    from planner.api import Accelerator, Machine
+
 MODELFILE = "# the Modelfile is what 'planner launch' prints with the same model and options"
-OLLAMA_SERVER = "# for the server: set these where 'ollama serve' runs, and restart it"
 PLACEMENT_WORDS = {
     Placement.GPU: "all on GPU",
     Placement.HYBRID: "GPU + CPU",
@@ -105,13 +107,13 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
     """Print the table of `check`, best first."""
     rows = []
     for rank, plan in enumerate(plans, 1):
-        speed = user_interval(plan, users)
+        speed = user_speed(plan)
         rows.append(
             [
                 str(rank),
                 short_name(plan),
                 plan.quant,
-                ENGINE_NAMES.get(plan.engine, plan.engine),
+                engine_title(plan.engine),
                 memory_text(plan),
                 context_about(plan.max_context),
                 "?" if speed is None else range_text(speed),
@@ -162,13 +164,19 @@ def print_memory(plan: Plan, fmt: str = PLAIN) -> None:
 
 def print_command(plan: Plan) -> None:
     """Print the command, ready to paste, environment first."""
-    if plan.env and plan.engine == "ollama":
-        print_line(OLLAMA_SERVER)
+    print_server_note(plan)
     if "-f Modelfile" in plan.command:
         print_line(MODELFILE)
     for name, value in plan.env.items():
         print_line(f"export {name}={value}")
     print_shell(plan.command)
+
+
+def print_server_note(plan: Plan) -> None:
+    """Say where the environment belongs, where the command asks a server that runs already."""
+    server = " ".join(daemon_of(plan))
+    if plan.env and server:
+        print_line(f"# for the server: set these where '{server}' runs, and restart it")
 
 
 def print_fit(plan: Plan) -> None:

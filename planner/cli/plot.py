@@ -5,21 +5,20 @@ matplotlib is an extra (`pip install "open-weight-planner[plot]"`) and imported 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
 from planner.own_files import expanded
-from planner.plan import ENGINE_NAMES, Placement
+from planner.plan import Placement
 
 if TYPE_CHECKING:
-    from planner.advice.money.own_cost import CostAnswer
-    from planner.advice.plan.depth import DepthPoint
+    from planner.api import CostAnswer, DepthPoint
     from planner.plan import Interval, Plan
 
 _GIB: Final = float(1 << 30)
 _SUFFIXES: Final = (".png", ".svg")
-_CURVE_POINTS: Final = 61
 
 
 def checked_path(path: str) -> Path:
@@ -43,11 +42,11 @@ def plot_depth(plan: Plan, path: str) -> None:
 
     Raises InputError for a file that can't be written, without matplotlib, or where nothing fits.
     """
-    from planner.advice.plan.depth import depth_points
+    from planner.api import engine_title, over_depth
 
     target = checked_path(path)
     figure_of = _figure()
-    points = list(depth_points(plan))
+    points = over_depth(plan)
     if not points:
         raise InputError("--plot: nothing to draw, the plan does not fit at any context")
     figure, axes = figure_of(3, (7.0, 9.0))
@@ -60,22 +59,18 @@ def plot_depth(plan: Plan, path: str) -> None:
         axis.set_xticks(depths, [_tokens(d) for d in depths])
         axis.grid(True, alpha=0.3)
     axes[2].set_xlabel("tokens in the context")
-    axes[0].set_title(
-        f"{plan.name} {plan.quant} with {ENGINE_NAMES.get(plan.engine, plan.engine)} on {plan.machine}"
-    )
+    axes[0].set_title(f"{plan.name} {plan.quant} with {engine_title(plan.engine)} on {plan.machine}")
     _save(figure, target)
 
 
 def plot_cost(answer: CostAnswer, path: str) -> None:
     """Draw what each option has cost by each month. Raises InputError as `plot_depth` does."""
-    from planner.advice.money.cost import curve
+    from planner.api import cost_curves
 
     target = checked_path(path)
     figure, axes = _figure()(1, (7.0, 4.5))
-    marks = [answer.months * i / (_CURVE_POINTS - 1) for i in range(_CURVE_POINTS)]
-    for option in answer.options:
-        points = curve(option, answer.usage, marks)
-        axes[0].plot([x for x, _ in points], [y for _, y in points], label=option.name)
+    for name, points in cost_curves(answer).items():
+        axes[0].plot([x for x, _ in points], [y for _, y in points], label=name)
     axes[0].set_xlabel("months")
     axes[0].set_ylabel(f"cumulative cost, {answer.currency}")
     axes[0].set_ylim(bottom=0)
@@ -107,7 +102,7 @@ def _figure() -> Any:
     return make
 
 
-def _draw_memory(axis: Any, depths: list[int], points: list[DepthPoint], plan: Plan) -> None:
+def _draw_memory(axis: Any, depths: list[int], points: Sequence[DepthPoint], plan: Plan) -> None:
     total = [p.total / _GIB for p in points]
     rest = [(p.total - p.cache) / _GIB for p in points]
     axis.fill_between(depths, 0, rest, alpha=0.35, label="weights, buffers, overhead")

@@ -11,7 +11,7 @@ from planner.cli.output import PLAIN, diagnostic, print_document, print_line, pr
 from planner.units import GIB
 
 if TYPE_CHECKING:
-    from planner.hardware.profiles.load import ProfileInfo
+    from planner.api import ProfileInfo
 
 
 def profiles(
@@ -25,22 +25,20 @@ def profiles(
     format: FormatOption = PLAIN,
 ) -> int:
     """The devices and machines that --profile knows, with memory, bandwidth and a dated price."""
-    from planner.hardware.profiles.load import list_profiles, user_profiles
+    from planner.api import list_profiles
 
     words = " ".join(search or [])
-    found = list_profiles(words)
-    problems = user_profiles()[1]
-    for problem in problems:
+    answer = list_profiles(words)
+    found = answer.profiles
+    for problem in answer.problems:
         diagnostic(f"one of your own profiles is left out: {problem}")
     if json:
-        from planner.documents.profiles import Profiles
-
-        print_document(Profiles(tuple(found), tuple(problems)))
+        print_document(answer)
         return 0 if found else 1
     if not found:
         diagnostic(f"no profile matches '{words}'; list all with: planner profiles")
         return 1
-    sizes = {i.id: i.memory for i in list_profiles()} if any(i.gpu for i in found) else {}
+    sizes = {i.id: i.memory for i in list_profiles().profiles} if any(i.gpu for i in found) else {}
     rows = [_row(i, sizes) for i in found]
     headers = ("profile", "kind", "memory GiB", "GB/s", "US$", "as of")
     print_table(rows, headers, format, ("left", "left", "right", "right", "right", "left"))

@@ -17,7 +17,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of what a command prints with --json."""
-    from planner.documents.schema import schema as schema_of
-    from planner.documents.schema import schemas
+    from planner.api import schema as schema_of
+    from planner.api import schemas
 
     print_json(schemas() if name is None else schema_of(name))

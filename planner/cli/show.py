@@ -12,7 +12,8 @@ from planner.cli.output import print_document, print_heading, print_line, print_
 from planner.units import context_text, gib, size_text
 
 if TYPE_CHECKING:
-    from planner.documents.show import ModelPage, PublishedTag
+    from planner.api import ModelPage
+    from planner.documents.show import PublishedTag
 
 
 def show(
@@ -25,10 +26,9 @@ def show(
     json: JsonOption = False,
 ) -> int:
     """One model in full: licence in plain words, memory, files, scores and their sources."""
-    from planner.documents.show import model_page
-    from planner.models.catalogue.catalogue import find_entry
+    from planner.api import show as page_of
 
-    page = model_page(find_entry(name))
+    page = page_of(name)
     if json:
         print_document(page)
         return 0

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from planner.advice.bundle import ENGINES, Item
+from planner.advice.bundle import ENGINES, Item, checksums, fetch_script
+from planner.bounded_read import read_text
+from planner.documents.write import document
 from planner.fast_dataclass import dataclass
 from planner.plan import Plan
 
 if TYPE_CHECKING:
     from planner.models.hub.client import HubFile
+
+_MAX_MANIFEST: Final = 4 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +76,39 @@ class Bundle:
     """Bytes of all models together; None where none is known."""
     on_the_target: tuple[str, ...]
     """What to type there."""
+    problems: tuple[str, ...] = ()
+    """What the hub was asked and didn't answer."""
+    scripts: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """Name -> content of every file of the bundle but its manifest."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Name -> content of every file to write."""
+        manifest = json.dumps(document(self), indent=2, ensure_ascii=False)
+        return {"manifest.json": f"{manifest}\n", **self.scripts}
 
 
-def manifest(items: Sequence[Item]) -> Bundle:
-    """Return what is in the bundle and why."""
+def is_bundle(folder: Path) -> bool:
+    """True for a folder that a bundle was written into."""
+    try:
+        found = json.loads(read_text(folder / "manifest.json", _MAX_MANIFEST))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"models", "engines"} <= found.keys()
+
+
+def bundle_of(items: Sequence[Item], problems: Sequence[str] = ()) -> Bundle:
+    """Return what is in a bundle, and why, with its scripts."""
     engines = dict.fromkeys(i.plan.engine for i in items)
+    sums = checksums(items)
+    scripts = {"fetch.sh": fetch_script(items), **{f"start-{i.name}.sh": i.start for i in items}}
     return Bundle(
         models=tuple(_bundled(i) for i in items),
         engines=tuple(BundledEngine(e, *ENGINES[e]) for e in engines if e in ENGINES),
         size=sum(i.size for i in items) or None,
         on_the_target=("planner check", *(f"sh start-{i.name}.sh" for i in items)),
+        problems=tuple(problems),
+        scripts={**scripts, "SHA256SUMS": sums} if sums else scripts,
     )
 
 

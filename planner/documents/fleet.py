@@ -65,6 +65,11 @@ class FleetPlaces:
     left: tuple[FreeGpus, ...]
     """What stays free."""
 
+    @property
+    def complete(self) -> bool:
+        """True where everything that was asked for has its place."""
+        return bool(self.placed) and not self.unplaced and not self.short
+
 
 def places_of(fleet: Fleet) -> FleetPlaces:
     """Return the places of a fleet; its plans stand beside them."""

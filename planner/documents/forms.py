@@ -108,6 +108,7 @@ FORMS: Final[Mapping[str, Form]] = {
             "superseded_by": or_null,
         },
     ),
+    "planner.documents.fleet:FleetPlaces": Form(also=("complete",)),
     "planner.documents.show:ModelPage": Form(inline=("entry",)),
     "planner.models.hub.client:HubFile": Form(by={"sha256": or_null}),
     "planner.models.catalogue.shape_check:ShapeCheck": Form(
@@ -139,7 +140,7 @@ FORMS: Final[Mapping[str, Form]] = {
         named={"cache": "kv_cache"}, by={"reason": or_null}, inline=("entry",)
     ),
     "planner.advice.money.buy:BuyAnswer": Form(named={"best": "options"}, inline=("question",)),
-    "planner.advice.money.buy:Question": Form(by={"models": ids}),
+    "planner.advice.money.buy:Question": Form(by={"models": ids}, inline=("terms",)),
     "planner.advice.money.buy:Option": Form(
         named={"speed": "decode_tps", "loss": "quality_loss"},
         by={"cost": two_decimals, "loss": four_digits},

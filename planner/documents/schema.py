@@ -13,34 +13,15 @@ from functools import cache
 from importlib import import_module
 from os import PathLike
 from types import GenericAlias, NoneType, UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from planner.documents.forms import or_null
+from planner.documents.register import DOCUMENTS
 from planner.documents.write import SCHEMA_VERSION, JsonObject, form_of, parts_of
 from planner.errors import InputError
 from planner.fast_dataclass import field_docs
-
-# document -> "module:class" of the record that it prints
-DOCUMENTS: Final[Mapping[str, str]] = {
-    "check": "planner.documents.check:Check",
-    "plan": "planner.plan:Plan",
-    "launch": "planner.documents.launch:LaunchedPlan",
-    "buy": "planner.advice.money.buy:BuyAnswer",
-    "cost": "planner.advice.money.own_cost:CostAnswer",
-    "models": "planner.documents.models:Models",
-    "models-check": "planner.documents.models:CheckedModels",
-    "models-refresh": "planner.models.catalogue.refresh:Report",
-    "show": "planner.documents.show:ModelPage",
-    "compare": "planner.advice.plan.comparison:Comparison",
-    "claims": "planner.documents.claims:Claims",
-    "bundle": "planner.documents.bundle:Bundle",
-    "doctor": "planner.documents.doctor:Doctor",
-    "profiles": "planner.documents.profiles:Profiles",
-    "verify": "planner.documents.verify:Verifications",
-    "diagnose": "planner.documents.diagnose:Diagnosis",
-}
 
 
 def schema(name: str) -> JsonObject:

@@ -12,6 +12,8 @@ class Verifications:
 
     verifications: tuple[Verification, ...]
     """One a model."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know beside them."""
 
     @property
     def agree(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from planner.advice.bundle import Item, checksums, fetch_script, make_item
 from planner.api import load_model, load_profile, plan
-from planner.documents.bundle import manifest
+from planner.documents.bundle import bundle_of
 from planner.documents.write import doc
 from planner.errors import InputError
 from planner.models.catalogue.refresh import Refreshed
@@ -56,7 +56,7 @@ def test_a_quantisation_that_is_not_there_is_refused() -> None:
 
 def test_what_was_not_asked_is_said() -> None:
     item = _item()
-    document = doc(manifest([item]))  # type: ignore[list-item]
+    document = doc(bundle_of([item]))  # type: ignore[list-item]
     assert document["size"] is None
     assert "not asked" in document["models"][0]["notes"][0]
     assert document["models"][0]["licence_link"].startswith("https://")

@@ -7,8 +7,9 @@ from functools import cache
 import pytest
 
 import planner
-from planner.advice.money.buy import BuyAnswer, Question, buy, pareto
-from planner.advice.money.market import Offer, offers, parse_price, read_prices, resolve_prices
+from planner.advice.money.buy import BuyAnswer, BuyTerms, Question, buy, pareto
+from planner.advice.money.market import Offer, offers, read_prices, resolve_prices
+from planner.cli.money_options import parse_price
 from planner.errors import InputError
 
 
@@ -17,7 +18,7 @@ def answer(budget: float, have: str | None = None) -> BuyAnswer:
     question = Question(
         models=(planner.load_model("gpt-oss-120b"),),
         workload=planner.Workload(context=32768, min_speed=20),
-        budget=budget,
+        terms=BuyTerms(budget=budget),
     )
     return buy(question, offers(have=have), planner.load_profile)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import planner
-from planner.advice.money.own_cost import CostQuestion, own_cost
 from planner.cli.plot import plot_cost, plot_depth
 from planner.errors import InputError
 
@@ -28,9 +27,8 @@ def test_depth_is_drawn(tmp_path: Path, name: str, magic: bytes) -> None:
 
 
 def test_cost_is_drawn(tmp_path: Path) -> None:
-    model, machine = planner.load_model("llama-3.1-8b"), planner.load_profile("rtx-4090")
-    question = CostQuestion(months=24, cloud=0.5)
-    plot_cost(own_cost(model, machine, planner.plan(model, machine), 1, question), str(tmp_path / "cost.svg"))
+    plan = planner.plan("llama-3.1-8b", "rtx-4090")
+    plot_cost(planner.cost(plan, planner.CostTerms(months=24, cloud=0.5)), str(tmp_path / "cost.svg"))
     drawn = (tmp_path / "cost.svg").read_text()
     assert len(drawn) > 3000
     assert drawn.count('id="line2d') >= 3, "a line for each: the own machine, the subscription, the rent"

@@ -7,6 +7,7 @@ other beats in price, speed and quality at once, what the next step up buys, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import field
 from typing import Final
 
 from planner.advice.money.cost import DAYS_PER_MONTH
@@ -15,7 +16,7 @@ from planner.advice.plan.choose import choose, quant_loss
 from planner.advice.plan.one_plan import shortage
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import user_interval
-from planner.errors import FieldError, PlannerError, check_range
+from planner.errors import PlannerError, check_range
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.model import Model
@@ -33,13 +34,12 @@ STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a buyer asks. Money is in the reader's currency. Raises InputError for what cannot be."""
+class BuyTerms:
+    """What a buyer can spend, and on what terms. Money is in the reader's currency.
 
-    models: tuple[Model, ...]
-    """What has to run, one at a time."""
-    workload: Workload
-    """How it is used."""
+    Raises InputError for what cannot be.
+    """
+
     budget: float | None = None
     """The most that may be spent; None: no limit."""
     hours_per_day: float = 8.0
@@ -52,12 +52,22 @@ class Question:
     """Printed beside prices; nothing is converted."""
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise FieldError("models", "are none; name what has to run")
         check_range(self.budget, "budget", 1, 1e9)
         check_range(self.hours_per_day, "hours_per_day", 0.01, 24)
         check_range(self.kwh_price, "kwh_price", 0, 100)
         check_range(self.months, "months", 1, 1200)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a buyer asks."""
+
+    models: tuple[Model, ...]
+    """What has to run, one at a time."""
+    workload: Workload
+    """How it is used."""
+    terms: BuyTerms = field(default_factory=BuyTerms)
+    """What may be spent, and on what terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ def buy(
     `progress(done, all)` is called while it works.
     """
     need = max(m.architecture.parameters() * SMALLEST_BITS / 8 for m in question.models)
-    limit = None if question.budget is None else question.budget * STEP_UP
+    limit = None if question.terms.budget is None else question.terms.budget * STEP_UP
     wanted = [o for o in offers if _is_possible(o, need, limit)]
     options = []
     for done, offer in enumerate(wanted):
@@ -236,7 +246,7 @@ def _is_possible(offer: Offer, need: float, limit: float | None) -> bool:
 def _in_budget(option: Option, question: Question) -> bool:
     if option.offer.price is None:
         return False
-    return question.budget is None or option.offer.price <= question.budget
+    return question.terms.budget is None or option.offer.price <= question.terms.budget
 
 
 def _is_step_up(option: Option, than: Option) -> bool:
@@ -284,19 +294,19 @@ def _noise(offer: Offer, watts: float | None) -> str:
 
 
 def _cost(question: Question, offer: Offer, watts: float | None) -> float | None:
-    days = question.months * DAYS_PER_MONTH
+    days = question.terms.months * DAYS_PER_MONTH
     if offer.hourly is not None:
-        return offer.hourly * question.hours_per_day * days
+        return offer.hourly * question.terms.hours_per_day * days
     if offer.price is None:
         return None
-    electricity = (watts or 0.0) / 1000 * question.hours_per_day * days * question.kwh_price
+    electricity = (watts or 0.0) / 1000 * question.terms.hours_per_day * days * question.terms.kwh_price
     return offer.price + electricity
 
 
 def _notes(question: Question, front: Sequence[Option], within: Sequence[Option]) -> list[str]:
     if front:
         return []
-    budget = "" if question.budget is None else f" within the budget of {question.budget:,.0f}"
+    budget = "" if question.terms.budget is None else f" within the budget of {question.terms.budget:,.0f}"
     if not within:
         return [f"Nothing with a known price{budget} has the memory for this."]
     closest = max(within, key=lambda o: (o.plans[0].fits, o.speed.expected))

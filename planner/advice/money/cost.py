@@ -119,6 +119,7 @@ class CloudGpu:
 
 
 Alternative = Subscription | Api | CloudGpu
+Curve = list[tuple[float, float]]  # (month, cumulative cost)
 
 
 def break_even_month(own: OwnHardware, other: Alternative, usage: Usage) -> float | None:
@@ -150,8 +151,6 @@ def cost_per_million(option: OwnHardware | Alternative, usage: Usage, months: fl
     return None if tokens_out <= 0 else option.cumulative(months, usage) / tokens_out * 1e6
 
 
-def curve(
-    option: OwnHardware | Alternative, usage: Usage, months: Sequence[float]
-) -> list[tuple[float, float]]:
+def curve(option: OwnHardware | Alternative, usage: Usage, months: Sequence[float]) -> Curve:
     """Points (month, cumulative cost) for a table or a plot."""
     return [(m, option.cumulative(m, usage)) for m in months]

@@ -7,10 +7,11 @@ without a price is still offered, marked as such.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from planner.errors import InputError, cause_of
+from planner.errors import FieldError, InputError, cause_of, check_range
 from planner.fast_dataclass import dataclass
 from planner.hardware.profiles.listing import ProfileInfo, list_profiles
 
@@ -61,16 +62,25 @@ class Offer:
     """The part of the price that is for it."""
 
 
-def parse_price(text: str) -> tuple[str, float]:
-    """Return (profile, price) of "rtx-3090=900"; the decimal sign is a point whatever the locale."""
-    name, separator, value = text.partition("=")
-    try:
-        price = float(value)
-    except ValueError:
-        price = -1.0
-    if not separator or not name.strip() or not 0 <= price < 1e9:
-        raise InputError(f"--price '{text}' is not NAME=NUMBER; write for example rtx-3090=900")
-    return name.strip(), price
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is to be had at which price, where that differs from the profiles. Raises InputError for what cannot be."""
+
+    prices: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """One's own prices by profile, in any spelling."""
+    have: str | None = None
+    """What one owns, as parts of a profile ("64GiB ddr5-5600"): cards are added to it."""
+    host_price: float | None = None
+    """Price of a computer around cards; None: what is assumed."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prices, Mapping):
+            raise FieldError("prices", f"{self.prices!r} must be a dict of prices by profile")
+        for price in self.prices.values():
+            check_range(price, "price", 0, 1e9)
+        if self.have is not None and not isinstance(self.have, str):
+            raise FieldError("have", f'{self.have!r} must be a text, for example "64GiB ddr5-5600"')
+        check_range(self.host_price, "host_price", 0, 1e9)
 
 
 def read_prices(path: Path) -> dict[str, float]:

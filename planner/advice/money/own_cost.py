@@ -19,10 +19,9 @@ from planner.advice.money.cost import (
     break_even_month,
     cost_per_million,
 )
-from planner.errors import InputError, check_range
+from planner.errors import FieldError, InputError, check_range
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
-from planner.models.model import Model
 from planner.plan import Plan
 from planner.units import money_text
 
@@ -36,7 +35,7 @@ INPUT_FOR_OUTPUT: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class CostQuestion:
+class CostTerms:
     """How much a model is used, and at which prices. Raises InputError for what cannot be."""
 
     tokens_per_day: float = 50_000
@@ -78,8 +77,13 @@ class CostQuestion:
         check_range(self.load_watts, "load_watts", 0, 1e6)
         check_range(self.subscription, "subscription", 0, 1e6)
         check_range(self.cloud, "cloud", 0, 1e6)
-        for price in self.api or ():
-            check_range(price, "api", 0, 1e6)
+        if self.api is not None:
+            if not isinstance(self.api, tuple) or len(self.api) != 2 or None in self.api:
+                raise FieldError(
+                    "api", f"{self.api!r} must be two prices, in and out, for example (0.10, 0.40)"
+                )
+            for price in self.api:
+                check_range(price, "api", 0, 1e6)
 
     @property
     def usage(self) -> Usage:
@@ -162,25 +166,28 @@ class CostAnswer:
     """Days that a month is reckoned with."""
 
 
-def own_cost(model: Model, machine: Machine, plan: Plan, users: int, question: CostQuestion) -> CostAnswer:
+def own_cost(plan: Plan, terms: CostTerms) -> CostAnswer:
     """Reckon what a plan that fits costs on its machine, and what its alternatives would.
 
-    Raises InputError for powers that contradict each other.
+    Raises InputError for powers that contradict each other, and for a plan that does not fit.
     """
+    model, machine, users = plan.request.model, plan.request.machine, plan.request.workload.users
+    if not plan.fits or plan.speed is None:
+        raise InputError(f"{model.name} does not fit on {machine.name}: there is nothing to reckon")
     notes: list[str] = []
-    own = _own(machine, plan, question, notes)
-    others: list[Alternative] = [Subscription("subscription", question.subscription, users)]
-    if question.api is not None:
-        others.append(Api("API", *question.api))
-    if question.cloud is not None:
-        others.append(CloudGpu("rented GPU", question.cloud))
-    usage, months = question.usage, question.months
+    own = _own(machine, plan, terms, notes)
+    others: list[Alternative] = [Subscription("subscription", terms.subscription, users)]
+    if terms.api is not None:
+        others.append(Api("API", *terms.api))
+    if terms.cloud is not None:
+        others.append(CloudGpu("rented GPU", terms.cloud))
+    usage, months = terms.usage, terms.months
     return CostAnswer(
         model=model.id,
         quant=plan.quant,
         engine=plan.engine,
         machine=machine.name,
-        currency=question.currency,
+        currency=terms.currency,
         months=months,
         usage=usage,
         own=OwnCost(
@@ -194,27 +201,27 @@ def own_cost(model: Model, machine: Machine, plan: Plan, users: int, question: C
             idle_watts=own.idle_w,
             load_watts=own.load_w,
         ),
-        alternatives=tuple(_beside(own, other, question) for other in others),
+        alternatives=tuple(_beside(own, other, terms) for other in others),
         notes=tuple(notes),
         options=(own, *others),
-        resale=question.resale,
+        resale=terms.resale,
     )
 
 
-def _beside(own: OwnHardware, other: Alternative, question: CostQuestion) -> OtherCost:
+def _beside(own: OwnHardware, other: Alternative, terms: CostTerms) -> OtherCost:
     return OtherCost(
         name=other.name,
-        per_month=other.cumulative(1, question.usage),
-        total=other.cumulative(question.months, question.usage),
-        per_million_output=cost_per_million(other, question.usage, question.months),
-        break_even_month=break_even_month(own, other, question.usage),
-        verdict=_verdict(own, other, question),
+        per_month=other.cumulative(1, terms.usage),
+        total=other.cumulative(terms.months, terms.usage),
+        per_million_output=cost_per_million(other, terms.usage, terms.months),
+        break_even_month=break_even_month(own, other, terms.usage),
+        verdict=_verdict(own, other, terms),
     )
 
 
-def _own(machine: Machine, plan: Plan, question: CostQuestion, notes: list[str]) -> OwnHardware:
+def _own(machine: Machine, plan: Plan, terms: CostTerms, notes: list[str]) -> OwnHardware:
     assert plan.speed is not None
-    price = question.price
+    price = terms.price
     if price is None:
         price = machine.price
         if price is not None:
@@ -226,7 +233,7 @@ def _own(machine: Machine, plan: Plan, question: CostQuestion, notes: list[str])
     if price is None:
         price = 0.0
         notes.append("no price given or known: the hardware is counted as already paid (--price sets it)")
-    idle, load = _power(machine, question, notes)
+    idle, load = _power(machine, terms, notes)
     decode = plan.speed.total_output_tps or plan.speed.decode_tps
     return OwnHardware(
         name=machine.name,
@@ -235,23 +242,23 @@ def _own(machine: Machine, plan: Plan, question: CostQuestion, notes: list[str])
         load_w=load,
         decode_tps=decode.expected,
         prefill_tps=plan.speed.prefill_tps.expected,
-        kwh_price=question.kwh_price,
-        resale_fraction=question.resale,
-        lifetime_months=question.months,
+        kwh_price=terms.kwh_price,
+        resale_fraction=terms.resale,
+        lifetime_months=terms.months,
     )
 
 
-def _power(machine: Machine, question: CostQuestion, notes: list[str]) -> tuple[float, float]:
+def _power(machine: Machine, terms: CostTerms, notes: list[str]) -> tuple[float, float]:
     """Watts doing nothing and computing: as they are given, else from the devices' rated power."""
     rated = sum(a.tdp_w or 0.0 for a in machine.accelerators)
-    if question.load_watts is None or question.idle_watts is None:
+    if terms.load_watts is None or terms.idle_watts is None:
         if not rated and machine.accelerators:
             notes.append(
                 "the GPU's power is not known: only the computer's is counted (--load-watts sets it)"
             )
         notes.append("idle and load power are estimates from the devices' rated power")
-    load = rated + COMPUTER_LOAD_WATTS if question.load_watts is None else question.load_watts
-    idle = _idle(machine) + COMPUTER_IDLE_WATTS if question.idle_watts is None else question.idle_watts
+    load = rated + COMPUTER_LOAD_WATTS if terms.load_watts is None else terms.load_watts
+    idle = _idle(machine) + COMPUTER_IDLE_WATTS if terms.idle_watts is None else terms.idle_watts
     if idle > load:
         raise InputError(f"--idle-watts {idle:g} is more than --load-watts {load:g}")
     return idle, load
@@ -264,15 +271,15 @@ def _idle(machine: Machine) -> float:
     )
 
 
-def _verdict(own: OwnHardware, other: Alternative, question: CostQuestion) -> str:
-    usage, month = question.usage, break_even_month(own, other, question.usage)
+def _verdict(own: OwnHardware, other: Alternative, terms: CostTerms) -> str:
+    usage, month = terms.usage, break_even_month(own, other, terms.usage)
     if month is None:
         running, price = own.running_per_month(usage), other.cumulative(1, usage)
         if price <= running:
             return (
                 f"never pays against the {other.name}: electricity alone costs "
-                f"{money_text(running, question.currency)} a month, "
-                f"the {other.name} {money_text(price, question.currency)}"
+                f"{money_text(running, terms.currency)} a month, "
+                f"the {other.name} {money_text(price, terms.currency)}"
             )
         return f"never pays against the {other.name} within a century"
     if month == 0:

@@ -1,0 +1,395 @@
+"""The Python API: all that the commands do, typed and documented. `planner.NAME` is `planner.api.NAME`.
+
+    import planner
+
+    machine = planner.detect()                      # or planner.load_profile("rtx-4090")
+    plan = planner.plan("gpt-oss-20b", machine, planner.Workload(context="32k"))
+    print(plan.fits, plan.memory.total, plan.command)
+
+Sizes are bytes, contexts and prompts tokens, rates tokens a second, times seconds. Answers are frozen records;
+`planner.document(answer)` is what the command prints with --json. A question that cannot be answered raises
+InputError, UnsupportedError or RefusedError, each with one line; "nothing fits" is an answer.
+
+Names are imported when they are first used: importing planner costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from planner.advice.bundle import Item
+    from planner.advice.claims import Finding, Verdict
+    from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, BuyTerms, Option
+    from planner.advice.money.market import Market, Offer
+    from planner.advice.money.own_cost import CostAnswer, CostTerms, OtherCost, OwnCost
+    from planner.advice.plan.comparison import Column, Comparison
+    from planner.advice.plan.depth import DepthPoint
+    from planner.advice.recommend.catalogue_check import CardCheck, FileCheck
+    from planner.advice.recommend.recommend import Recommendation
+    from planner.api.catalogue import (
+        check_models,
+        compare,
+        is_known,
+        list_models,
+        load_model,
+        model_names,
+        models_near,
+        refresh_models,
+        show,
+    )
+    from planner.api.evidence import claim_names, claims, diagnose, remember, verify_file, verify_server
+    from planner.api.hardware import (
+        detect,
+        doctor,
+        export_profile,
+        list_profiles,
+        load_cluster,
+        load_profile,
+        read_nodes,
+    )
+    from planner.api.money import buy, cost, cost_curves, read_prices
+    from planner.api.offline import bundle, write_bundle
+    from planner.api.planning import (
+        alternatives,
+        check,
+        check_cluster,
+        daemon_of,
+        differences_here,
+        is_command,
+        launch,
+        over_depth,
+        plan,
+        planned_by,
+        recommend,
+        run,
+        shortage,
+        user_speed,
+    )
+    from planner.api.vocabulary import (
+        document,
+        engine_names,
+        engine_title,
+        launch_formats,
+        quants,
+        schema,
+        schema_names,
+        schemas,
+    )
+    from planner.documents.bundle import Bundle
+    from planner.documents.check import Check
+    from planner.documents.claims import Claims
+    from planner.documents.doctor import Doctor
+    from planner.documents.models import CheckedModels, Models
+    from planner.documents.profiles import Profiles
+    from planner.documents.show import ModelPage
+    from planner.documents.verify import Verifications
+    from planner.engines.launch import Launch
+    from planner.errors import (
+        FieldError,
+        InputError,
+        PlannerError,
+        RefusedError,
+        UnfitError,
+        UnsupportedError,
+    )
+    from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
+    from planner.hardware.profiles.listing import ProfileInfo
+    from planner.launching.run import Ended
+    from planner.models.catalogue.catalogue import Entry
+    from planner.models.catalogue.refresh import Report
+    from planner.models.model import Model
+    from planner.plan import (
+        DeviceMemory,
+        Interval,
+        MemoryEstimate,
+        Placement,
+        Plan,
+        PlanRequest,
+        SpeedEstimate,
+        UseCase,
+        Workload,
+    )
+    from planner.reason import Reason, ReasonKind
+    from planner.verify.comparison import Part, Verification
+    from planner.verify.diagnose.diagnose import Diagnosed
+
+__all__ = [
+    "AUDIBLE_WATTS",
+    "QUIET_WATTS",
+    "Accelerator",
+    "Backend",
+    "Bundle",
+    "BuyAnswer",
+    "BuyTerms",
+    "CardCheck",
+    "Check",
+    "CheckedModels",
+    "Claims",
+    "Column",
+    "Comparison",
+    "CostAnswer",
+    "CostTerms",
+    "Cpu",
+    "DepthPoint",
+    "DeviceMemory",
+    "Diagnosed",
+    "Doctor",
+    "Ended",
+    "Entry",
+    "FieldError",
+    "FileCheck",
+    "Finding",
+    "Host",
+    "InputError",
+    "Interval",
+    "Item",
+    "Launch",
+    "Machine",
+    "Market",
+    "MemoryEstimate",
+    "Model",
+    "ModelPage",
+    "Models",
+    "Offer",
+    "Option",
+    "OtherCost",
+    "OwnCost",
+    "Part",
+    "Placement",
+    "Plan",
+    "PlanRequest",
+    "PlannerError",
+    "ProfileInfo",
+    "Profiles",
+    "Reason",
+    "ReasonKind",
+    "Recommendation",
+    "RefusedError",
+    "Report",
+    "SpeedEstimate",
+    "UnfitError",
+    "UnsupportedError",
+    "UseCase",
+    "Verdict",
+    "Verification",
+    "Verifications",
+    "Workload",
+    "alternatives",
+    "bundle",
+    "buy",
+    "check",
+    "check_cluster",
+    "check_models",
+    "claim_names",
+    "claims",
+    "compare",
+    "cost",
+    "cost_curves",
+    "daemon_of",
+    "detect",
+    "diagnose",
+    "differences_here",
+    "doctor",
+    "document",
+    "engine_names",
+    "engine_title",
+    "export_profile",
+    "is_command",
+    "is_known",
+    "launch",
+    "launch_formats",
+    "list_models",
+    "list_profiles",
+    "load_cluster",
+    "load_model",
+    "load_profile",
+    "model_names",
+    "models_near",
+    "over_depth",
+    "plan",
+    "planned_by",
+    "quants",
+    "read_nodes",
+    "read_prices",
+    "recommend",
+    "refresh_models",
+    "remember",
+    "run",
+    "schema",
+    "schema_names",
+    "schemas",
+    "shortage",
+    "show",
+    "user_speed",
+    "verify_file",
+    "verify_server",
+    "write_bundle",
+]
+
+# module -> what is found there; the same as is imported for type checkers above
+_HOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "planner.advice.bundle": ("Item",),
+    "planner.advice.claims": (
+        "Finding",
+        "Verdict",
+    ),
+    "planner.advice.money.buy": (
+        "AUDIBLE_WATTS",
+        "QUIET_WATTS",
+        "BuyAnswer",
+        "BuyTerms",
+        "Option",
+    ),
+    "planner.advice.money.market": (
+        "Market",
+        "Offer",
+    ),
+    "planner.advice.money.own_cost": (
+        "CostAnswer",
+        "CostTerms",
+        "OtherCost",
+        "OwnCost",
+    ),
+    "planner.advice.plan.comparison": (
+        "Column",
+        "Comparison",
+    ),
+    "planner.advice.plan.depth": ("DepthPoint",),
+    "planner.advice.recommend.catalogue_check": (
+        "CardCheck",
+        "FileCheck",
+    ),
+    "planner.advice.recommend.recommend": ("Recommendation",),
+    "planner.api.catalogue": (
+        "check_models",
+        "compare",
+        "is_known",
+        "list_models",
+        "load_model",
+        "model_names",
+        "models_near",
+        "refresh_models",
+        "show",
+    ),
+    "planner.api.evidence": (
+        "claim_names",
+        "claims",
+        "diagnose",
+        "remember",
+        "verify_file",
+        "verify_server",
+    ),
+    "planner.api.hardware": (
+        "detect",
+        "doctor",
+        "export_profile",
+        "list_profiles",
+        "load_cluster",
+        "load_profile",
+        "read_nodes",
+    ),
+    "planner.api.money": (
+        "buy",
+        "cost",
+        "cost_curves",
+        "read_prices",
+    ),
+    "planner.api.offline": (
+        "bundle",
+        "write_bundle",
+    ),
+    "planner.api.planning": (
+        "alternatives",
+        "check",
+        "check_cluster",
+        "daemon_of",
+        "differences_here",
+        "is_command",
+        "launch",
+        "over_depth",
+        "plan",
+        "planned_by",
+        "recommend",
+        "run",
+        "shortage",
+        "user_speed",
+    ),
+    "planner.api.vocabulary": (
+        "document",
+        "engine_names",
+        "engine_title",
+        "launch_formats",
+        "quants",
+        "schema",
+        "schema_names",
+        "schemas",
+    ),
+    "planner.documents.bundle": ("Bundle",),
+    "planner.documents.check": ("Check",),
+    "planner.documents.claims": ("Claims",),
+    "planner.documents.doctor": ("Doctor",),
+    "planner.documents.models": (
+        "CheckedModels",
+        "Models",
+    ),
+    "planner.documents.profiles": ("Profiles",),
+    "planner.documents.show": ("ModelPage",),
+    "planner.documents.verify": ("Verifications",),
+    "planner.engines.launch": ("Launch",),
+    "planner.errors": (
+        "FieldError",
+        "InputError",
+        "PlannerError",
+        "RefusedError",
+        "UnfitError",
+        "UnsupportedError",
+    ),
+    "planner.hardware.machine": (
+        "Accelerator",
+        "Backend",
+        "Cpu",
+        "Host",
+        "Machine",
+    ),
+    "planner.hardware.profiles.listing": ("ProfileInfo",),
+    "planner.launching.run": ("Ended",),
+    "planner.models.catalogue.catalogue": ("Entry",),
+    "planner.models.catalogue.refresh": ("Report",),
+    "planner.models.model": ("Model",),
+    "planner.plan": (
+        "DeviceMemory",
+        "Interval",
+        "MemoryEstimate",
+        "Placement",
+        "Plan",
+        "PlanRequest",
+        "SpeedEstimate",
+        "UseCase",
+        "Workload",
+    ),
+    "planner.reason": (
+        "Reason",
+        "ReasonKind",
+    ),
+    "planner.verify.comparison": (
+        "Part",
+        "Verification",
+    ),
+    "planner.verify.diagnose.diagnose": ("Diagnosed",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module 'planner.api' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,119 @@
+"""Evidence: predicted beside measured on the user's own engine, and what the source articles say, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from planner.api.arguments import instance_of, text_of, text_or_none, the_model, the_settings
+from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.documents.claims import Claims
+    from planner.documents.verify import Verifications
+    from planner.models.model import Model
+    from planner.verify.diagnose.diagnose import Diagnosed
+
+
+def verify_file(
+    path: str | PathLike[str], *, context: int | str | None = None, settings: Mapping[str, Any] | None = None
+) -> Verifications:
+    """Compare what is predicted for a GGUF file with what the real llama.cpp allocates for it.
+
+    Only the file's header is read. Needs the extra "verify". `context` is in tokens, `settings` are the engine's
+    own. Raises InputError for a file that is none, or without the extra.
+    """
+    from planner.advice.verification import verify_gguf
+    from planner.documents.verify import Verifications
+
+    file = Path(text_of(fspath(path), "path"))
+    return Verifications((verify_gguf(file, context, the_settings(settings)),))
+
+
+def verify_server(
+    url: str,
+    *,
+    api_key: str | None = None,
+    model: Model | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Verifications:
+    """Compare what is predicted with what a running Ollama, llama-server or vLLM uses.
+
+    `model` says which model the server runs, where its name isn't known; `settings` what it was started with.
+    Raises InputError where nothing answers, or no model is loaded.
+    """
+    from planner.advice.verification import verify_running
+    from planner.documents.verify import Verifications
+
+    results, notes = verify_running(
+        text_of(url, "server"),
+        text_or_none(api_key, "api_key"),
+        None if model is None else the_model(model),
+        the_settings(settings),
+    )
+    return Verifications(results, notes)
+
+
+def diagnose(text: str) -> Diagnosed:
+    """Return what a pasted command, log or error shows: the cause with its numbers, and the smallest change.
+
+    Nothing of the paste is run or opened. Raises InputError for an empty or an enormous paste.
+
+        >>> planner.diagnose("cudaMalloc failed: out of memory").recognised
+        True
+    """
+    from planner.verify.diagnose.diagnose import diagnose as diagnose_text
+    from planner.verify.diagnose.figures import figures_for, is_model, released
+
+    return diagnose_text(text_of(text, "text"), figures_for, released, is_model)
+
+
+def remember(results: Verifications) -> Path | None:
+    """Keep verifications on this machine, where `recommend` and `plan` say what was measured here.
+
+    Returns the file; None where it can't be written.
+    """
+    from planner.documents.verify import Verifications
+    from planner.verify.comparison import measurements_file, record
+
+    kept = [record(one) for one in instance_of(results, Verifications, "results").verifications if one.parts]
+    return None if None in kept else measurements_file()
+
+
+def claims(name: str | None = None, *, progress: Callable[[int, int], None] | None = None) -> Claims:
+    """Check what the source articles say about open-weight models: one claim by its name, or all of them.
+
+    `progress(done, all)` is called while it works. Raises InputError for a name that no claim has.
+
+        >>> planner.claims("moe-active").claims[0].verdict
+        'holds'
+    """
+    from planner.advice.claims import check_claim, load_claims
+    from planner.documents.claims import Claims
+    from planner.hardware.machine import Machine
+    from planner.hardware.profiles.load import load_profile
+
+    def machine(profile: str, ram: int | None) -> Machine:
+        return load_profile(profile, ram=ram)
+
+    wanted = load_claims()
+    if name is not None:
+        known, chosen = [str(c["id"]) for c in wanted], text_of(name, "name")
+        wanted = [c for c in wanted if c["id"] == chosen]
+        if not wanted:
+            raise InputError(f"no claim is called '{chosen}'; one of: {', '.join(known)}")
+    verdicts = []
+    for done, claim in enumerate(wanted, 1):
+        verdicts.append(check_claim(claim, machine))
+        if progress:
+            progress(done, len(wanted))
+    return Claims(tuple(verdicts))
+
+
+def claim_names() -> tuple[str, ...]:
+    """Return the names of all claims."""
+    from planner.advice.claims import load_claims
+
+    return tuple(str(claim["id"]) for claim in load_claims())

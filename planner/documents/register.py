@@ -1,0 +1,26 @@
+"""The register of documents: which record each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# document -> "module:class" of the record that it prints
+DOCUMENTS: Final[Mapping[str, str]] = {
+    "check": "planner.documents.check:Check",
+    "plan": "planner.plan:Plan",
+    "launch": "planner.documents.launch:LaunchedPlan",
+    "buy": "planner.advice.money.buy:BuyAnswer",
+    "cost": "planner.advice.money.own_cost:CostAnswer",
+    "models": "planner.documents.models:Models",
+    "models-check": "planner.documents.models:CheckedModels",
+    "models-refresh": "planner.models.catalogue.refresh:Report",
+    "show": "planner.documents.show:ModelPage",
+    "compare": "planner.advice.plan.comparison:Comparison",
+    "claims": "planner.documents.claims:Claims",
+    "bundle": "planner.documents.bundle:Bundle",
+    "doctor": "planner.documents.doctor:Doctor",
+    "profiles": "planner.documents.profiles:Profiles",
+    "verify": "planner.documents.verify:Verifications",
+    "diagnose": "planner.documents.diagnose:Diagnosis",
+}
