@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs
 from planner.engines.llama_cpp.allocation import Devices
-from planner.engines.llama_cpp.fit import fit
+from planner.engines.llama_cpp.fit import FitLimits, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.units import MIB
@@ -19,13 +19,8 @@ def predict_fit(
 ) -> Pairs:
     """Return the allocation's pairs, and `fit_choice`: 1 where context and layers are the engine's."""
     given, measured = row["settings"], row["measured"]
-    choice = fit(
-        table,
-        settings,
-        Devices(free),
-        target=int(given.get("fit_target_mib", 1024)) * MIB,
-        n_ctx_min=int(given.get("fit_ctx", 4096)),
-    )
+    limits = FitLimits(int(given.get("fit_target_mib", 1024)) * MIB, int(given.get("fit_ctx", 4096)))
+    choice = fit(table, settings, Devices(free), limits)
     pairs = compare_allocation(measured["devices"], row["machine"]["gpus"], choice.memory)
     theirs = measured["fit"]
     steps = 256 * (1 if settings.kv_unified else settings.n_parallel)

@@ -9,7 +9,7 @@ import pytest
 
 import planner
 from planner.engines.llama_cpp.allocation import Devices
-from planner.engines.llama_cpp.fit import fit
+from planner.engines.llama_cpp.fit import FitLimits, fit
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.hardware.machine import Machine
@@ -57,7 +57,7 @@ def test_fit_then_keeps_everything_where_the_plan_does(model: str) -> None:
     table = weight_table(planner.load_model(model).architecture, "Q4_K_M")
     settings = LlamaCppSettings.of({"n_ctx": 16384, "n_outputs_max": 1})
     free = machine.hosts[0].accelerators[0].memory_free
-    choice = fit(table, settings, Devices((free,)), target=plan.fit.target * MIB)
+    choice = fit(table, settings, Devices((free,)), FitLimits(plan.fit.target * MIB))
     assert (choice.n_ctx, choice.n_gpu_layers, choice.overrides) == (16384, -1, ())
 
 

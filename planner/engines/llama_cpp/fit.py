@@ -25,6 +25,15 @@ FIT_CONTEXT: Final = 4096  # --fit-ctx: the context is not made smaller than thi
 _UINT32: Final = 1 << 32
 
 
+@dataclass(frozen=True, slots=True)
+class FitLimits:
+    """What --fit is told to keep."""
+
+    target: int = FIT_TARGET  # bytes left free on each device (--fit-target)
+    n_ctx_min: int = FIT_CONTEXT  # tokens that the context is not made smaller than (--fit-ctx)
+    host_total: int = 0  # bytes of RAM, asked for only where there is no device
+
+
 class Fraction(Enum):
     """Which tensors of a layer that is held in part go elsewhere (common_layer_fraction_t)."""
 
@@ -82,17 +91,14 @@ def fit(
     table: WeightTable,
     settings: LlamaCppSettings,
     devices: Devices,
-    *,
-    target: int = FIT_TARGET,
-    n_ctx_min: int = FIT_CONTEXT,
-    host_total: int = 0,
+    limits: FitLimits | None = None,
     measure: Measure = accounted_buffers,
 ) -> Fit:
     """Return what --fit chooses; what the settings fix (a context, n_gpu_layers) stays.
 
-    `host_total`: bytes of RAM, asked for only where there is no device; `measure` yields the compute buffers.
+    `measure` yields the compute buffers.
     """
-    return _Fitter(table, settings, devices, target, n_ctx_min, host_total, measure).run()
+    return _Fitter(table, settings, devices, limits or FitLimits(), measure).run()
 
 
 class _Fitter:
@@ -101,9 +107,7 @@ class _Fitter:
         table: WeightTable,
         settings: LlamaCppSettings,
         devices: Devices,
-        target: int,
-        n_ctx_min: int,
-        host_total: int,
+        limits: FitLimits,
         measure: Measure,
     ) -> None:
         self.measure = measure
@@ -111,9 +115,9 @@ class _Fitter:
         self.settings = settings
         self.devices = devices
         self.nd = len(devices.free)
-        self.target = target
-        self.n_ctx_min = n_ctx_min
-        self.host_total = host_total
+        self.target = limits.target
+        self.n_ctx_min = limits.n_ctx_min
+        self.host_total = limits.host_total
         arch = table.arch
         # llama_model_n_layer leaves prediction layers out, though -ngl counts them
         self.hp_ngl = arch.n_layer + (arch.n_layer_mtp if settings.load_mtp else 0)

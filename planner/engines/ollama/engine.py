@@ -153,7 +153,7 @@ def _load(
     if settings.num_gpu > 0:
         memory = allocate(table, server, room.devices)
         return Loaded(settings, server, memory, estimate_of(memory, room), None)
-    choice = fit(table, server, room.devices, target=FIT_TARGET, measure=measure)
+    choice = fit(table, server, room.devices, measure=measure)
     return Loaded(settings, choice.settings, choice.memory, estimate_of(choice.memory, room), choice)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.engines.llama_cpp.allocation import Devices, allocate
-from planner.engines.llama_cpp.fit import fit
+from planner.engines.llama_cpp.fit import FitLimits, fit
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.units import MIB
@@ -51,5 +51,5 @@ def test_given_layers_are_not_touched() -> None:
 
 def test_a_cpu_has_its_ram() -> None:
     table = weight_table(shape("LLAMA_8B"), "Q4_K_M")
-    assert fit(table, SERVER, Devices(()), host_total=64 << 30).fits
-    assert not fit(table, replace(SERVER, n_ctx=8192), Devices(()), host_total=4 << 30).fits
+    assert fit(table, SERVER, Devices(()), FitLimits(host_total=64 << 30)).fits
+    assert not fit(table, replace(SERVER, n_ctx=8192), Devices(()), FitLimits(host_total=4 << 30)).fits

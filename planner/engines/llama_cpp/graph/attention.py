@@ -138,7 +138,7 @@ def cached(b: Builder, layer: Layer, spec: Spec, q: Tensor, k: Tensor | None, v:
             (k_v, spec.n_head_kv, spec.head_dim_v, streams),
             (e.row_bytes(k_v * spec.head_dim_v), e.row_bytes(k_v), e.row_bytes(k_v * width_v)),
         )
-    cur = attend(b, layer, q, rows, values, inputs.mask)
+    cur = attend(b, layer, q, (rows, values), inputs.mask)
     if inputs.v_rot is not None:
         cur = hadamard(cur, inputs.v_rot)
     return cur
@@ -181,9 +181,15 @@ def read_rows(store: Tensor, width: int, heads: int) -> Tensor:
 
 
 def attend(
-    b: Builder, layer: Layer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, expand_v: Tensor | None = None
+    b: Builder,
+    layer: Layer,
+    q: Tensor,
+    kv: tuple[Tensor, Tensor],
+    mask: Tensor,
+    expand_v: Tensor | None = None,
 ) -> Tensor:
     """build_attn_mha: (head size × heads, tokens); `expand_v` takes MLA's latent values back to heads."""
+    k, v = kv
     transposed = v.nb[1] > v.nb[2]
     streams = k.ne[3]
     each = q.ne[2] // streams
@@ -257,7 +263,7 @@ def latent(b: Builder, layer: Layer, spec: LatentAttention, cur: Tensor) -> Tens
     values = as_view("view", keys, (rank, *keys.ne[1:]), keys.nb)
     # layers without an indexer of their own take the last one's choice
     mask = inputs.mask if b.chosen is None else sparse.sparse_mask(inputs.mask, b.chosen)
-    attended = attend(b, layer, q, keys, values, mask, layer.need("attn_v_b.weight"))
+    attended = attend(b, layer, q, (keys, values), mask, layer.need("attn_v_b.weight"))
     gate = layer.get("attn_gate.weight")
     if gate is not None and gate.ne[1] != spec.n_head:
         attended = same("mul", attended, same("unary", mul_mat(gate, cur)))

@@ -155,7 +155,7 @@ def _attention(b: Builder, layer: Layer, spec: CompressedAttention, cur: Tensor)
         k = concat(k, read_rows(store, width, 1), 2)
         visible = b.input("mask_" + entries.name, kind, *_mask_shape(b, store.ne[1]))
         mask = concat(mask, visible if chosen is None else sparse_mask(visible, chosen, kind), 0)
-    out = attend(b, layer, q, k, k, mask)
+    out = attend(b, layer, q, (k, k), mask)
     if rotation is not None:
         out = hadamard(out, rotation)
     return _project(b, layer, b.rope(reshape(out, width, heads, n), layer))

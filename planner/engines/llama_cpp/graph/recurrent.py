@@ -112,7 +112,7 @@ def mamba2(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Tenso
     )
     dt = same("add", cont(dt), layer.need("ssm_dt.bias"))
     decay = layer.need("ssm_a")
-    y = _scan(b, spec, memory, x, dt, (decay, in_b, in_c), (width, heads))
+    y = _scan(b, spec, memory, (x, dt, decay, in_b, in_c), (width, heads))
     flow = view(y, (width, heads, tokens, seqs), (x.nb[1], heads * x.nb[1], tokens * heads * x.nb[1]))
     flow = same("add", flow, same("mul", x, layer.need("ssm_d")))
     flow = glu(cont(z), flow)
@@ -125,20 +125,18 @@ def _scan(
     b: Builder,
     spec: RecurrentState,
     memory: Tensor,
-    x: Tensor,
-    dt: Tensor,
-    fixed: tuple[Tensor, Tensor, Tensor],
+    inputs: tuple[Tensor, ...],
     shape: tuple[int, int],
 ) -> Tensor:
-    """ggml_ssm_scan over the cached states; its result holds outputs and new states."""
-    width, heads = shape
+    """ggml_ssm_scan of x, dt, A, B and C over the cached states; its result holds outputs and new states."""
+    x, (width, heads) = inputs[0], shape
     d_state, seqs = spec.d_state, b.batch.n_seqs
     snapshots = b.context.n_rs_seq + 1
 
     def scan(table: Tensor, ids: Tensor) -> Tensor:
         every = reshape(table, d_state, width, heads, table.ne[1])
         size = x.elements + snapshots * spec.state_elements * seqs
-        return Tensor("ssm_scan", F32, (size, 1, 1, 1), (every, x, dt, *fixed, ids))
+        return Tensor("ssm_scan", F32, (size, 1, 1, 1), (every, *inputs, ids))
 
     y = states(b, memory, scan)
     row, written = 4 * spec.state_elements, min(b.batch.n_seq_tokens, snapshots)
@@ -186,7 +184,7 @@ def mamba1(b: Builder, layer: Layer, spec: RecurrentState, cur: Tensor) -> Tenso
         dt = cont(dt)
     dt = same("add", mul_mat(layer.need("ssm_dt.weight"), dt), layer.need("ssm_dt.bias"))
     x4 = reshape(x, 1, inner, tokens, seqs)
-    y = _scan(b, spec, memory, x4, dt, (layer.need("ssm_a"), in_b, in_c), (1, inner))
+    y = _scan(b, spec, memory, (x4, dt, layer.need("ssm_a"), in_b, in_c), (1, inner))
     flow = view(y, (inner, tokens, seqs), (x.nb[1], x.nb[2]))
     flow = same("add", flow, same("mul", x, layer.need("ssm_d")))
     flow = glu(cont(z), flow)

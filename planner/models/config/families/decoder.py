@@ -100,8 +100,7 @@ def build_decoder(c: Reader, s: DecoderStyle) -> Blueprint:
     groups = grouped(
         list(zip(slides, sparse, shapes, strict=True)), lambda kind: build_layer(c, d, s, kind, window)
     )
-    if s.mtp:
-        groups += _predictions(c, d, s, s.mtp, window, shapes, slides)
+    groups += _predictions(c, d, s, window, shapes, slides)
     notes = s.notes
     if not s.windows and 0 < window < d.context:
         notes += (f"llama.cpp attends in full where vLLM slides over {window} tokens",)
@@ -125,9 +124,12 @@ def _ignored_window(c: Reader) -> int:
 
 
 def _predictions(
-    c: Reader, d: Dims, s: DecoderStyle, m: Mtp, window: int, shapes: list[Dims], slides: list[bool]
+    c: Reader, d: Dims, s: DecoderStyle, window: int, shapes: list[Dims], slides: list[bool]
 ) -> tuple[LayerGroup, ...]:
-    """Return the multi-token-prediction layers' groups."""
+    """Return the multi-token-prediction layers' groups, none where the family has none."""
+    m = s.mtp
+    if m is None:
+        return ()
     count = c.integer(m.key, default=m.default, low=0, high=16)
     shape = next((d for d, slide in zip(shapes, slides, strict=True) if slide == m.slides), d)
     kind = (m.slides and bool(s.windows) and window > 0, s.moe if m.sparse is None else m.sparse, shape)
