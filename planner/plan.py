@@ -189,8 +189,13 @@ class MemoryEstimate:
 
     @property
     def fits(self) -> bool:
-        """True where every device has room."""
+        """True where every device has room, at the upper end of what is stated as an interval."""
         return all(d.fits for d in self.devices)
+
+    @property
+    def tight(self) -> bool:
+        """True where every device has room as expected, but not every one at the upper end."""
+        return not self.fits and all(d.total <= d.available for d in self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +261,8 @@ class Plan:
     def shortage(self) -> Reason | None:
         """The reason why it doesn't fit; None where it fits."""
         return next((r for r in self.why if r.kind in SHORTAGES), None)
+
+    @property
+    def tight(self) -> bool:
+        """True where it does not fit for certain: only the upper end of what it may take is above what is free."""
+        return not self.fits and self.memory.tight

@@ -29,6 +29,10 @@ from planner.plan import Plan
 __all__ = ["CONTEXT_SETTINGS", "plan"]
 
 
+# Only the upper end of what it may take, or more than that, is above what is free.
+VERDICTS = {True: "tight: does NOT fit for certain", False: "does NOT fit"}
+
+
 def plan(
     ctx: typer.Context,
     model: ModelArgument,
@@ -94,7 +98,7 @@ def plan(
         fits = style("fits", "green")
         print_wrapped(f"{fits}, {PLACEMENT_WORDS[answer.placement]}; {longest}{_concurrency(answer)}", "  ")
     else:
-        print_wrapped(style("does NOT fit", "red"), "  ")
+        print_wrapped(style(VERDICTS[answer.tight], "red"), "  ")
     print_reasons(answer)
     print_line()
     print_memory(answer)

@@ -79,7 +79,7 @@ PLAIN_FORM: Final = Form()
 # "module:class" -> how it differs. Words instead of classes: nothing is imported to print something else.
 FORMS: Final[Mapping[str, Form]] = {
     "planner.reason:Reason": Form(alone="text"),
-    "planner.plan:Plan": Form(by={"max_concurrency": four_digits}),
+    "planner.plan:Plan": Form(also=("tight",), by={"max_concurrency": four_digits}),
     "planner.plan:MemoryEstimate": Form(also=("total",)),
     "planner.plan:DeviceMemory": Form(also=("total",)),
     "planner.plan:Interval": Form(by={"low": four_digits, "expected": four_digits, "high": four_digits}),

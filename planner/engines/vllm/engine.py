@@ -85,6 +85,8 @@ class Vllm(Engine):
         longest = 0
         if outcome.starts_shorter:
             longest = outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+        memory = _memory(outcome, devices)
+        found = replace(found, fits=found.fits and memory.fits)
         return Plan(
             request=request,
             model=request.model.id,
@@ -94,10 +96,10 @@ class Vllm(Engine):
             fits=found.fits,
             placement=Placement.CPU if not devices.gpus else Placement.GPU,
             settings=shown(found.chosen, outcome.settings),
-            memory=_memory(outcome, devices),
+            memory=memory,
             max_context=longest,
             max_concurrency=outcome.served,
-            why=why(deployment, found),
+            why=why(deployment, found, memory),
             warnings=warnings(deployment, found),
             source=None,
             machine=request.machine.name,

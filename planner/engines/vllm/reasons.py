@@ -15,18 +15,20 @@ from planner.engines.vllm.settings import VllmSettings
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
+from planner.plan import MemoryEstimate
 from planner.reason import Reason, ReasonKind, Value
 from planner.units import context_text, gib
 
 
-def why(deployment: Deployment, found: Found) -> tuple[Reason, ...]:
+def why(deployment: Deployment, found: Found, memory: MemoryEstimate) -> tuple[Reason, ...]:
     """Say why the plan is what it is, what is short first."""
     scheme = deployment.scheme
     outcome, settings = found.outcome, found.outcome.settings
     lines = []
     if not found.fits:
-        lines.append(_shortage(found))
-        lines.append(_what_would(deployment, found))
+        lines.append(_shortage(found, memory))
+        if outcome.reason is not None or lines[0].kind is not ReasonKind.BUDGET_NOT_FREE:
+            lines.append(_what_would(deployment, found))
     elif found.defaults is not None and found.defaults.reason is not None:
         fails = found.defaults.reason
         text = f"vLLM's defaults fail here: {fails}"
@@ -78,11 +80,21 @@ def _split(settings: VllmSettings, devices: Devices) -> list[Reason]:
     return [Reason(ReasonKind.FEWER_GPUS_ENOUGH, text, {"gpus": devices.count, "gpu": name})]
 
 
-def _shortage(found: Found) -> Reason:
+def _shortage(found: Found, memory: MemoryEstimate) -> Reason:
     """Say what is short, as the first line of what doesn't fit."""
     outcome = found.outcome
     if outcome.reason is not None:
         kind, clause, figures = outcome.reason.kind, outcome.reason.text, outcome.reason.values
+    elif not memory.fits and outcome.holds(found.users, safe=False):
+        kind = ReasonKind.BUDGET_NOT_FREE
+        device = max(memory.devices, key=lambda d: d.total - d.available)
+        share = outcome.settings.gpu_memory_utilization or 0
+        clause = (
+            f"gpu_memory_utilization {share:g} asks for {gib(outcome.requested)}, and the process takes"
+            f" {gib(device.overhead)} beside it ({gib(device.overhead_high)} at most):"
+            f" {gib(device.available)} are free on {device.name}"
+        )
+        figures = {"budget": outcome.requested, "free": device.available, "overhead": device.overhead_high}
     else:
         kind = ReasonKind.TOO_MANY_USERS
         clause = (

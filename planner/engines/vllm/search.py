@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.expert_parallel import for_many_users, replica_users
+from planner.engines.vllm.memory.budget import CONTEXT
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import Outcome, evaluate
 from planner.engines.vllm.releases import CURRENT
@@ -104,7 +105,7 @@ def rungs(
     budget = _utilization(devices, start)
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
-        why = "as much as other processes leave free"
+        why = "as much as is free once vLLM's own context is there"
         if budget == _UNIFIED_SHARE and devices.gpu.unified:
             why = "the system and the engine's own processes live in the same memory"
         said = (_change("gpu_memory_utilization", budget, why),)
@@ -150,7 +151,7 @@ def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tu
         yield "language_model_only", True, "text only: the vision tower isn't loaded"
     roomy = devices.free - int(0.95 * devices.gpu.total)
     shared = devices.gpu.unified
-    if devices.gpus and not shared and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= 0.9e9:
+    if devices.gpus and not shared and (full.gpu_memory_utilization or 0) < 0.95 and roomy >= CONTEXT.high:
         yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
     if (full.max_num_seqs or 0) > seqs:
         yield "max_num_seqs", seqs, "the users asked for, rounded up"
@@ -171,7 +172,8 @@ def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
         return None
     default = settings.gpu_memory_utilization or CURRENT.default_utilization
     wanted = min(default, _UNIFIED_SHARE) if devices.gpu.unified else default
-    usable_share = (devices.free - 0.6 * (1 << 30)) / devices.gpu.total
+    # The process's own context is there before vLLM looks at what is free (request_memory in worker/utils.py).
+    usable_share = (devices.free - CONTEXT.high) / devices.gpu.total
     if usable_share >= wanted:
         return wanted if wanted < default else None
     return max(0.01, int(usable_share * 100) / 100)
