@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.gguf_headers import write_header
 from planner.engines.base import get_engine
+from planner.engines.llama_cpp.real_engine import allocated, available
 from planner.errors import PlannerError
 from planner.hardware.detect import detect
 from planner.hardware.machine import Host, Machine
@@ -28,9 +29,8 @@ from planner.models.gguf.architecture import architecture_from_gguf, tensors_fro
 from planner.models.gguf.header import read_gguf
 from planner.models.model import Model
 from planner.plan import PlanRequest, Workload
-from planner.verify.compare import compare_log
+from planner.verify.compare import compare_allocation
 from planner.verify.comparison import Part
-from planner.verify.real_llama_cpp import allocated, available
 
 SETTINGS = {"n_ctx": 4096, "n_parallel": 1, "kv_unified": False}
 
@@ -83,7 +83,7 @@ def check(name: str, arch: Architecture, folder: Path, machine: Machine) -> Case
         return Case(known, name, reason=str(error).replace(str(path), name))
     except Exception as error:  # a defect of the planner's: shown, counted, and the next model is checked
         return Case(known, name, reason=f"DEFECT {type(error).__name__}: {error}")
-    return Case(known, name, compare_log(estimate, report.log))
+    return Case(known, name, compare_allocation(estimate, report.devices))
 
 
 def main(arguments: list[str]) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from planner.advice.plan.candidates import quants_for
 from planner.advice.plan.one_plan import bare_plan
-from planner.engines.register import get_engine
+from planner.engines.allocated import Allocation
+from planner.engines.register import get_engine, reading_gguf
+from planner.engines.running import Running
 from planner.errors import InputError
 from planner.fast_dataclass import replace
 from planner.hardware.detect import detect
@@ -19,25 +21,24 @@ from planner.models.load import load_model, look_up
 from planner.models.model import Model
 from planner.plan import Plan, PlanRequest, Workload
 from planner.units import context_text, mib
-from planner.verify.compare import compare_log, compare_server, is_device
+from planner.verify.compare import compare_allocation, compare_server
 from planner.verify.comparison import Verification
-from planner.verify.llama_cpp_log import Row
-from planner.verify.real_llama_cpp import allocated
-from planner.verify.running_server import Running, is_here, probe
+from planner.verify.running_server import is_here, probe
 
 DEFAULT_CONTEXT: Final = 8192  # where neither the person nor a short training context says otherwise
 MAX_MODELS: Final = 16  # of one server; each is planned
 
 
 def verify_gguf(file: Path, context: int | str | None, given: Mapping[str, Any]) -> Verification:
-    """Return the prediction for a GGUF file beside what llama.cpp allocates for it on this machine."""
+    """Return the prediction for a GGUF file beside what the engine that reads it allocates on this machine."""
     header = read_gguf(file)
     arch = architecture_from_gguf(header)
     tokens = Workload(context=context).context or min(arch.n_ctx_train, DEFAULT_CONTEXT)
     settings = {"n_parallel": 1, "kv_unified": False, **given}
     settings.setdefault("n_ctx", tokens * settings["n_parallel"])
-    report = allocated(header, settings)
-    machine, notes = _machine_of(report.log.rows)
+    engine = reading_gguf()
+    report = engine.allocated(header, settings)
+    machine, notes = _machine_of(report)
     request = PlanRequest(
         Model(str(file), header.name, arch, quant=header.quant, tensors=tensors_from_gguf(header)),
         header.quant,
@@ -45,23 +46,23 @@ def verify_gguf(file: Path, context: int | str | None, given: Mapping[str, Any])
         Workload(context=tokens, users=settings["n_parallel"]),
         {**settings, "n_outputs_max": settings["n_parallel"]},
     )
-    estimate = get_engine("llama.cpp").estimate(request)
+    estimate = get_engine(engine.name).estimate(request)
     return Verification(
-        engine="llama.cpp",
+        engine=engine.name,
         build=report.build,
         model=header.hub_id or header.name,
         quant=header.quant,
         source=str(file),
-        parts=compare_log(estimate, report.log),
+        parts=compare_allocation(estimate, report.devices),
         settings=settings,
         notes=tuple(notes),
     )
 
 
-def _machine_of(rows: Sequence[Row]) -> tuple[Machine, list[str]]:
+def _machine_of(report: Allocation) -> tuple[Machine, list[str]]:
     """Return this machine with as many GPUs as the engine used: a CPU build sees none."""
     machine = detect()
-    used = sum(is_device(row.device) for row in rows)
+    used = sum(device.own_memory for device in report.devices)
     host = machine.hosts[0]
     notes = []
     if used < len(host.accelerators):
@@ -120,9 +121,7 @@ def _notes(running: Running, plan: Plan) -> list[str]:
         notes.append(
             f"its process holds {mib(running.process_ram)} of RAM; the plan's host part is {mib(planned)}"
         )
-    if running.engine == "llama.cpp" and not running.process_vram:
-        notes.append("llama-server doesn't tell what memory it uses; its log does (start it with -lv 5)")
-    return notes
+    return [*notes, *running.notes]
 
 
 def _model_of(running: Running, here: bool) -> Model:
@@ -147,10 +146,5 @@ def _quant_of(running: Running, model: Model) -> str | None:
 
 def _asked(running: Running, settings: Mapping[str, Any]) -> tuple[Workload, dict[str, Any]]:
     """Return the workload and settings that the server tells of; what the person says goes first."""
-    known = dict(settings)
-    if running.engine == "vllm":
-        if running.memory_utilization:
-            known.setdefault("gpu_memory_utilization", running.memory_utilization)
-        if running.cache_dtype not in (None, "auto"):
-            known.setdefault("kv_cache_dtype", running.cache_dtype)
+    known = {**running.settings, **settings}
     return Workload(context=running.context, users=running.sequences or 1), known

@@ -15,11 +15,14 @@ from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
 
 if TYPE_CHECKING:
+    from planner.engines.allocated import Allocation
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
+    from planner.engines.running import Pages, Running
     from planner.hardware.host.system import System
+    from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -66,6 +69,7 @@ class EngineFacts:
     narrow_cache: ClassVar[NarrowCache | None] = None
     option_names: ClassVar[Mapping[str, str]] = {}  # its own spelling of options -> names of settings
     install: ClassVar[Install | None] = None
+    server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
     programs: ClassVar[
         tuple[str, ...]
     ] = ()  # on the PATH where it is installed; the first that is there is asked
@@ -109,3 +113,11 @@ class EngineFacts:
         from planner.engines.local_files import gguf_files
 
         return gguf_files(system, store, folder)
+
+    def running(self, pages: Pages) -> list[Running] | None:
+        """Return the models that a server runs; None where the server isn't this engine's."""
+        return None
+
+    def allocated(self, header: GgufHeader, settings: Mapping[str, Any]) -> Allocation:
+        """Return what the real engine would allocate for a file. Raises InputError where it can't be asked."""
+        raise InputError(f"{self.title} can't be asked what it would allocate")

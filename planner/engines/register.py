@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Final
 
 from planner.engines.base import Engine
-from planner.engines.facts import EngineFacts
+from planner.engines.facts import EngineFacts, Weights
 from planner.errors import InputError
 
 # name -> "module:class" of its EngineFacts; where two would do, the first is tried first
@@ -47,6 +47,11 @@ def planning() -> tuple[EngineFacts, ...]:
 def offered() -> tuple[EngineFacts, ...]:
     """Return the engines that are tried where none is asked for: not those that are another with its own defaults."""
     return tuple(facts for facts in planning() if facts.variant_of is None)
+
+
+def reading_gguf() -> EngineFacts:
+    """Return the engine that a GGUF file alone is meant for."""
+    return next(facts for facts in offered() if facts.loads is Weights.GGUF)
 
 
 def starting() -> tuple[EngineFacts, ...]:

@@ -17,10 +17,10 @@ from queue import Empty, Queue
 import pytest
 
 from planner.api import diagnose, launch, load_model, plan
+from planner.engines.llama_cpp.log import EngineLog
+from planner.engines.llama_cpp.real_engine import available
 from planner.hardware.machine import Cpu, Host, Machine
 from planner.plan import Workload
-from planner.verify.llama_cpp_log import EngineLog
-from planner.verify.real_llama_cpp import available
 from planner.verify.running_server import probe
 
 from .tiny_model import HIDDEN, write_tiny

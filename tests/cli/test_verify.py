@@ -13,13 +13,14 @@ import pytest
 
 from planner.cli.output import PLAIN
 from planner.cli.verify import _print as print_result
+from planner.engines.llama_cpp.log import EngineLog, Row, allocated
+from planner.engines.llama_cpp.real_engine import available
+from planner.engines.running import Running
 from planner.errors import InputError
 from planner.plan import DeviceMemory, MemoryEstimate, Plan
-from planner.verify.compare import compare_log, compare_server
+from planner.verify.compare import compare_allocation, compare_server
 from planner.verify.comparison import Part, Verification, measured_here, measurements_file, record
-from planner.verify.llama_cpp_log import EngineLog, Row
-from planner.verify.real_llama_cpp import available
-from planner.verify.running_server import Running, probe
+from planner.verify.running_server import probe
 from tests.asked import plan_of
 
 from .conftest import Cli
@@ -156,7 +157,7 @@ def test_vllm(stub: Stub) -> None:
     }
     (running,) = probe(stub.url)
     assert (running.build, running.model, running.context) == ("vLLM 0.33.0", "openai/gpt-oss-20b", 131072)
-    assert (running.kv_tokens, running.memory_utilization, running.cache_dtype) == (811680, 0.92, "auto")
+    assert (running.kv_tokens, running.settings) == (811680, {"gpu_memory_utilization": 0.92})
     stub.pages["/metrics"] = VLLM_METRICS % "None"
     assert probe(stub.url)[0].kv_tokens == 27056 * 16
     del stub.pages["/metrics"]
@@ -164,7 +165,7 @@ def test_vllm(stub: Stub) -> None:
 
 
 def test_servers_that_say_nothing_useful(stub: Stub) -> None:
-    with pytest.raises(InputError, match="neither Ollama nor llama-server nor vLLM"):
+    with pytest.raises(InputError, match="neither llama-server nor Ollama nor vLLM"):
         probe(stub.url)
     stub.status = 401
     with pytest.raises(InputError, match="--api-key"):
@@ -231,7 +232,7 @@ def test_the_engines_log() -> None:
 def test_prediction_beside_the_log() -> None:
     gpu = DeviceMemory("CUDA0", "gpu", 11824 * MIB, 210 * MIB, 0, 398 * MIB, overhead=500 * MIB)
     cpu = DeviceMemory("CPU", "cpu", 1111 * MIB, 0, 0, 30 * MIB)
-    parts = compare_log(MemoryEstimate((gpu, cpu)), read_log(BREAKDOWN))
+    parts = compare_allocation(MemoryEstimate((gpu, cpu)), allocated(read_log(BREAKDOWN)))
     assert [(p.device, p.what, p.agrees) for p in parts] == [
         ("CUDA0", "weights", True),
         ("CUDA0", "caches and state", True),
@@ -375,7 +376,7 @@ def test_what_the_engine_refuses_is_one_line(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_without_the_extra(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.verify.real_llama_cpp.available", lambda: None)
+    monkeypatch.setattr("planner.engines.llama_cpp.real_engine.available", lambda: None)
     path = tmp_path / "tiny.gguf"
     write_tiny(path)
     answer = cli("verify", str(path))

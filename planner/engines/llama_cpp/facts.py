@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
 from planner.hardware.machine import Backend
 
 if TYPE_CHECKING:
+    from planner.engines.allocated import Allocation
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.engines.running import Pages, Running
     from planner.hardware.host.system import System
+    from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
     from planner.plan import Plan
 
@@ -33,6 +36,7 @@ class LlamaCppFacts(EngineFacts):
         said="an 8-bit KV cache (q8_0)",
         instead_of={"cache_type_k": "f16"},
     )
+    server = "llama-server"
     programs = ("llama-server", "llama-cli")
     install = Install(
         "https://github.com/ggml-org/llama.cpp/releases",
@@ -102,3 +106,15 @@ class LlamaCppFacts(EngineFacts):
             else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
         )
         return (env.get("LLAMA_CACHE") or f"{cache}/llama.cpp",)
+
+    def running(self, pages: Pages) -> list[Running] | None:
+        """Return what a running llama-server tells."""
+        from planner.engines.llama_cpp.server import running
+
+        return running(pages)
+
+    def allocated(self, header: GgufHeader, settings: Mapping[str, Any]) -> Allocation:
+        """Return what the installed llama.cpp would allocate (the extra "verify")."""
+        from planner.engines.llama_cpp.real_engine import allocated
+
+        return allocated(header, settings)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
+    from planner.engines.running import Pages, Running
     from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
@@ -28,6 +29,7 @@ class OllamaFacts(EngineFacts):
     variant_of = LlamaCppFacts.name
     daemon = ("ollama", "serve")
     narrow_cache = LlamaCppFacts.narrow_cache
+    server = "Ollama"
     programs = ("ollama",)
     install = Install("https://ollama.com/download", "the archive of the target's system")
 
@@ -60,3 +62,9 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.store import models
 
         return models(system, store, folder)
+
+    def running(self, pages: Pages) -> list[Running] | None:
+        """Return what a running Ollama tells."""
+        from planner.engines.ollama.server import running
+
+        return running(pages)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
+    from planner.engines.running import Pages, Running
     from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
@@ -28,6 +29,7 @@ class VllmFacts(EngineFacts):
     may_spill = False
     spans_hosts = True
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
+    server = "vLLM"
     programs = ("vllm",)
     install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
     # vllm/engine/arg_utils.py, 0.33.0
@@ -81,3 +83,9 @@ class VllmFacts(EngineFacts):
 
         version = installed_vllm(system)
         return () if version is None else self.differences(version)
+
+    def running(self, pages: Pages) -> list[Running] | None:
+        """Return what a running vLLM tells."""
+        from planner.engines.vllm.server import running
+
+        return running(pages)

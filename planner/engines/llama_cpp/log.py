@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from planner.engines.allocated import Allocated
+
 MIB: Final = 1 << 20
 _SIZE: Final = r"(?P<size>\d+(?:\.\d+)?) MiB"
 _BUFFER: Final = re.compile(
@@ -60,6 +62,33 @@ class EngineLog:
             self.n_ctx = int(match[1])
         elif match := _ERROR.search(line):
             self.errors.append((match[1] or match[0]).strip()[:300])
+
+
+def allocated(log: EngineLog) -> tuple[Allocated, ...]:
+    """Return what a log says of each device, the host last.
+
+    All that lies in host memory is one device: also repacked weights, and the output buffer, which the
+    breakdown leaves out.
+    """
+    devices = [row for row in log.rows if is_device(row.device)]
+    host = [row for row in log.rows if not is_device(row.device)]
+    found = [
+        Allocated(r.device, True, r.model, r.context, log.buffers.get((r.device, "compute"), r.compute))
+        for r in devices
+    ]
+    names = {name for name, what in log.buffers if what == "compute" and not is_device(name)}
+    compute = sum(log.buffers[name, "compute"] for name in names) or sum(r.compute for r in host)
+    compute += sum(size for (_, what), size in log.buffers.items() if what == "output")
+    # The caches' own lines are more precise than the breakdown, where they tell of the same memory.
+    caches = sum(r.context for r in host)
+    if not devices and 0 <= log.cache - caches < MIB:
+        caches = log.cache
+    return (*found, Allocated("host", False, sum(r.model for r in host), caches, compute))
+
+
+def is_device(name: str) -> bool:
+    """True for memory of its own ("CUDA0", "ROCm1", "Vulkan0", "Metal"), not pinned or plain host memory."""
+    return name != "Host" and not name.startswith("CPU") and not name.endswith("_Host")
 
 
 def _row(line: str) -> Row | None:

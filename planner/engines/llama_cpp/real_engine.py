@@ -16,13 +16,14 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from planner.engines.allocated import Allocation
+from planner.engines.llama_cpp import log as engine_log
+from planner.engines.llama_cpp.log import EngineLog
 from planner.errors import InputError
 from planner.models.gguf.header import GgufHeader
-from planner.verify.llama_cpp_log import EngineLog
 
 TIMEOUT: Final = 120.0  # seconds for one header
 _DONE: Final = ("common_params_fit_impl: projected to use", "fitting params to free memory took")
@@ -47,14 +48,6 @@ _IGNORED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EngineReport:
-    """What the engine said it would allocate, and which build it is."""
-
-    build: str
-    log: EngineLog
-
-
 def available() -> str | None:
     """Return the installed engine's name and version, None where the extra isn't installed."""
     if importlib.util.find_spec("xllamacpp") is None:
@@ -64,7 +57,7 @@ def available() -> str | None:
     return f"xllamacpp {version('xllamacpp')}"
 
 
-def allocated(header: GgufHeader, settings: Mapping[str, Any]) -> EngineReport:
+def allocated(header: GgufHeader, settings: Mapping[str, Any]) -> Allocation:
     """Return what the real engine would allocate for a local file with these settings (llama.cpp's names).
 
     Raises InputError where the extra is missing, the engine refuses the file, or it says nothing in time.
@@ -77,7 +70,7 @@ def allocated(header: GgufHeader, settings: Mapping[str, Any]) -> EngineReport:
     if not log.rows:
         reason = log.errors[0] if log.errors else "it printed no memory breakdown"
         raise InputError(f"{header.source}: {build} refused it: {reason}")
-    return EngineReport(build, log)
+    return Allocation(build, engine_log.allocated(log))
 
 
 @contextmanager
@@ -104,7 +97,7 @@ def _runnable(header: GgufHeader) -> Iterator[Path]:
 def _run(request: Mapping[str, Any]) -> EngineLog:
     log = EngineLog()
     child = subprocess.Popen(
-        [sys.executable, "-m", "planner.verify.real_llama_cpp", json.dumps(request)],
+        [sys.executable, "-m", "planner.engines.llama_cpp.real_engine", json.dumps(request)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
