@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from planner.engines.facts import Weights
+from planner.engines.register import engine_facts
 from planner.errors import InputError
 from planner.launching.render import command_line
 from planner.models.model import Model
+from planner.models.sources import checkpoint_repository, gguf_repository
 from planner.plan import Plan
 from planner.safe_text import shell_comment, shown
 
@@ -23,19 +26,10 @@ if TYPE_CHECKING:
     from planner.models.catalogue.refresh import Refreshed
     from planner.models.hub.client import HubFile
 
-# What vLLM reads of a checkpoint; weights in other formats of the same repository are left out.
+# What an engine reads of a checkpoint; weights in other formats of the same repository are left out.
 _CHECKPOINT: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken")
 # Copies of the same weights in the vendor's own format.
 _DUPLICATES: Final = ("original/*", "metal/*")
-ENGINES: Final = {
-    "llama.cpp": (
-        "llama.cpp",
-        "https://github.com/ggml-org/llama.cpp/releases",
-        "the archive of the target's system and GPU, or its source to build there",
-    ),
-    "ollama": ("Ollama", "https://ollama.com/download", "the archive of the target's system"),
-    "vllm": ("vLLM", "https://pypi.org/project/vllm/", "the wheels, fetched by the script"),
-}
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -61,18 +55,18 @@ class Item:
     model: str
     name: str  # a folder's name
     plan: Plan
-    download: Download | None  # None: Ollama's own registry
-    ollama_tag: str | None
+    download: Download | None  # None: the engine's own registry
+    tag: str | None
     start: str  # a shell script for the target
     licence: str
     licence_link: str
     notes: tuple[str, ...]
-    ollama_size: int = 0  # bytes of the tag, where known
+    tag_size: int = 0  # bytes of the tag, where known
 
     @property
     def size(self) -> int:
         """Bytes to fetch; 0 where not known."""
-        return self.download.size if self.download is not None else self.ollama_size
+        return self.download.size if self.download is not None else self.tag_size
 
 
 def make_item(model: Model, plan: Plan, fresh: Refreshed | None = None) -> Item:
@@ -81,7 +75,7 @@ def make_item(model: Model, plan: Plan, fresh: Refreshed | None = None) -> Item:
     entry = model.entry
     licence, link = (entry.licence, _link(entry)) if entry is not None else ("unknown", "")
     notes: list[str] = []
-    tag = _ollama_tag(model, plan) if plan.engine == "ollama" else None
+    tag = engine_facts(plan.engine).own_tag(command_line(plan, model).source)
     download = None
     if tag is None:
         download = _download(model, plan, name, fresh)
@@ -94,12 +88,12 @@ def make_item(model: Model, plan: Plan, fresh: Refreshed | None = None) -> Item:
         name=name,
         plan=plan,
         download=download,
-        ollama_tag=tag,
+        tag=tag,
         start=_start_script(model, plan, name, tag),
         licence=licence,
         licence_link=link,
         notes=tuple(notes),
-        ollama_size=0 if tag is None or entry is None else _tag_size(entry, tag),
+        tag_size=0 if tag is None or entry is None else _tag_size(entry, tag),
     )
 
 
@@ -113,26 +107,15 @@ def _link(entry: Entry) -> str:
     return card_of(entry).licence.link
 
 
-def _ollama_tag(model: Model, plan: Plan) -> str | None:
-    source = command_line(plan, model).source or ""
-    if source and "/" not in source and not source.endswith(".gguf"):
-        return source
-    return None
-
-
 def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> Download:
     if model.path is not None:
         raise InputError(
             f"{shown(model.id)} lies on this machine: nothing has to be fetched; copy it over, or name its repository"
         )
-    if plan.engine == "vllm":
-        from planner.models.sources import checkpoint_repository
-
+    if _loads_checkpoints(plan):
         repo = checkpoint_repository(plan, model)
         include: tuple[str, ...] = _CHECKPOINT
     else:
-        from planner.models.sources import gguf_repository
-
         found = gguf_repository(model, plan.quant)
         if found is None:
             raise InputError(
@@ -147,6 +130,10 @@ def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> D
         offered = ", ".join(fresh.sizes(repo)) if fresh is not None else ""
         raise InputError(f"{repo} has no {plan.quant}; it offers {offered or 'no GGUF model'}")
     return Download(repo, include, folder, files)
+
+
+def _loads_checkpoints(plan: Plan) -> bool:
+    return engine_facts(plan.engine).loads is Weights.CHECKPOINT
 
 
 def _gguf_patterns(quant: str) -> tuple[str, ...]:
@@ -171,7 +158,7 @@ def _start_script(model: Model, plan: Plan, name: str, tag: str | None) -> str:
     if tag is not None:
         launch = command_line(plan, model)
         lines += [f"export {key}={shlex.quote(value)}" for key, value in launch.env.items()]
-        lines += ['export OLLAMA_MODELS="$PWD/ollama-models"', "ollama serve &", "sleep 2"]
+        lines += engine_facts(plan.engine).serve_lines()
         for file, content in launch.files:
             lines += [f"cat > {shlex.quote(file)} <<'END'", content.rstrip("\n"), "END"]
         return "\n".join([*lines, launch.command]) + "\n"
@@ -179,7 +166,7 @@ def _start_script(model: Model, plan: Plan, name: str, tag: str | None) -> str:
     local = replace(model, path=place, repository=None)
     launch = command_line(replace(plan, source=place), local)
     lines += [f"export {key}={shlex.quote(value)}" for key, value in launch.env.items()]
-    if plan.engine == "vllm":
+    if _loads_checkpoints(plan):
         lines.append(f'MODEL="$PWD/models/{name}"')
     else:
         # Of a split model the first part is named; llama.cpp finds the others beside it.
@@ -208,20 +195,17 @@ def fetch_script(items: Sequence[Item]) -> str:
             words = ["hf", "download", item.download.repo]
             for pattern in item.download.include:
                 words += ["--include", pattern]
-            if item.plan.engine == "vllm":
+            if _loads_checkpoints(item.plan):
                 for pattern in _DUPLICATES:
                     words += ["--exclude", pattern]
             words += ["--local-dir", item.download.folder]
             lines.append(shlex.join(words))
-        elif item.ollama_tag is not None:
-            lines += [
-                'OLLAMA_MODELS="$PWD/ollama-models" OLLAMA_HOST=127.0.0.1:11599 ollama serve & SERVER=$!',
-                "sleep 3",
-                f"OLLAMA_HOST=127.0.0.1:11599 ollama pull {shlex.quote(item.ollama_tag)}",
-                'kill "$SERVER"',
-            ]
-    if any(i.plan.engine == "vllm" for i in items):
-        lines += ["", "python -m pip download vllm --dest packages/vllm"]
+        elif item.tag is not None:
+            lines += engine_facts(item.plan.engine).fetch_lines(item.tag)
+    for engine in dict.fromkeys(item.plan.engine for item in items):
+        install = engine_facts(engine).install
+        if install is not None and install.package is not None:
+            lines += ["", f"python -m pip download {install.package} --dest packages/{install.package}"]
     # Not fetched by its name: an index that doesn't know it would give whatever a stranger calls so.
     lines += ["", "# The planner itself: copy here the wheel that you installed it from."]
     if checksums(items):

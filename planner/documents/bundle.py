@@ -8,9 +8,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.bundle import ENGINES, Item, checksums, fetch_script
+from planner.advice.bundle import Item, checksums, fetch_script
 from planner.bounded_read import read_text
 from planner.documents.write import document
+from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass
 from planner.plan import Plan
 
@@ -99,12 +100,16 @@ def is_bundle(folder: Path) -> bool:
 
 def bundle_of(items: Sequence[Item], problems: Sequence[str] = ()) -> Bundle:
     """Return what is in a bundle, and why, with its scripts."""
-    engines = dict.fromkeys(i.plan.engine for i in items)
+    engines = [engine_facts(name) for name in dict.fromkeys(i.plan.engine for i in items)]
     sums = checksums(items)
     scripts = {"fetch.sh": fetch_script(items), **{f"start-{i.name}.sh": i.start for i in items}}
     return Bundle(
         models=tuple(_bundled(i) for i in items),
-        engines=tuple(BundledEngine(e, *ENGINES[e]) for e in engines if e in ENGINES),
+        engines=tuple(
+            BundledEngine(e.name, e.title, e.install.url, e.install.what)
+            for e in engines
+            if e.install is not None
+        ),
         size=sum(i.size for i in items) or None,
         on_the_target=("planner check", *(f"sh start-{i.name}.sh" for i in items)),
         problems=tuple(problems),
@@ -119,7 +124,7 @@ def _bundled(item: Item) -> BundledModel:
         folder=download.folder if download else "ollama-models",
         repository=download.repo if download else None,
         include=download.include if download else (),
-        ollama_tag=item.ollama_tag,
+        ollama_tag=item.tag,
         files=download.files if download else (),
         size=item.size or None,
         licence=item.licence,

@@ -121,3 +121,15 @@ class EngineFacts:
     def allocated(self, header: GgufHeader, settings: Mapping[str, Any]) -> Allocation:
         """Return what the real engine would allocate for a file. Raises InputError where it can't be asked."""
         raise InputError(f"{self.title} can't be asked what it would allocate")
+
+    def own_tag(self, source: str | None) -> str | None:
+        """Return the tag of its own registry that a plan's source is; None: a file, or the hub's."""
+        return None
+
+    def fetch_lines(self, tag: str) -> Sequence[str]:
+        """Return the lines of a shell script that fetch a tag into the folder of a bundle."""
+        return ()
+
+    def serve_lines(self) -> Sequence[str]:
+        """Return the lines of a shell script that serve from that folder, before the plan's own command."""
+        return ()

@@ -68,3 +68,21 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.server import running
 
         return running(pages)
+
+    def own_tag(self, source: str | None) -> str | None:
+        """Return the tag of Ollama's registry that a plan's source is."""
+        from planner.engines.ollama.registry import own_tag
+
+        return own_tag(source)
+
+    def fetch_lines(self, tag: str) -> Sequence[str]:
+        """Return what pulls a tag into a bundle."""
+        from planner.engines.ollama.registry import fetch_lines
+
+        return fetch_lines(tag)
+
+    def serve_lines(self) -> Sequence[str]:
+        """Return what serves from a bundle."""
+        from planner.engines.ollama.registry import serve_lines
+
+        return serve_lines()
