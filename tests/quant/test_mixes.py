@@ -85,7 +85,7 @@ def test_a_one_bit_type_without_fallback_is_refused() -> None:
 def test_every_mix_of_a_model_is_quick() -> None:
     arch = shape("QWEN3_30B")
     mix_types(arch, QUANTISATIONS["Q4_K_M"])
-    start = time.perf_counter()
+    start = time.process_time()
     for mix in MIXES:
         mix_types(arch, mix)
-    assert (time.perf_counter() - start) / len(MIXES) < 0.003
+    assert (time.process_time() - start) / len(MIXES) < 0.003

@@ -169,8 +169,8 @@ def test_an_estimate_costs_microseconds() -> None:
     plan = planner.plan("qwen3-30b-a3b", "rtx-4090")
     best = 1.0
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(20):
             estimate_plan(plan)
-        best = min(best, (time.perf_counter() - start) / 20)
+        best = min(best, (time.process_time() - start) / 20)
     assert best < 1e-3
