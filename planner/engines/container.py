@@ -24,6 +24,7 @@ class Container:
     shares_memory: bool = False  # its processes exchange tensors through /dev/shm
     health: str | None = None  # the page that answers once it serves
     then: tuple[tuple[str, ...], ...] = ()  # commands to run inside once it is up
+    files: tuple[tuple[str, str], ...] = ()  # (name, content) of files to write beside, that are mounted
 
 
 def backend_of(plan: Plan) -> Backend:

@@ -22,6 +22,9 @@ class Launch:
     files: tuple[tuple[str, str], ...] = ()  # (name, content) of every file that has to be written
     env: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None  # what is fetched: repository, Ollama tag or path
+    paths: tuple[
+        str, ...
+    ] = ()  # words of the command that are files or folders of the machine that it runs on
 
 
 def file_stem(model: Model) -> str:

@@ -37,13 +37,9 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     command = "docker compose up --detach --wait"
     for words in container.then:
         command += "\n" + shlex.join(["docker", "compose", "exec", name, *words])
-    mounted = {source for source, _ in container.mounts}
     return Launch(
         command=command,
-        files=(
-            (FILE, to_yaml(document, one_line(comment))),
-            *(file for file in shell.files if f"./{file[0]}" in mounted),
-        ),
+        files=((FILE, to_yaml(document, one_line(comment))), *container.files),
         source=shell.source,
     )
 
@@ -84,8 +80,9 @@ def _service(container: Container, plan: Plan) -> dict[str, Any]:
 
 
 def _mount(source: str, target: str) -> dict[str, Any]:
-    beside = source if source.startswith("./") else str(Path(source).resolve())
-    return {"type": "bind", "source": inert(beside), "target": target, "read_only": True}
+    """What is written beside the file is named so: both may be moved together."""
+    place = source if source.startswith("./") else str(Path(source).resolve())
+    return {"type": "bind", "source": inert(place), "target": target, "read_only": True}
 
 
 def _gpus(plan: Plan) -> dict[str, Any]:

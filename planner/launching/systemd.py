@@ -7,6 +7,7 @@ escapes, so spaces, quotes and newlines stay inside their word.
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from planner.engines.launch import Launch, first_command
 from planner.engines.register import engine_facts
@@ -26,16 +27,16 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     name = f"{service_name(model.name)}.service"
     facts = engine_facts(plan.engine)
     # Where a server runs first, models are fetched or created through it, and stay in its store.
-    argv = list(facts.daemon) or first_command(shell)
+    argv = list(facts.daemon) or _with_whole_paths(shell)
     setup = shell.command.splitlines() if facts.daemon else []
     lines = [
         "[Unit]",
         f"Description={systemd_text(f'{plan.model} with {facts.title}')}",
-        "Wants=network-online.target",
-        "After=network-online.target",
         "",
         "[Service]",
         "Type=exec",
+        # A user's manager knows the system's folders alone; pipx and uv install into the first of these.
+        'Environment="PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin"',
         *(f"Environment={systemd_word(f'{key}={value}', command=False)}" for key, value in shell.env.items()),
         f"ExecStart=/usr/bin/env {' '.join(systemd_word(word) for word in argv)}",
         "Restart=on-failure",
@@ -58,3 +59,11 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         ]
     )
     return Launch(command=command, files=((name, "\n".join(lines)), *shell.files), source=shell.source)
+
+
+def _with_whole_paths(shell: Launch) -> list[str]:
+    """Return the words of the command as they mean the same from the home folder, where a unit runs."""
+    argv = first_command(shell)
+    for path in shell.paths:
+        argv[argv.index(path)] = str(Path(path).resolve())
+    return argv

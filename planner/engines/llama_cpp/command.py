@@ -60,7 +60,8 @@ def llama_server(plan: Plan, model: Model) -> Launch:
     """Return llama-server's command for a plan."""
     argv, source = _start(plan, model)
     words = [*argv, *llama_arguments(plan.settings)]
-    return Launch(shlex.join(words), env=dict(plan.env), source=source)
+    paths = tuple(words[at + 1] for at, word in enumerate(words) if word in ("-m", "-md"))
+    return Launch(shlex.join(words), env=dict(plan.env), source=source, paths=paths)
 
 
 def fit_command(plan: Plan, model: Model, advice: FitAdvice) -> str:

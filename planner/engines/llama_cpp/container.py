@@ -9,7 +9,6 @@ from typing import Final
 from planner.engines.container import Container, backend_of
 from planner.engines.launch import Launch, first_command
 from planner.hardware.machine import Backend
-from planner.models.model import Model
 from planner.plan import Plan
 
 _IMAGE: Final = "ghcr.io/ggml-org/llama.cpp"
@@ -17,14 +16,16 @@ _TAGS: Final[Mapping[Backend, str]] = {Backend.CPU: "server", Backend.ROCM: "ser
 _CUDA: Final = "server-cuda"
 
 
-def container(plan: Plan, model: Model, shell: Launch) -> Container:
-    """Return llama-server's container; a file is mounted with its folder, where a split one's other parts lie."""
+def container(plan: Plan, shell: Launch) -> Container:
+    """Return llama-server's container; files are mounted with their folders, where a split one's other parts lie."""
     words = first_command(shell)[1:]  # the image's entrypoint is llama-server
-    mounts: tuple[tuple[str, str], ...] = ()
-    if model.path is not None and model.path in words:
-        file = Path(model.path)
-        words[words.index(model.path)] = f"/models/{file.name}"
-        mounts = ((str(file.resolve().parent), "/models"),)
+    folders: dict[str, str] = {}  # on the host -> inside
+    for path in shell.paths:
+        file = Path(path)
+        inside = folders.setdefault(
+            str(file.resolve().parent), f"/models{len(folders) + 1}" if folders else "/models"
+        )
+        words[words.index(path)] = f"{inside}/{file.name}"
     if "--host" not in words:
         words += ["--host", "0.0.0.0"]  # inside the container; the published port decides who reaches it
     return Container(
@@ -32,6 +33,6 @@ def container(plan: Plan, model: Model, shell: Launch) -> Container:
         words=tuple(words),
         port=8080,
         cache="/root/.cache",
-        mounts=mounts,
+        mounts=tuple(folders.items()),
         env=shell.env,
     )

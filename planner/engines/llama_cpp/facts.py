@@ -93,7 +93,7 @@ class LlamaCppFacts(EngineFacts):
         """Return llama-server in ggml-org's image."""
         from planner.engines.llama_cpp.container import container
 
-        return container(plan, model, shell)
+        return container(plan, shell)
 
     def model_folders(self, system: System) -> Sequence[str]:
         """Return the folder of -hf downloads (common/common.cpp fs_get_cache_directory)."""

@@ -38,6 +38,7 @@ def ollama(plan: Plan, model: Model) -> Launch:
         files=(("Modelfile", "\n".join(lines) + "\n"),),
         env=env,
         source=source,
+        paths=(source,) if from_file else (),
     )
 
 

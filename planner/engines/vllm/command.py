@@ -83,6 +83,7 @@ def vllm_serve(plan: Plan, model: Model) -> Launch:
         command=shlex.join(argv),
         env={**recipe_environment(model), **plan.env},
         source=checkpoint_repository(plan, model),
+        paths=() if model.path is None else (model.path,),
     )
 
 
