@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.gguf_headers import write_header
-from planner.engines.base import get_engine
 from planner.engines.llama_cpp.real_engine import allocated, available
+from planner.engines.register import get_engine
 from planner.errors import PlannerError
 from planner.hardware.detect import detect
 from planner.hardware.machine import Host, Machine

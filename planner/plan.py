@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from planner.models.architecture import Architecture
     from planner.models.model import Model
 
-# Engines' names as their makers write them.
-ENGINE_NAMES: Final[Mapping[str, str]] = {"llama.cpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM"}
-
 
 class UseCase(StrEnum):
     """What the model is for; decides which benchmark scores count."""
@@ -238,7 +235,7 @@ class Plan:
     request: PlanRequest = field(repr=False)  # what was asked
     model: str  # Hugging Face id or file
     quant: str
-    engine: str  # "llama.cpp" | "ollama" | "vllm"
+    engine: str  # its name in the register
     backend: Backend  # through which the engine drives the GPUs that it sees; CPU where there is none
     fits: bool
     placement: Placement

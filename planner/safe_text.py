@@ -191,3 +191,19 @@ def json_text(document: str) -> str:
 def _json_escape(char: str) -> str:
     raw = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{raw[i]:02x}{raw[i + 1]:02x}" for i in range(0, len(raw), 2))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Split lines of shell commands into words; a quoted newline does not end a command."""
+    steps: list[list[str]] = []
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        try:
+            words = shlex.split(pending)
+        except ValueError:  # a quote is still open
+            continue
+        if words:
+            steps.append(words)
+        pending = ""
+    return steps

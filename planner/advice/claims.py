@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from planner.engines.register import title_of
 from planner.errors import InputError, PlannerError
 from planner.hardware.machine import Machine
 from planner.models.catalogue.catalogue import find_entry
-from planner.plan import ENGINE_NAMES, Placement, Plan, Workload
+from planner.plan import Placement, Plan, Workload
 from planner.units import context_text, gib, parse_context, parse_size, rate_text
 
 HOLDS: Final = "holds"
@@ -109,9 +110,7 @@ def _described(plan: Plan) -> str:
         memory = f"{len(used)} x {gib(used[0].total)}"
     elif len(used) > 2:
         memory = f"{gib(plan.memory.total)} in all"
-    text = (
-        f"{plan.quant} with {ENGINE_NAMES.get(plan.engine, plan.engine)}, {where[plan.placement]}, {memory}"
-    )
+    text = f"{plan.quant} with {title_of(plan.engine)}, {where[plan.placement]}, {memory}"
     if plan.speed is not None:
         text += f", {rate_text(plan.speed.decode_tps.expected)} tokens/s"
     if plan.max_context:
@@ -156,11 +155,9 @@ def _engines(claim: Mapping[str, Any], load_machine: MachineLoader) -> list[Find
             case = {"profile": claim["profile"], "context": "8k", "engine": engine}
             try:
                 plan = _plan(name, case, load_machine)
-                findings.append(
-                    Finding(f"{name} with {ENGINE_NAMES.get(engine, engine)}", plan.fits, _described(plan))
-                )
+                findings.append(Finding(f"{name} with {title_of(engine)}", plan.fits, _described(plan)))
             except PlannerError as error:
-                findings.append(Finding(f"{name} with {ENGINE_NAMES.get(engine, engine)}", False, str(error)))
+                findings.append(Finding(f"{name} with {title_of(engine)}", False, str(error)))
     return findings
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from planner.advice.plan.candidates import with_published
+from planner.advice.plan.candidates import offered_quants
 from planner.advice.plan.one_plan import complete
-from planner.engines.base import get_engine
+from planner.engines.register import get_engine, spanning_hosts
 from planner.errors import InputError, PlannerError
 from planner.hardware.machine import Accelerator, Host, Machine
 from planner.models.model import Model
@@ -66,6 +66,11 @@ class Fleet:
     def replicas(self, model: str) -> int:
         """How many replicas of a model run."""
         return sum(1 for p in self.placed if p.plan.model == model)
+
+
+def fleet_engine() -> str:
+    """Return the name of the engine that a fleet is planned for: one model may span several hosts."""
+    return spanning_hosts().name
 
 
 def plan_fleet(machine: Machine, requests: Sequence[Request]) -> Fleet:
@@ -260,11 +265,11 @@ def _plan(
         hosts=tuple(replace(h, accelerators=tuple(offered[h.name])) for h in hosts),
         name=", ".join(h.name for h in hosts),
     )
-    engine = get_engine("vllm")
+    name = fleet_engine()
+    engine = get_engine(name)
     reason = "no quantisation fits"
     model = request.model
-    quants = with_published(model, engine.quants(model))
-    for quant in (request.quant,) if request.quant else quants:
+    for quant in (request.quant,) if request.quant else offered_quants(model, name):
         try:
             plan = engine.plan(PlanRequest(model, quant, part, workload, request.settings))
         except PlannerError as error:

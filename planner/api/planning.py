@@ -139,7 +139,7 @@ def check_cluster(
     `cluster` is a Machine of several hosts, or what `load_cluster` takes. The check's `fleet` says what has no
     place. Raises InputError for a cluster that can't be read.
     """
-    from planner.advice.fleet import Request, plan_fleet
+    from planner.advice.fleet import Request, fleet_engine, plan_fleet
     from planner.api.hardware import load_cluster
     from planner.documents.check import Check
     from planner.documents.fleet import places_of
@@ -150,7 +150,7 @@ def check_cluster(
     if models:
         served = the_models(models)
     else:
-        best = recommend(machine, wanted, engine="vllm", limit=1)
+        best = recommend(machine, wanted, engine=fleet_engine(), limit=1)
         served = [plan.request.model for plan in best.plans]
     fleet = plan_fleet(machine, [Request(model, wanted) for model in served])
     notes = tuple(f"{model}: {reason}" for model, reason in fleet.short)
@@ -221,7 +221,7 @@ def planned_by(engine: str | None, format: str = "shell") -> tuple[str | None, s
 
 def is_command(format: str) -> bool:
     """Return True for a launch's format that is a command to type, without files for a supervisor."""
-    from planner.launching.render import is_command as is_typed
+    from planner.launching.formats import is_command as is_typed
 
     return is_typed(text_of(format, "format"))
 

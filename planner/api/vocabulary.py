@@ -55,7 +55,7 @@ def launch_formats() -> tuple[str, ...]:
     >>> planner.launch_formats()[:3]
     ('shell', 'compose', 'systemd')
     """
-    from planner.launching.render import launch_formats as formats
+    from planner.launching.formats import launch_formats as formats
 
     return formats()
 

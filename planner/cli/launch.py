@@ -21,11 +21,14 @@ from planner.cli.options import (
     RamOption,
     UsersOption,
     VramOption,
+    either,
     make_workload,
 )
 from planner.cli.output import diagnostic, print_document, print_line, print_shell
 from planner.cli.progress import say_on_terminal
+from planner.engines.register import ENGINES, STARTERS
 from planner.errors import InputError
+from planner.launching.formats import SHELL, launch_formats
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def launch(
     quant: QuantOption = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", "-e", metavar="NAME", help="llama.cpp, ollama, vllm or sglang."),
+        typer.Option("--engine", "-e", metavar="NAME", help=f"{either([*ENGINES, *STARTERS])}."),
     ] = None,
     profile: ProfileOption = None,
     ram: RamOption = None,
@@ -54,10 +57,10 @@ def launch(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="shell, compose, systemd, kubernetes, ray or sglang.",
+            help=f"{either(launch_formats())}.",
             autocompletion=completion.launch_formats,
         ),
-    ] = "shell",
+    ] = SHELL,
     run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
     json: JsonOption = False,
 ) -> int:

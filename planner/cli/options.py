@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
+from planner.api import engine_names
 from planner.cli import completion
 from planner.fast_dataclass import replace
 from planner.plan import Workload
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names as "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
 
 ModelArgument = Annotated[
     str,
@@ -45,7 +54,7 @@ EngineOption = Annotated[
         "--engine",
         "-e",
         metavar="NAME",
-        help="llama.cpp, ollama or vllm.",
+        help=f"{either(engine_names())}.",
         autocompletion=completion.engines,
     ),
 ]

@@ -152,7 +152,7 @@ def print_line(text: str = "") -> None:
 def print_shell(command: str) -> None:
     """Print shell commands, coloured; a word that a terminal would act on is written with escapes."""
     if not command.replace("\n", "").isprintable():
-        from planner.engines.launch import commands
+        from planner.safe_text import commands
 
         command = "\n".join(map(shell_shown, commands(command)))
     print_line(style(command, "cyan"))

@@ -1,17 +1,9 @@
-"""What every engine answers, and the register of engines.
-
-A new engine is one new module and one line in ENGINES. Modules are imported when an engine is asked for,
-so that a command that needs one engine doesn't pay for the others.
-"""
+"""What the rules of every engine answer. What an engine says about itself stands in its facts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
-from typing import Final, Protocol, cast
+from typing import Protocol
 
-from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.model import Model
@@ -67,37 +59,3 @@ class Engine(Protocol):
         The second value is True where it is what `plan` returns. Raises like `estimate`.
         """
         return self.plan(request), True
-
-
-# name -> "module:class"
-ENGINES: Final[Mapping[str, str]] = {
-    "llama.cpp": "planner.engines.llama_cpp.engine:LlamaCpp",
-    "ollama": "planner.engines.ollama.engine:Ollama",
-    "vllm": "planner.engines.vllm.engine:Vllm",
-}
-_ALIASES: Final = {"llamacpp": "llama.cpp", "llama-cpp": "llama.cpp", "llama-server": "llama.cpp"}
-
-
-@cache
-def _load(target: str) -> Engine:
-    module, _, attribute = target.partition(":")
-    return cast(Engine, getattr(import_module(module), attribute)())
-
-
-def get_engine(name: str) -> Engine:
-    """Return the engine of this name ("llama.cpp", "ollama", "vllm"), case-insensitively.
-
-    Raises InputError for a name that isn't registered.
-    """
-    key = name.strip().lower()
-    target = ENGINES.get(_ALIASES.get(key, key))
-    if key == "sglang":
-        raise InputError(
-            "the planner has no memory rules of SGLang's own; planner launch MODEL --engine sglang gives its command"
-            " for the plan made for vLLM"
-        )
-    if target is None:
-        raise InputError(
-            f"engine '{name}' is not known; choose one of {', '.join(ENGINES)} (launch: also sglang)"
-        )
-    return _load(target)

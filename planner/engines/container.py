@@ -28,8 +28,5 @@ class Container:
 
 
 def backend_of(plan: Plan) -> Backend:
-    """Return what drives the plan's GPUs; the CPU's where it uses none."""
-    if plan.placement is Placement.CPU or not any(d.kind == "gpu" for d in plan.memory.devices):
-        return Backend.CPU
-    amd = any("AMD" in d.name or "Radeon" in d.name or "Instinct" in d.name for d in plan.memory.devices)
-    return Backend.ROCM if amd else Backend.CUDA
+    """Return what drives the plan's GPUs; the CPU's where it uses none of those that are there."""
+    return Backend.CPU if plan.placement is Placement.CPU else plan.backend

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
     from planner.engines.running import Pages, Running
+    from planner.engines.work_split import WorkSplit
     from planner.hardware.host.system import System
     from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
-    from planner.plan import Plan
+    from planner.plan import FitAdvice, Plan
 
 
 class Weights(StrEnum):
@@ -32,6 +33,13 @@ class Weights(StrEnum):
 
     GGUF = "gguf"
     CHECKPOINT = "checkpoint"  # a Hugging Face repository of safetensors
+
+
+class Kernels(StrEnum):
+    """Whose code computes."""
+
+    GGML = "ggml"
+    OWN = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,14 @@ class EngineFacts:
     may_spill: ClassVar[bool] = True  # weights may lie partly in RAM
     spans_hosts: ClassVar[bool] = False  # one model over several hosts, held together by Ray
     variant_of: ClassVar[str | None] = None  # the engine that it runs with defaults of its own
+    kernels: ClassVar[Kernels] = Kernels.OWN
+    wrapped_by: ClassVar[tuple[str, ...]] = ()  # programs that run its code under their own name
+    forks: ClassVar[tuple[str, ...]] = ()  # programs that grew from it and are measured apart
     starts_plans_of: ClassVar[str | None] = None  # the engine whose rules plan for it; it has none of its own
     daemon: ClassVar[tuple[str, ...]] = ()  # the server that must run before the command is given
+    environment_note: ClassVar[str | None] = (
+        None  # where the plan's variables belong, if not before the command
+    )
     narrow_cache: ClassVar[NarrowCache | None] = None
     option_names: ClassVar[Mapping[str, str]] = {}  # its own spelling of options -> names of settings
     install: ClassVar[Install | None] = None
@@ -81,6 +95,16 @@ class EngineFacts:
     def command(self, plan: Plan, model: Model) -> Launch:
         """Return the command that starts a plan. Raises InputError where no command is known."""
         raise InputError(f"engine '{self.name}' has no command line")
+
+    def fit_command(self, plan: Plan, model: Model, advice: FitAdvice) -> str:
+        """Return the command that leaves the placement to the engine, where a plan advises that."""
+        raise InputError(f"{self.title} has no placement of its own to leave it to")
+
+    def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
+        """Return how a plan divides the work of so many layers, of which some hold routed experts."""
+        from planner.engines.work_split import by_memory
+
+        return by_memory(plan)
 
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return the container that runs a plan, `shell` being its command. Raises InputError where there is none."""

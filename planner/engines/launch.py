@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
 
 from planner.fast_dataclass import dataclass
 from planner.models.model import Model
+from planner.safe_text import commands
 
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 
@@ -37,19 +37,3 @@ def first_command(shell: Launch) -> list[str]:
     """Return the words of the command that serves: the last one, after what it needs first."""
     steps = commands(shell.command)
     return steps[-1] if steps else []
-
-
-def commands(text: str) -> list[list[str]]:
-    """Split lines of shell commands into words; a quoted newline does not end a command."""
-    steps: list[list[str]] = []
-    pending = ""
-    for line in text.splitlines(keepends=True):
-        pending += line
-        try:
-            words = shlex.split(pending)
-        except ValueError:  # a quote is still open
-            continue
-        if words:
-            steps.append(words)
-        pending = ""
-    return steps

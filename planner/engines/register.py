@@ -1,23 +1,28 @@
-"""The register of engines: one line each. Names, titles and spellings follow from what the engines say.
+"""The register of engines: one line each. Titles and spellings follow from what the engines say.
 
-An engine's facts are imported when somebody asks for them, its rules when it plans.
+An engine's facts are imported when somebody asks for them, its rules when it plans; its name costs nothing.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from planner.engines.base import Engine
-from planner.engines.facts import EngineFacts, Weights
 from planner.errors import InputError
 
-# name -> "module:class" of its EngineFacts; where two would do, the first is tried first
+if TYPE_CHECKING:
+    from planner.engines.base import Engine
+    from planner.engines.facts import EngineFacts
+
+# name -> "module:class" of its EngineFacts; where several would do, the first is tried first
 ENGINES: Final[dict[str, str]] = {
     "llama.cpp": "planner.engines.llama_cpp.facts:LlamaCppFacts",
     "ollama": "planner.engines.ollama.facts:OllamaFacts",
     "vllm": "planner.engines.vllm.facts:VllmFacts",
+}
+# The same for engines without rules of their own: they start what was planned for another one.
+STARTERS: Final[dict[str, str]] = {
     "sglang": "planner.engines.sglang.facts:SglangFacts",
 }
 
@@ -34,14 +39,19 @@ def _rules(target: str) -> Engine:
     return _facts(target).rules()
 
 
-def all_facts() -> tuple[EngineFacts, ...]:
-    """Return what every engine says about itself, in the register's order."""
+def planning() -> tuple[EngineFacts, ...]:
+    """Return the engines that have rules of their own, in the register's order."""
     return tuple(_facts(target) for target in ENGINES.values())
 
 
-def planning() -> tuple[EngineFacts, ...]:
-    """Return the engines that have rules of their own."""
-    return tuple(facts for facts in all_facts() if facts.starts_plans_of is None)
+def starting() -> tuple[EngineFacts, ...]:
+    """Return the engines that start what was planned by another's rules."""
+    return tuple(_facts(target) for target in STARTERS.values())
+
+
+def all_facts() -> tuple[EngineFacts, ...]:
+    """Return what every engine says about itself."""
+    return planning() + starting()
 
 
 def offered() -> tuple[EngineFacts, ...]:
@@ -51,12 +61,14 @@ def offered() -> tuple[EngineFacts, ...]:
 
 def reading_gguf() -> EngineFacts:
     """Return the engine that a GGUF file alone is meant for."""
+    from planner.engines.facts import Weights
+
     return next(facts for facts in offered() if facts.loads is Weights.GGUF)
 
 
-def starting() -> tuple[EngineFacts, ...]:
-    """Return the engines that start what was planned by another's rules."""
-    return tuple(facts for facts in all_facts() if facts.starts_plans_of is not None)
+def spanning_hosts() -> EngineFacts:
+    """Return the engine that runs one model over several hosts."""
+    return next(facts for facts in offered() if facts.spans_hosts)
 
 
 def engine_facts(name: str) -> EngineFacts:
@@ -65,22 +77,20 @@ def engine_facts(name: str) -> EngineFacts:
     Raises InputError for a name that isn't registered.
     """
     key = name.strip().lower()
-    if key in ENGINES:
-        return _facts(ENGINES[key])
+    for register in (ENGINES, STARTERS):
+        if key in register:
+            return _facts(register[key])
     for facts in all_facts():
         if key in facts.aliases:
             return facts
-    choices = ", ".join(facts.name for facts in planning())
-    others = ", ".join(facts.name for facts in starting())
-    raise InputError(
-        f"engine '{name}' is not known; choose one of {choices}"
-        + (f" (launch: also {others})" if others else "")
-    )
+    others = f" (launch: also {', '.join(STARTERS)})" if STARTERS else ""
+    raise InputError(f"engine '{name}' is not known; choose one of {', '.join(ENGINES)}{others}")
 
 
 def title_of(name: str) -> str:
     """Return an engine's name as its makers write it; a name that isn't registered as it is."""
-    return _facts(ENGINES[name]).title if name in ENGINES else name
+    target = ENGINES.get(name) or STARTERS.get(name)
+    return _facts(target).title if target else name
 
 
 def titles(engines: tuple[EngineFacts, ...]) -> str:

@@ -1,40 +1,20 @@
 """Rendering one Plan as what starts it: a command, or the files that a supervisor reads.
 
-A new format is one new module with `render(plan, model, shell) -> Launch` and one line in FORMATS. The command
-itself is the engine's own (planner.engines.facts). An engine without rules of its own is a format too: it
-starts what was planned by another's.
+The command itself is the engine's own (planner.engines.facts), formats stand in planner.launching.formats.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from planner.engines.facts import EngineFacts
 from planner.engines.launch import Launch
 from planner.engines.register import engine_facts, starting, title_of
 from planner.errors import InputError
+from planner.launching.formats import FORMATS, SHELL, launch_formats
 from planner.models.model import Model
 from planner.plan import Plan
-
-SHELL: Final = "shell"  # the command alone
-# format -> module with render(plan, model, shell)
-FORMATS: Final[dict[str, str]] = {
-    "compose": "planner.launching.compose",
-    "systemd": "planner.launching.systemd",
-    "kubernetes": "planner.launching.kubernetes",
-    "ray": "planner.launching.ray",
-}
-
-
-def launch_formats() -> tuple[str, ...]:
-    """Return the names of all formats."""
-    return (SHELL, *FORMATS, *(facts.name for facts in starting()))
-
-
-def is_command(format: str) -> bool:
-    """True for a format that is a command to type, without files for a supervisor."""
-    return format not in FORMATS
 
 
 def planned_by(engine: str | None, format: str) -> tuple[str | None, str]:

@@ -15,10 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Final
 
-from planner.engines.launch import Launch, commands
+from planner.engines.launch import Launch
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.own_files import write_files
+from planner.safe_text import commands
 
 KEPT: Final = 256 * 1024  # bytes of the engine's own output that are kept, its last ones
 # What somebody sends to end a service or to reload it goes to the engine, which knows what to do with it.

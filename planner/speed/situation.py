@@ -1,13 +1,16 @@
 """Situation: where and how a model runs, as far as its speed depends on it.
 
-Engines are told apart by name only: whoever knows an engine's settings (planner.speed.plans, the benchmark)
+Engines are told apart by their family only: who knows an engine's settings (its work_split.py, the benchmark)
 translates them into shares of the weights per device and a split.
 """
 
 from __future__ import annotations
 
+from dataclasses import field
+
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Cpu
+from planner.speed.engine_family import family_of, reference_engine
 
 _SM = {
     50: "maxwell", 52: "maxwell", 35: "kepler", 37: "kepler", 60: "pascal-hbm", 61: "pascal", 62: "pascal",
@@ -19,8 +22,6 @@ _HBM = frozenset(
     {"pascal-hbm", "volta", "ampere-hbm", "hopper", "blackwell-hbm", "blackwell-ultra", "vega20"}
     | {"cdna", "cdna2", "cdna3", "cdna4"}
 )
-_GGML = frozenset({"llama.cpp", "ik_llama.cpp"})
-ENGINE_FAMILY = {"ollama": "llama.cpp", "lm-studio": "llama.cpp", "llamafile": "llama.cpp"}
 _NO_INT8 = frozenset({"pascal", "pascal-hbm", "blackwell-ultra"})  # dp4a only, or cut to a fraction
 CURRENT_YEAR = 2026.8  # build date of the engines whose rules the planner carries
 
@@ -44,14 +45,14 @@ class Device:
     fp8: float | None = None
     fp4: float | None = None
 
-    def path(self, kind: str, family: str) -> float:
-        """Operations/s of the arithmetic that multiplies weights of this kind in this engine.
+    def path(self, kind: str, *, ggml: bool) -> float:
+        """Operations/s of the arithmetic that multiplies weights of this kind.
 
         llama.cpp's own kernels multiply quantised blocks as int8 on NVIDIA (ggml-cuda/mmq.cuh), which GeForce
         cards do at twice the rate of FP16 with FP32 accumulation; counted at half, as FP16-equivalent.
         Serving engines multiply FP8 and FP4 checkpoints as such; INT4 is unpacked to FP16.
         """
-        if family in _GGML:
+        if ggml:
             if self.vendor == "nvidia" and self.int8 and kind not in {"f16", "bf16"}:
                 return max(self.rate, self.int8 / 2)
             return self.rate
@@ -139,7 +140,7 @@ class Situation:
     devices: tuple[Device, ...] = ()
     shares: tuple[float, ...] = ()  # per device, of what lies on the devices (layer split); sums to 1
     host: HostFacts = HostFacts()
-    engine: str = "llama.cpp"
+    engine: str = field(default_factory=reference_engine)
     mode: str = "layer"  # layer | tensor | row: how several devices share the layers
     gpu_dense: float = 1.0  # share of the dense weights on the devices
     gpu_experts: float = 1.0  # share of the routed experts on the devices
@@ -158,7 +159,12 @@ class Situation:
     @property
     def family(self) -> str:
         """The engine whose kernels run."""
-        return ENGINE_FAMILY.get(self.engine, self.engine)
+        return family_of(self.engine).name
+
+    @property
+    def reference(self) -> bool:
+        """True where effects without an engine's name speak of this one."""
+        return family_of(self.engine).reference
 
     @property
     def tensor_parallel(self) -> int:
@@ -180,7 +186,8 @@ class Situation:
         """Seconds an operation on weights of this kind ("f16": also attention) costs at peak."""
         if not self.devices:
             return 0.0
-        rates = [d.path(kind, self.family) for d in self.devices]
+        ggml = family_of(self.engine).ggml
+        rates = [d.path(kind, ggml=ggml) for d in self.devices]
         if self.tensor_parallel > 1:
             return 1.0 / (min(rates) * len(rates))
         shares = self.shares or tuple(1.0 / len(rates) for _ in rates)

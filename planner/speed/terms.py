@@ -46,7 +46,7 @@ def _device_effects(part: str, s: Situation, *, card: bool = True) -> list[tuple
     if card:
         out.append((f"{part}@@{d.card}", 1.0))
         out.append((f"{part}@@{d.card}+{d.backend}", 1.0))
-    if s.family != "llama.cpp":
+    if not s.reference:
         out.append((f"{part}#{s.family}", 1.0))
         out.append((f"{part}#{s.family}@{d.generation}", 1.0))
     if s.variant:
@@ -60,7 +60,7 @@ def _era(s: Situation) -> float:
 
 def _overhead(part: str, seconds: float, s: Situation) -> Term:
     effects = _device_effects(part, s, card=part == "l")
-    if s.family == "llama.cpp":
+    if s.reference:
         effects += [("o~year", _era(s)), (f"o~year@{s.devices[0].vendor}", _era(s))]
     if s.engine != s.family:
         effects.append((f"o#{s.engine}", 1.0))
@@ -100,7 +100,7 @@ def decode_terms(job: Job, depth: float, *, batch: float = 1.0, prompt_per_token
         d = s.devices[0]
         inv = s.inverse_bandwidth
         common = _device_effects("w", s)
-        if s.family == "llama.cpp":
+        if s.reference:
             common += [("w~year", _era(s)), (f"w~year@{d.vendor}", _era(s))]
         if s.engine != s.family:
             common.append((f"w#{s.engine}", 1.0))
@@ -231,7 +231,7 @@ def prefill_terms(job: Job, prompt: float, depth: float = 0.0) -> list[Term]:
             overlap = min(len(s.devices), steps) ** 0.5
             inv, inv_experts, inv_attention = inv / overlap, inv_experts / overlap, inv_attention / overlap
         common = _device_effects("P", s)
-        if s.family == "llama.cpp":
+        if s.reference:
             common += [
                 ("P~year", _era(s)),
                 (f"P~year@{d.vendor}", _era(s)),
@@ -257,7 +257,7 @@ def prefill_terms(job: Job, prompt: float, depth: float = 0.0) -> list[Term]:
             size = max(-4.0, min(4.0, log2(max(w.expert_matrix, 1) / 4e6)))
             experts = [*common, *_device_effects("X", s), (f"X:{xkind}", 1.0), (f"X:{xkind}@{d.vendor}", 1.0),
                        ("X~tokens", each), ("X~size", size), (f"X~year@{d.vendor}+{d.backend}", _era(s))]  # fmt: skip
-            if s.family == "llama.cpp" and s.year < _VULKAN_EXPERTS:
+            if s.reference and s.year < _VULKAN_EXPERTS:
                 experts.append((f"X-early@{d.backend}", 1.0))
             terms.append(Term("X", s.gpu_experts * expert_flops * inv_experts, tuple(experts)))
         quadratic = _device_effects("A", s, card=False)

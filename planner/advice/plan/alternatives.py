@@ -8,7 +8,7 @@ from planner.advice.plan.candidates import is_last_resort, quants_for
 from planner.advice.plan.one_plan import bare_plan, complete
 from planner.advice.plan.stated_context import planned_context, without_context
 from planner.advice.plan.worth import misses_speed
-from planner.engines.base import get_engine
+from planner.engines.register import engine_facts, get_engine
 from planner.errors import PlannerError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Host, Machine
@@ -109,16 +109,11 @@ def _shorter_context(plan: Plan) -> list[str]:
 
 def _smaller_cache(plan: Plan) -> list[str]:
     """The longest context with an 8-bit KV cache, where that is longer."""
-    if plan.engine == "vllm":
-        smaller: dict[str, Any] = {"kv_cache_dtype": "fp8"}
-        how = "--kv-cache-dtype fp8"
-    else:
-        if plan.settings.get("cache_type_k", "f16") != "f16":
-            return []
-        smaller = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
-        how = "an 8-bit KV cache (q8_0)"
+    narrow = engine_facts(plan.engine).narrow_cache
+    if narrow is None or any(plan.settings.get(k, v) != v for k, v in narrow.instead_of.items()):
+        return []
     asked = plan.request
-    settings = {**without_context(asked.settings), **_placement(plan), **smaller}
+    settings = {**without_context(asked.settings), **_placement(plan), **narrow.settings}
     try:
         longest = get_engine(plan.engine).longest_context(replace(asked, quant=plan.quant, settings=settings))
     except PlannerError:
@@ -126,7 +121,7 @@ def _smaller_cache(plan: Plan) -> list[str]:
     longest = min(longest, asked.model.usable_context)
     if longest > plan.max_context * 1.05 and plan.max_context:
         return [
-            f"{how} raises the longest context from {context_about(plan.max_context)} to "
+            f"{narrow.said} raises the longest context from {context_about(plan.max_context)} to "
             f"{context_about(longest)}, at a small loss of quality"
         ]
     return []
@@ -165,7 +160,7 @@ def _whole_on_gpu(plan: Plan) -> list[str]:
     if plan.placement is Placement.GPU and plan.fits:
         return []
     asked = plan.request
-    if not asked.machine.accelerators or plan.engine == "vllm":
+    if not asked.machine.accelerators or not engine_facts(plan.engine).may_spill:
         return []
     wanted = replace(asked.workload, context=asked.workload.context or planned_context(plan) or 8192)
     roomy = replace(

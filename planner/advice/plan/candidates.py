@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from planner.advice.plan.question import PlanQuestion
-from planner.engines.base import get_engine
-from planner.hardware.machine import Accelerator, Backend, Machine
+from planner.engines.facts import Weights
+from planner.engines.register import engine_facts, get_engine, offered
+from planner.hardware.machine import Accelerator, Machine
 from planner.models.model import Model
 from planner.plan import Workload
 from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
@@ -21,7 +22,7 @@ FASTEST_BITS: Final = QUANTISATIONS["Q4_K_M"].average or SIXTEEN_BITS
 SERVER_MEMORY: Final = 32 * GIB
 # From this many users on, a batching server is the right kind of engine.
 SERVING_USERS: Final = 4
-# From this many on, nobody runs anything else on GPUs that vLLM knows.
+# From this many on, nobody runs anything else where there is one.
 MANY_USERS: Final = 16
 
 
@@ -35,23 +36,26 @@ def engines_for(question: PlanQuestion) -> tuple[str, ...]:
     natural = _natural(question.model, question.machine, question.workload)
     if not question.settings:
         return natural
-    candidates = dict.fromkeys((*natural, "llama.cpp", "vllm"))
+    candidates = dict.fromkeys((*natural, *(facts.name for facts in offered())))
     return tuple(n for n in candidates if set(question.settings) <= get_engine(n).settings) or natural
 
 
 def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
+    engines = offered()
     if model.tensors is not None:
-        return ("llama.cpp",)
-    cuda = any(a.backend in (Backend.CUDA, Backend.ROCM) for a in machine.accelerators)
+        return tuple(e.name for e in engines if e.loads is Weights.GGUF)
+    backends = {a.backend for a in machine.accelerators}
+    servers = tuple(e.name for e in engines if e.serves_many and e.backends & backends)
+    others = tuple(e.name for e in engines if not e.serves_many)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
     linked = len(machine.accelerators) > 1 and all(_is_server_gpu(a) for a in machine.accelerators)
-    if cuda and workload.users >= MANY_USERS:
-        return ("vllm",)
-    if cuda and (serving or linked):
-        return ("vllm", "llama.cpp")
+    if servers and workload.users >= MANY_USERS:
+        return servers
+    if servers and (serving or linked):
+        return (*servers, *others)
     if model.architecture.gguf_arch is None:
-        return ("vllm",)
-    return ("llama.cpp",)
+        return tuple(e.name for e in engines if e.loads is Weights.CHECKPOINT)
+    return others
 
 
 def _is_server_gpu(accelerator: Accelerator) -> bool:
@@ -63,18 +67,18 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     """Quantisations worth trying, closest to the original first: published ones where that is known."""
     if model.quant is not None:
         return (model.quant,)
-    offered = get_engine(engine).quants(model)
-    if engine == "vllm":
-        return with_published(model, offered)
-    tried = tuple(q.name for q in ladder() if q.name in offered)
-    native = tuple(q for q in offered if q.startswith("MXFP4"))
+    named = get_engine(engine).quants(model)
+    if _loads_checkpoints(engine):
+        return with_published(model, named)
+    tried = tuple(q.name for q in ladder() if q.name in named)
+    native = tuple(q for q in named if q.startswith("MXFP4"))
     if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
         # Trained in MXFP4: anything else is larger or worse.
         return native
-    return tried or offered
+    return tried or named
 
 
-def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
+def with_published(model: Model, named: tuple[str, ...]) -> tuple[str, ...]:
     """Add the quantised checkpoints that are published for a catalogue model, largest first.
 
     A format that the model itself is published in comes before all others: what is made of it is no closer to it,
@@ -82,21 +86,25 @@ def with_published(model: Model, offered: tuple[str, ...]) -> tuple[str, ...]:
     to load them from.
     """
     if model.entry is None:
-        return offered
+        return named
     files = [f for f in model.entry.files if f.format == "safetensors"]
     listed = dict.fromkeys(q for f in files for q in f.quants if _is_checkpoint(q))
     own = {q for f in files if f.repo == model.id for q in f.quants}
     whole = not own or model.id.lower().endswith("-bf16") or any(_is_whole(q) for q in (*own, *listed))
     alone = not whole and bool(listed) and not model.architecture.quantization
-    names = listed if alone else dict.fromkeys((*offered, *listed))
-    native = offered[:1] if model.architecture.quantization else ()
+    names = listed if alone else dict.fromkeys((*named, *listed))
+    native = named[:1] if model.architecture.quantization else ()
     return tuple(sorted(names, key=lambda q: (q not in native, -bits_of(q))))
 
 
 def offered_quants(model: Model, engine: str) -> tuple[str, ...]:
     """Every quantisation that may be asked for by name, published checkpoints included."""
-    offered = get_engine(engine).quants(model)
-    return with_published(model, offered) if engine == "vllm" else offered
+    named = get_engine(engine).quants(model)
+    return with_published(model, named) if _loads_checkpoints(engine) else named
+
+
+def _loads_checkpoints(engine: str) -> bool:
+    return engine_facts(engine).loads is Weights.CHECKPOINT
 
 
 def ladders(
@@ -111,7 +119,7 @@ def ladders(
     if not last_resort:
         names = tuple(q for q in names if not is_last_resort(q))
     tried = {q.name: q.average or SIXTEEN_BITS for q in ladder()}
-    if engine == "vllm" or any(q not in tried for q in names):
+    if not engine_facts(engine).may_spill or any(q not in tried for q in names):
         return names, ()
     weights = model.architecture.parameters() / 8 * BITS_SLACK
     gpu = sum(a.memory_free for a in machine.accelerators)

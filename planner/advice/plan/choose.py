@@ -29,7 +29,7 @@ from planner.advice.plan.worth import (
     user_speed,
     worth,
 )
-from planner.engines.base import get_engine
+from planner.engines.register import get_engine, offered
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -269,7 +269,7 @@ def _why_not(question: PlanQuestion) -> str:
 
 def _instead(model: Model, machine: Machine, engine: str) -> str:
     """Return which engine runs the model here where this one never does; nothing where none does."""
-    for other in ("llama.cpp", "vllm"):
+    for other in (facts.name for facts in offered()):
         if other != engine and any(
             get_engine(other).supports(model, quant, machine) is None
             for quant in quants_for(model, other)[:1]

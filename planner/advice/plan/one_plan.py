@@ -7,7 +7,7 @@ planner.launching what to type.
 from __future__ import annotations
 
 from planner.advice.plan.stated_context import advised, within_stated
-from planner.engines.base import get_engine
+from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import replace
 from planner.plan import Plan, PlanRequest
 from planner.reason import Reason, ReasonKind, Value
@@ -39,9 +39,8 @@ def complete(plan: Plan) -> Plan:
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
     if plan.fit is None:
         return plan
-    from planner.engines.llama_cpp.command import fit_command
-
-    return replace(plan, fit=replace(plan.fit, command=fit_command(plan, model, plan.fit)))
+    fitted = engine_facts(plan.engine).fit_command(plan, model, plan.fit)
+    return replace(plan, fit=replace(plan.fit, command=fitted))
 
 
 def with_measurement(plan: Plan) -> Plan:

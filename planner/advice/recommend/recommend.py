@@ -15,6 +15,7 @@ from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
+from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
@@ -190,7 +191,7 @@ def _has_evidence(entry: Entry, workload: Workload) -> bool:
 def _room(machine: Machine, engine: str | None) -> int:
     """Bytes in which weights can live at all: GPUs, and the RAM where the engine can use both."""
     gpus = sum(a.memory_free for a in machine.accelerators)
-    if engine == "vllm" and gpus:
+    if engine is not None and gpus and not engine_facts(engine).may_spill:
         return gpus
     ram = sum(h.ram_available for h in machine.hosts)
     if machine.unified:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
-from planner.hardware.machine import Backend
+from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, Weights
+from planner.engines.llama_cpp.backends import BACKENDS
 
 if TYPE_CHECKING:
     from planner.engines.allocated import Allocation
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.running import Pages, Running
+    from planner.engines.work_split import WorkSplit
     from planner.hardware.host.system import System
     from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
-    from planner.plan import Plan
-
-# Backends that ggml has for GPUs (ggml/src, b11434).
-BACKENDS: Final = frozenset({Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL})
+    from planner.plan import FitAdvice, Plan
 
 
 class LlamaCppFacts(EngineFacts):
@@ -31,6 +29,9 @@ class LlamaCppFacts(EngineFacts):
     aliases = ("llamacpp", "llama-cpp", "llama-server")
     loads = Weights.GGUF
     backends = BACKENDS
+    kernels = Kernels.GGML
+    wrapped_by = ("lm-studio", "llamafile")
+    forks = ("ik_llama.cpp",)
     narrow_cache = NarrowCache(
         settings={"cache_type_k": "q8_0", "cache_type_v": "q8_0"},
         said="an 8-bit KV cache (q8_0)",
@@ -88,6 +89,18 @@ class LlamaCppFacts(EngineFacts):
         from planner.engines.llama_cpp.command import llama_server
 
         return llama_server(plan, model)
+
+    def fit_command(self, plan: Plan, model: Model, advice: FitAdvice) -> str:
+        """Return llama-server's command with --fit on."""
+        from planner.engines.llama_cpp.command import fit_command
+
+        return fit_command(plan, model, advice)
+
+    def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
+        """Return what llama.cpp's settings mean for the work."""
+        from planner.engines.llama_cpp.work_split import work_split
+
+        return work_split(plan, layers, expert_layers)
 
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return llama-server in ggml-org's image."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory
+from planner.engines.llama_cpp.backends import BACKENDS
 from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
 from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Host
 from planner.models.architecture import Architecture
 from planner.plan import DeviceMemory, MemoryEstimate
-
-_DRIVEN: Final = (Backend.CUDA, Backend.ROCM, Backend.METAL, Backend.VULKAN, Backend.SYCL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Room:
 
 def room_of(host: Host, *, experts: bool) -> Room:
     """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
-    gpus = tuple(a for a in host.accelerators if a.backend in _DRIVEN)
+    gpus = tuple(a for a in host.accelerators if a.backend in BACKENDS)
     discrete = tuple(a for a in gpus if not a.integrated)
     gpus = discrete or gpus
     backend = gpus[0].backend if gpus else Backend.CPU

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
     from planner.engines.running import Pages, Running
+    from planner.engines.work_split import WorkSplit
     from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
@@ -26,8 +27,10 @@ class OllamaFacts(EngineFacts):
     title = "Ollama"
     loads = Weights.GGUF
     backends = LlamaCppFacts.backends
+    kernels = LlamaCppFacts.kernels
     variant_of = LlamaCppFacts.name
     daemon = ("ollama", "serve")
+    environment_note = "for the server: set these where 'ollama serve' runs, and restart it"
     narrow_cache = LlamaCppFacts.narrow_cache
     server = "Ollama"
     programs = ("ollama",)
@@ -44,6 +47,12 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.command import ollama
 
         return ollama(plan, model)
+
+    def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
+        """Return the same as of llama.cpp, whose settings a plan for Ollama names."""
+        from planner.engines.llama_cpp.work_split import work_split
+
+        return work_split(plan, layers, expert_layers)
 
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return the server in Ollama's image."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
-from planner.hardware.machine import Backend
+from planner.engines.vllm.backends import BACKENDS
 
 if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.running import Pages, Running
+    from planner.engines.work_split import WorkSplit
     from planner.hardware.host.system import System
     from planner.models.model import Model
     from planner.plan import Plan
@@ -24,7 +25,7 @@ class VllmFacts(EngineFacts):
     name = "vllm"
     title = "vLLM"
     loads = Weights.CHECKPOINT
-    backends = frozenset({Backend.CUDA, Backend.ROCM})
+    backends = BACKENDS
     serves_many = True
     may_spill = False
     spans_hosts = True
@@ -52,6 +53,12 @@ class VllmFacts(EngineFacts):
         from planner.engines.vllm.command import vllm_serve
 
         return vllm_serve(plan, model)
+
+    def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
+        """Return what vLLM's settings mean for the work."""
+        from planner.engines.vllm.work_split import work_split
+
+        return work_split(plan)
 
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return the server in vLLM's image."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.engines.vllm.backends import BACKENDS
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import expert_block
 from planner.engines.vllm.memory.storage import QuantScheme
@@ -51,7 +52,6 @@ _REMOVED: Final = {
     "MPTForCausalLM": "0.28.0",
     "MptForCausalLM": "0.28.0",
 }
-_DRIVEN: Final = (Backend.CUDA, Backend.ROCM)
 
 # Classes of models in the catalogue that registry.py of 0.33.0 doesn't name: `--model-impl auto` runs them by
 # Transformers' code where every layer goes through its attention interface, with a full cache for each
@@ -86,7 +86,7 @@ def _plain(arch: Architecture) -> bool:
 
 def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:
     """Return why this GPU can't run the format, None where it can."""
-    if gpu.backend not in (*_DRIVEN, Backend.CPU):
+    if gpu.backend not in {*BACKENDS, Backend.CPU}:
         return f"vLLM's own releases don't drive {gpu.name} ({gpu.backend.value})"
     if gpu.backend is Backend.ROCM and scheme.storage_kind is Storage.NVFP4:
         return "NVFP4 has no kernel on AMD GPUs"
@@ -109,7 +109,7 @@ def usable(accelerators: tuple[Accelerator, ...]) -> tuple[Accelerator, ...]:
     """
     kinds: dict[tuple[str, int], list[Accelerator]] = {}
     for gpu in accelerators:
-        if gpu.backend in _DRIVEN:
+        if gpu.backend in BACKENDS:
             kinds.setdefault((gpu.name, gpu.memory_total), []).append(gpu)
     if not kinds:
         return ()

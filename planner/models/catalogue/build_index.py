@@ -62,8 +62,10 @@ def _entry(card: ModelCard, shape: ShapeCheck, links: Any, path: str) -> dict[st
         "capabilities": capabilities,
         "config": card.config,
         "files": [_file(f) for f in card.files],
-        "ollama": [_tag(t) for t in card.ollama],
-        "vllm": {} if card.vllm is None else card.vllm.model_dump(exclude_defaults=True, exclude={"source"}),
+        "tags": [_tag(t) for t in card.ollama],
+        "recipe": {}
+        if card.vllm is None
+        else card.vllm.model_dump(exclude_defaults=True, exclude={"source"}),
         "verified": "parameters" if shape.verified else "",
     }
     if card.kind != "chat":

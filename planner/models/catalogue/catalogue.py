@@ -176,12 +176,12 @@ class Entry:
     @property
     def ollama(self) -> Sequence[OllamaTag]:
         """Tags of the Ollama library that hold this model."""
-        return tuple(OllamaTag(t["tag"], t.get("quant", ""), t.get("bytes", 0)) for t in self._raw["ollama"])
+        return tuple(OllamaTag(t["tag"], t.get("quant", ""), t.get("bytes", 0)) for t in self._raw["tags"])
 
     @property
     def vllm(self) -> Mapping[str, Any]:
         """What vLLM needs: min_version, tool_parser, reasoning_parser, args …; empty where not known."""
-        vllm: Mapping[str, Any] = self._raw["vllm"]
+        vllm: Mapping[str, Any] = self._raw["recipe"]
         return vllm
 
     @property

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.base import get_engine
 from planner.engines.evidence import Calculator, Evidence
+from planner.engines.register import get_engine
 from planner.errors import PlannerError
 from planner.models.cache import FullAttention, LatentAttention
 from planner.models.model import Model

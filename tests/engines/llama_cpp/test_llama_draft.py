@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 
 import planner
-from planner.engines.base import get_engine
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
 from planner.engines.llama_cpp.command import llama_arguments
 from planner.engines.llama_cpp.placing.weights import weight_table
 from planner.engines.llama_cpp.settings import LlamaCppSettings
+from planner.engines.register import get_engine
 from planner.errors import InputError, RefusedError
 from planner.hardware.machine import Backend
 from planner.hardware.profiles.load import load_profile

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from planner.engines.base import ENGINES, get_engine
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.search import nice_context
 from planner.engines.llama_cpp.unaccounted import unaccounted
+from planner.engines.register import ENGINES, get_engine
 from planner.errors import InputError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.models.architecture import Vision

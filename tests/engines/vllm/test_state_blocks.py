@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planner.engines.base import get_engine
+from planner.engines.register import get_engine
 from planner.engines.vllm.engine import Vllm
 from planner.engines.vllm.outcome import Outcome
 from planner.errors import PlannerError

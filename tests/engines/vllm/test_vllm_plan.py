@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from planner.engines.base import get_engine
+from planner.engines.register import get_engine
 from planner.engines.vllm.engine import Vllm
 from planner.engines.vllm.gpu import traits_of
 from planner.engines.vllm.memory.shards import expert_block
@@ -23,6 +23,7 @@ from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Placement, Plan, Workload
 from planner.quant.quantisations import Storage
+from planner.reason import ReasonKind
 from tests.asked import asked, model_of
 
 GIB = 1 << 30
@@ -203,7 +204,8 @@ def test_busy_gpu_lowers_the_utilisation() -> None:
     )
     assert found.fits
     assert found.settings["gpu_memory_utilization"] * gpu.memory_total < 16 * GIB
-    assert any("other processes" in line.text for line in found.why)
+    changed = [line.text for line in found.why if line.kind is ReasonKind.SETTING_CHANGED]
+    assert any("--gpu-memory-utilization" in text for text in changed)
 
 
 def test_pipeline_stages_as_vllm_splits_them() -> None:

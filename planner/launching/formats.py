@@ -1,0 +1,30 @@
+"""The register of launch formats: one line each.
+
+A format is a module with `render(plan, model, shell) -> Launch`. An engine without rules of its own is a format
+too: it starts what was planned by another's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.engines.register import STARTERS
+
+SHELL: Final = "shell"  # the command alone
+# format -> module with render(plan, model, shell)
+FORMATS: Final[dict[str, str]] = {
+    "compose": "planner.launching.compose",
+    "systemd": "planner.launching.systemd",
+    "kubernetes": "planner.launching.kubernetes",
+    "ray": "planner.launching.ray",
+}
+
+
+def launch_formats() -> tuple[str, ...]:
+    """Return the names of all formats."""
+    return (SHELL, *FORMATS, *STARTERS)
+
+
+def is_command(format: str) -> bool:
+    """True for a format that is a command to type, without files for a supervisor."""
+    return format not in FORMATS
