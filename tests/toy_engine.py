@@ -16,6 +16,7 @@ from planner.errors import InputError
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan, PlanRequest
+from planner.reason import Reason, ReasonKind
 
 QUANTS = {"Q8_0": 8.5, "Q4_K_M": 4.87}
 
@@ -50,7 +51,7 @@ class Toy(Engine):
     name = ToyFacts.name
     settings = frozenset({"length"})
 
-    def supports(self, model: Model, quant: str, machine: Machine) -> str | None:
+    def supports(self, model: Model, quant: str, machine: Machine) -> Reason | None:
         return None if machine.accelerators else "toy serve needs a GPU"
 
     def quants(self, model: Model) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ class Toy(Engine):
             memory=memory,
             max_context=self.longest_context(request),
             max_concurrency=float(request.workload.users),
-            why=("all of it is on the toy",),
+            why=(Reason(ReasonKind.WHOLE_ON_GPUS, "all of it is on the toy"),),
         )
 
     def longest_context(self, request: PlanRequest) -> int:

@@ -70,12 +70,14 @@ if TYPE_CHECKING:
     from planner.api.vocabulary import (
         document,
         engine_names,
+        engine_options,
         engine_title,
         launch_formats,
         quants,
         schema,
         schema_names,
         schemas,
+        starter_names,
     )
     from planner.documents.bundle import Bundle
     from planner.documents.check import Check
@@ -194,6 +196,7 @@ __all__ = [
     "doctor",
     "document",
     "engine_names",
+    "engine_options",
     "engine_title",
     "export_profile",
     "is_command",
@@ -222,6 +225,7 @@ __all__ = [
     "schemas",
     "shortage",
     "show",
+    "starter_names",
     "user_speed",
     "verify_file",
     "verify_server",
@@ -319,6 +323,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.vocabulary": (
         "document",
         "engine_names",
+        "engine_options",
+        "starter_names",
         "engine_title",
         "launch_formats",
         "quants",

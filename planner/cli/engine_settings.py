@@ -38,9 +38,9 @@ def _name_of(word: str) -> str:
 
 def _option_names() -> Mapping[str, str]:
     """Every engine's own spelling of options -> the names of its settings."""
-    from planner.engines.register import all_facts
+    from planner.api import engine_options
 
-    return {spelled: name for facts in reversed(all_facts()) for spelled, name in facts.option_names.items()}
+    return engine_options()
 
 
 def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.api import engine_names, launch_formats, starter_names
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
 from planner.cli.machine_options import asked, chosen_machine
@@ -26,9 +27,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import diagnostic, print_document, print_line, print_shell
 from planner.cli.progress import say_on_terminal
-from planner.engines.register import ENGINES, STARTERS
 from planner.errors import InputError
-from planner.launching.formats import SHELL, launch_formats
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
@@ -44,7 +43,9 @@ def launch(
     quant: QuantOption = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", "-e", metavar="NAME", help=f"{either([*ENGINES, *STARTERS])}."),
+        typer.Option(
+            "--engine", "-e", metavar="NAME", help=f"{either([*engine_names(), *starter_names()])}."
+        ),
     ] = None,
     profile: ProfileOption = None,
     ram: RamOption = None,
@@ -60,7 +61,7 @@ def launch(
             help=f"{either(launch_formats())}.",
             autocompletion=completion.launch_formats,
         ),
-    ] = SHELL,
+    ] = "shell",
     run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
     json: JsonOption = False,
 ) -> int:

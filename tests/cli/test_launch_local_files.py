@@ -83,6 +83,8 @@ def test_systemd_accepts_the_unit(cli: Cli, here: Path, engine: str) -> None:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # The user's other units are checked with it; what they lack on this machine is not ours.
+    said = [line for line in done.stderr.splitlines() if unit["name"] in line]
+    assert (done.returncode, said) == (0, [])
     wanted = re.findall(r"^(?:Wants|After|Requires)=(.*)$", unit["content"], re.MULTILINE)
     assert wanted == [], "a user's manager has no target for the network"
