@@ -11,6 +11,7 @@ from planner.hardware.found import FoundDevices
 from planner.hardware.host.host import detect_host
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend, Host, Machine
+from planner.safe_text import one_line
 
 Detector = Callable[[System, int, int], FoundDevices]  # of a system, its RAM and what of that is available
 
@@ -71,11 +72,17 @@ def detect(system: System | None = None) -> Machine:
 def _gpus(system: System, ram_total: int, ram_available: int) -> list[FoundDevices]:
     platform = system.platform if system.platform in ("darwin", "win32") else "linux"
     found: list[FoundDevices] = []
-    for vendor in VENDORS.values():
+    for name, vendor in VENDORS.items():
         if platform in vendor.platforms and system.exists(vendor.seen_in):
             module, _, function = vendor.detector.partition(":")
             detector: Detector = getattr(import_module(module), function)
-            found.append(detector(system, ram_total, ram_available))
+            try:
+                found.append(detector(system, ram_total, ram_available))
+            except (
+                Exception
+            ) as error:  # whatever a driver answers or raises: one vendor less, never no answer
+                said = one_line(f"{type(error).__name__}: {error}", 120)
+                found.append(FoundDevices(notes=[f"{name} GPUs cannot be seen: their driver fails ({said})"]))
     if platform == "linux" and not system.exists("/sys"):
         found.append(FoundDevices(notes=["/sys is missing: AMD and Intel GPUs cannot be seen"]))
     return found

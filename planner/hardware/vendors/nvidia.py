@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,8 +9,11 @@ from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend, TensorRates
 from planner.hardware.profiles.profile import pcie_bandwidth
+from planner.hardware.profiles.store import same_name
 from planner.hardware.vendors.profile_facts import from_facts, size_or_none
 from planner.hardware.vendors.visible_devices import shown, visible_indices
+from planner.outside_numbers import MAX_BYTES, whole
+from planner.safe_text import one_line
 from planner.units import gib, mib
 
 # Files that are there when an NVIDIA driver is: without one of them the NVML library isn't even looked for.
@@ -26,6 +28,7 @@ _DRIVER_SIGNS: Final = (
 # word in the board's name -> its GPU as NVML calls it where there is one
 _JETSONS: Final = {"Orin": "Orin (nvgpu)", "Thor": "NVIDIA Thor"}
 _MAX_NVLINKS: Final = 18
+_MAX_DEVICES: Final = 64  # NVML_MAX_PHYSICAL devices of one computer, with room
 
 
 def detect_nvidia(system: System, ram_total: int, ram_available: int) -> FoundDevices:
@@ -53,10 +56,15 @@ def detect_nvidia(system: System, ram_total: int, ram_available: int) -> FoundDe
     except OSError as error:
         found.notes.append(f"NVIDIA GPUs cannot be seen: {error.strerror or 'the library cannot be loaded'}")
         return found
+    except (
+        Exception
+    ) as error:  # RuntimeError, SystemError …: whatever a broken library makes the binding raise
+        found.notes.append(f"NVIDIA GPUs cannot be seen: {one_line(_reason(error), 120)}")
+        return found
     try:
         _devices(nvml, system, found, ram_total, ram_available)
     finally:
-        _ask(nvml, nvml.nvmlShutdown)
+        _ask(nvml, "nvmlShutdown")
     return found
 
 
@@ -100,43 +108,60 @@ def _reason(error: Exception) -> str:
     return text + next((hint for key, hint in hints.items() if key in text), "")
 
 
-def _ask(nvml: Any, call: Callable[..., Any], *args: Any) -> Any:
-    """The answer of one NVML call, or None when the driver does not give it."""
+def _ask(nvml: Any, call: str, *args: Any) -> Any:
+    """The answer of one NVML call by its name, or None when the driver, or this pynvml, does not give it."""
     try:
-        value = call(*args)
-    except (nvml.NVMLError, AttributeError, TypeError, ValueError, UnicodeDecodeError):
+        value = getattr(nvml, call)(*args)
+    except Exception:  # the binding passes on whatever a broken library does
         return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+def _text(nvml: Any, call: str, *args: Any) -> str | None:
+    """A text that NVML answers, on one printable line; None for none."""
+    value = _ask(nvml, call, *args)
+    return one_line(value, 120).strip() or None if isinstance(value, str) else None
+
+
+def _number(nvml: Any, call: str, *args: Any) -> int | None:
+    """A whole number that NVML answers; None for none."""
+    return whole(_ask(nvml, call, *args), 0, MAX_BYTES)
+
+
 def _devices(nvml: Any, system: System, found: FoundDevices, ram_total: int, ram_available: int) -> None:
-    count = _ask(nvml, nvml.nvmlDeviceGetCount)
-    if not isinstance(count, int):
+    count = whole(_ask(nvml, "nvmlDeviceGetCount"), 0, _MAX_DEVICES)
+    if count is None:
         found.notes.append("NVIDIA GPUs cannot be counted: the driver gives no answer")
         return
     found.sources["gpus"] = "NVML"
-    driver = _ask(nvml, nvml.nvmlSystemGetDriverVersion)
+    driver = _text(nvml, "nvmlSystemGetDriverVersion")
     if driver:
-        found.sources["nvidia driver"] = str(driver)
+        found.sources["nvidia driver"] = driver
     everything: list[Accelerator] = []
     for index in range(count):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        except nvml.NVMLError as error:
+        except Exception as error:
             found.notes.append(f"NVIDIA GPU {index} cannot be opened: {_reason(error)}")
             continue
-        whole = _device(nvml, handle, index, found, ram_total, ram_available)
-        slices = _mig_slices(nvml, handle, whole, found)
-        everything += slices if slices is not None else [whole]
+        card = _device(nvml, handle, index, found, ram_total, ram_available)
+        slices = _mig_slices(nvml, handle, card, found)
+        everything += slices if slices is not None else [card]
     found.accelerators = _visible(everything, system, found)
 
 
 def _device(
     nvml: Any, handle: Any, index: int, found: FoundDevices, ram_total: int, ram_available: int
 ) -> Accelerator:
-    name = str(_ask(nvml, nvml.nvmlDeviceGetName, handle) or "NVIDIA GPU")
+    name = _text(nvml, "nvmlDeviceGetName", handle) or "NVIDIA GPU"
     memory = _memory(nvml, handle)
     total, free = size_or_none(getattr(memory, "total", None)), getattr(memory, "free", None)
+    known = None if total is not None else _discrete(name)
+    if known is not None:
+        total = free = known
+        found.notes.append(
+            f"{name} does not tell its memory: what its profile says is counted, all of it free"
+        )
     unified = total is None
     if unified:
         # GB10, Jetson and Thor answer "not supported": the GPU uses the RAM of the computer.
@@ -156,7 +181,7 @@ def _device(
         index=index,
         unified=unified,
         integrated=unified,
-        uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, handle),
+        uuid=_text(nvml, "nvmlDeviceGetUUID", handle),
         compute_capability=_capability(nvml, handle),
         pcie_bandwidth=None if unified else _pcie(nvml, handle, name, found),
         tdp_w=_power(nvml, handle),
@@ -169,11 +194,17 @@ def _device(
     return gpu
 
 
+def _discrete(name: str) -> int | None:
+    """The memory of a card that has its own, by its name; None for a chip that shares the RAM, or an unknown one."""
+    profile = same_name(name, None)
+    return None if profile is None or profile.unified or profile.kind != "gpu" else profile.memory_total
+
+
 def _memory(nvml: Any, handle: Any) -> Any:
     """NVML's memory figures: version 2, which tells the driver's own part, else version 1."""
     version = getattr(nvml, "nvmlMemory_v2", None)
-    second = None if version is None else _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle, version)
-    return second or _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    second = None if version is None else _ask(nvml, "nvmlDeviceGetMemoryInfo", handle, version)
+    return second or _ask(nvml, "nvmlDeviceGetMemoryInfo", handle)
 
 
 def _reserved(memory: Any, total: int) -> int | None:
@@ -182,21 +213,24 @@ def _reserved(memory: Any, total: int) -> int | None:
 
 
 def _capability(nvml: Any, handle: Any) -> tuple[int, int] | None:
-    value = _ask(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
-    return (int(value[0]), int(value[1])) if value else None
+    value = _ask(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        return None
+    major, minor = whole(value[0], 1, 99), whole(value[1], 0, 99)
+    return None if major is None or minor is None else (major, minor)
 
 
 def _power(nvml: Any, handle: Any) -> float | None:
-    value = _ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    value = _number(nvml, "nvmlDeviceGetEnforcedPowerLimit", handle)
     return value / 1000 if isinstance(value, int) and value > 0 else None
 
 
 def _pcie(nvml: Any, handle: Any, name: str, found: FoundDevices) -> float | None:
     # The link's generation drops when the card idles, its width does not: the highest generation that card
     # and slot agree on, times the width of now.
-    generation = _ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle)
-    width = _ask(nvml, nvml.nvmlDeviceGetCurrPcieLinkWidth, handle)
-    widest = _ask(nvml, nvml.nvmlDeviceGetMaxPcieLinkWidth, handle)
+    generation = _number(nvml, "nvmlDeviceGetMaxPcieLinkGeneration", handle)
+    width = _number(nvml, "nvmlDeviceGetCurrPcieLinkWidth", handle)
+    widest = _number(nvml, "nvmlDeviceGetMaxPcieLinkWidth", handle)
     if not isinstance(generation, int) or not isinstance(width, int) or width < 1:
         return None
     if isinstance(widest, int) and width < widest:
@@ -205,17 +239,17 @@ def _pcie(nvml: Any, handle: Any, name: str, found: FoundDevices) -> float | Non
 
 
 def _nvlinks(nvml: Any, handle: Any) -> int:
-    states = [_ask(nvml, nvml.nvmlDeviceGetNvLinkState, handle, link) for link in range(_MAX_NVLINKS)]
+    states = [_ask(nvml, "nvmlDeviceGetNvLinkState", handle, link) for link in range(_MAX_NVLINKS)]
     return sum(1 for state in states if state == 1)
 
 
 def _others(nvml: Any, handle: Any, gpu: Accelerator, found: FoundDevices) -> None:
     """A note when a display or other programs hold memory of the card."""
     held = gpu.memory_total - gpu.memory_free
-    compute = _ask(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
-    graphics = _ask(nvml, nvml.nvmlDeviceGetGraphicsRunningProcesses, handle) or []
+    compute = _processes(nvml, "nvmlDeviceGetComputeRunningProcesses", handle)
+    graphics = _processes(nvml, "nvmlDeviceGetGraphicsRunningProcesses", handle)
     programs = len({getattr(p, "pid", None) for p in [*compute, *graphics]})
-    display = _ask(nvml, nvml.nvmlDeviceGetDisplayActive, handle) == 1
+    display = _ask(nvml, "nvmlDeviceGetDisplayActive", handle) == 1
     if programs or display:
         who = [f"{programs} program{'s' if programs != 1 else ''}"] if programs else []
         who += ["a display"] if display else []
@@ -224,47 +258,55 @@ def _others(nvml: Any, handle: Any, gpu: Accelerator, found: FoundDevices) -> No
         )
 
 
-def _mig_slices(nvml: Any, handle: Any, whole: Accelerator, found: FoundDevices) -> list[Accelerator] | None:
+def _processes(nvml: Any, call: str, handle: Any) -> list[Any]:
+    answer = _ask(nvml, call, handle)
+    return list(answer) if isinstance(answer, tuple | list) else []
+
+
+def _mig_slices(
+    nvml: Any, handle: Any, whole_card: Accelerator, found: FoundDevices
+) -> list[Accelerator] | None:
     """The slices of a partitioned card, [] when it has none yet, None when it is not partitioned."""
-    mode = _ask(nvml, nvml.nvmlDeviceGetMigMode, handle)
-    if not mode or mode[0] != 1:
+    mode = _ask(nvml, "nvmlDeviceGetMigMode", handle)
+    if not isinstance(mode, tuple | list) or not mode or mode[0] != 1:
         return None
     slices: list[Accelerator] = []
-    most = _ask(nvml, nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0
+    most = whole(_ask(nvml, "nvmlDeviceGetMaxMigDeviceCount", handle), 0, 64) or 0
     for number in range(most):
-        part = _ask(nvml, nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number)
-        memory = None if part is None else _ask(nvml, nvml.nvmlDeviceGetMemoryInfo, part)
-        if memory is None:
+        part = _ask(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", handle, number)
+        memory = None if part is None else _ask(nvml, "nvmlDeviceGetMemoryInfo", part)
+        total, free = size_or_none(getattr(memory, "total", None)), getattr(memory, "free", None)
+        if total is None or total > whole_card.memory_total:
             continue
-        share = _slice_share(nvml, part, memory.total, whole)
+        share = _slice_share(nvml, part, total, whole_card)
         slices.append(
             replace(
-                whole,
-                name=str(_ask(nvml, nvml.nvmlDeviceGetName, part) or f"{whole.name} MIG"),
-                memory_total=memory.total,
-                memory_free=memory.free,
+                whole_card,
+                name=_text(nvml, "nvmlDeviceGetName", part) or f"{whole_card.name} MIG",
+                memory_total=total,
+                memory_free=free if isinstance(free, int) and 0 <= free <= total else total,
                 memory_reserved=None,
-                uuid=_ask(nvml, nvml.nvmlDeviceGetUUID, part),
+                uuid=_text(nvml, "nvmlDeviceGetUUID", part),
                 mig=True,
-                memory_bandwidth=_scaled(whole.memory_bandwidth, memory.total / whole.memory_total),
-                rates=_scaled_rates(whole.rates, share),
+                memory_bandwidth=_scaled(whole_card.memory_bandwidth, total / whole_card.memory_total),
+                rates=_scaled_rates(whole_card.rates, share),
                 nvlink_bandwidth=None,
             )
         )
     if slices:
         found.notes.append(
-            f"{whole.name} is split into {len(slices)} MIG slices; one process can use one slice"
+            f"{whole_card.name} is split into {len(slices)} MIG slices; one process can use one slice"
         )
     else:
-        found.notes.append(f"{whole.name} is in MIG mode but has no slice: no program can use it")
+        found.notes.append(f"{whole_card.name} is in MIG mode but has no slice: no program can use it")
     return slices
 
 
-def _slice_share(nvml: Any, part: Any, memory: int, whole: Accelerator) -> float:
+def _slice_share(nvml: Any, part: Any, memory: int, whole_card: Accelerator) -> float:
     """The slice's part of the multiprocessors: sevenths; of the memory where the driver does not say."""
-    attributes = _ask(nvml, nvml.nvmlDeviceGetAttributes, part)
-    sevenths = getattr(attributes, "gpuInstanceSliceCount", 0)
-    return sevenths / 7 if sevenths else memory / whole.memory_total
+    attributes = _ask(nvml, "nvmlDeviceGetAttributes", part)
+    sevenths = whole(getattr(attributes, "gpuInstanceSliceCount", 0), 1, 7)
+    return sevenths / 7 if sevenths else memory / whole_card.memory_total
 
 
 def _scaled(value: float | None, share: float) -> float | None:
