@@ -111,6 +111,7 @@ def argparse_dialect(
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
+_LONGEST_NUMBER: Final = 40  # characters; more would be no number that any engine holds
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
 
 
@@ -295,6 +296,8 @@ class FlagTable:
         return rest.pop(0)
 
     def _typed(self, flag: Flag, name: str, text: str) -> Any:
+        if flag.kind in (Kind.INT, Kind.FLOAT, Kind.SIZE) and len(text) > _LONGEST_NUMBER:
+            raise self._refusal(name, f"a number of {len(text)} characters")
         if flag.kind is Kind.INT:
             if re.fullmatch(r"[+-]?\d+", text.strip()) is None:
                 why = (

@@ -120,7 +120,7 @@ def measured_here(model: str, quant: str, engine: str) -> Measurement | None:
     """Return the newest measurement of a model, quantisation and engine on this machine, or None."""
     wanted = (model.lower(), quant.lower(), engine.lower())
     for line in reversed(_lines(measurements_file())):
-        found = _parse(line)
+        found = measurement_of(line)
         if found and (found.model.lower(), found.quant.lower(), found.engine.lower()) == wanted:
             return found
     return None
@@ -146,7 +146,7 @@ def _lines(path: Path | None) -> list[str]:
     return [line for line in lines[len(raw) == MAX_READ :] if line]
 
 
-def _parse(line: str) -> Measurement | None:
+def measurement_of(line: str) -> Measurement | None:
     """Return a record; None for a line that `record` would not write: the file is the user's, and may be damaged."""
     try:
         entry = json.loads(line)

@@ -5,7 +5,7 @@ What it answers is kept in the user's cache and shown beside the shipped facts; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from datetime import UTC, datetime
@@ -97,6 +97,11 @@ def refreshed(ident: str) -> Refreshed | None:
     stored = load_entry(KIND, ident)
     if stored is None:
         return None
+    return from_entry(ident, stored)
+
+
+def from_entry(ident: str, stored: Mapping[str, Any]) -> Refreshed | None:
+    """Return what an entry of the cache says about a model; None where it is damaged."""
     try:
         repositories = {
             one_line(repo, 200): tuple(_kept(*fields) for fields in files)

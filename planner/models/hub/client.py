@@ -92,7 +92,12 @@ def repository(repo_id: str) -> Repository:
     A file whose name is not one printable line, or leads out of the repository, is left out: no engine and no
     script is told of it. Raises NoAnswerError where the hub can't be reached or fails, InputError otherwise.
     """
-    page = _json(f"/api/models/{repo_id}?blobs=true", repo_id, "list of files")
+    return parse_repository(_page(f"/api/models/{repo_id}?blobs=true", repo_id, "list of files"), repo_id)
+
+
+def parse_repository(raw: bytes, repo_id: str) -> Repository:
+    """Return what the hub's answer says about a repository. Raises as `repository`."""
+    page = _parsed(raw, repo_id, "list of files")
     siblings = page.get("siblings") if isinstance(page, dict) else None
     if not isinstance(page, dict) or not isinstance(siblings or [], list):
         raise NoAnswerError(f"{repo_id}: the hub's answer is no list of files")
@@ -109,9 +114,14 @@ def repository(repo_id: str) -> Repository:
 def newest_models(owner: str, most: int) -> list[Listed]:
     """Return an organisation's newest models. Raises as `repository`."""
     query = urlencode({"author": owner, "sort": "createdAt", "direction": -1, "limit": most})
-    page = _json(f"/api/models?{query}", owner, "list of models")
+    return parse_models(_page(f"/api/models?{query}", owner, "list of models"), owner)[:most]
+
+
+def parse_models(raw: bytes, owner: str) -> list[Listed]:
+    """Return the rows of the hub's list of models. Raises as `repository`."""
+    page = _parsed(raw, owner, "list of models")
     rows = page if isinstance(page, list) else []
-    found = [(row.get("id"), row.get("pipeline_tag")) for row in rows[:most] if isinstance(row, dict)]
+    found = [(row.get("id"), row.get("pipeline_tag")) for row in rows if isinstance(row, dict)]
     return [
         Listed(ident, task if isinstance(task, str) else "")
         for ident, task in found
@@ -160,9 +170,12 @@ def checksum(text: object) -> str:
     return str(text) if fits else ""
 
 
-def _json(path: str, repo_id: str, what: str) -> Any:
+def _page(path: str, repo_id: str, what: str) -> bytes:
     with _ask(endpoint() + path, repo_id, what) as answer:
-        raw = answer.whole(MAX_PAGE)
+        return answer.whole(MAX_PAGE)
+
+
+def _parsed(raw: bytes, repo_id: str, what: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

@@ -63,7 +63,7 @@ def _split_url(url: str) -> tuple[Callable[[str], str], str]:
 
 def _read_one(url: str, secret: Mapping[str, str], deadline: float) -> tuple[RawHeader, int]:
     entry = load_entry(_KIND, url)
-    cached = _decode(entry) if entry is not None else None
+    cached = header_of_entry(entry) if entry is not None else None
     if offline():
         if cached is None:
             raise NoAnswerError(
@@ -173,7 +173,7 @@ def _encode(raw: RawHeader) -> dict[str, Any]:
     }
 
 
-def _decode(entry: Mapping[str, Any]) -> tuple[RawHeader, int] | None:
+def header_of_entry(entry: Mapping[str, Any]) -> tuple[RawHeader, int] | None:
     """Return the header of a cache entry; None where it isn't what _encode writes of a header that was read.
 
     The file is the user's, and may be damaged: every figure is checked as the scanner checks the file's own.
