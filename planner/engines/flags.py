@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final
@@ -163,10 +163,6 @@ class FlagTable:
     def __contains__(self, word: object) -> bool:
         """True for a name as it is written, without its value."""
         return isinstance(word, str) and self._find(word.partition("=")[0].partition(".")[0]) is not None
-
-    def with_flags(self, *groups: Sequence[Flag]) -> FlagTable:
-        """Return a table with more flags; those that are here already win."""
-        return FlagTable(self.dialect, *groups, self.flags)
 
     def named(self, name: str) -> Flag:
         """Return the flag of this name."""
@@ -408,10 +404,3 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
         old = out.get(key)
         out[key] = _joined(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return out
-
-
-def named_settings(given: Sequence[Given]) -> Iterator[tuple[str, Given]]:
-    """Yield the setting of each planned flag, in the order of the command line."""
-    for each in given:
-        if each.flag.role is Role.PLANNED:
-            yield each.flag.meaning, each

@@ -38,10 +38,6 @@ _STREAM: Final = re.compile(r"(\s)\d(?:>&\d\b|(?=>))")  # 2>&1 whole, the number
 _SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "|&"})
 _LIMIT: Final = 100_000  # characters; a command line is shorter
 
-# Options with a value of uv run, conda run and their like
-_RUNNER_VALUES: Final = frozenset(
-    {"-n", "-p", "--with", "--python", "--from", "--extra", "--name", "--project", "--index", "--group"}
-)
 # Options of docker run and podman run that take no value (docs: docker container run); all others take one.
 _DOCKER_SWITCHES: Final = frozenset(
     {
