@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import pickle
 import pydoc
+import re
 from dataclasses import field
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_the_signature_of_one_that_takes_keywords() -> None:
 
 def test_help_shows_each_field_with_its_sentence() -> None:
     said = pydoc.render_doc(Told, renderer=pydoc.plaintext)
-    assert "Told(size: int" in said
+    assert "Told(size: int" in re.sub(r"\n \|  +", "", said)  # Python 3.13 breaks long signatures
     assert said.index("size\n |      Bytes.") < said.index("name\n |      As people\n |      say it.")
     assert field_docs(Told) == {"size": "Bytes.", "name": "As people\nsay it."}
     assert field_docs(plain_copy()) == {}, "made without source"
