@@ -109,7 +109,7 @@ def make_links(cards: Iterable[ModelCard]) -> dict[str, Link]:
             for x, y in zip(sorted(p[0] for p in found), sorted(p[1] for p in found), strict=True):
                 by_x.setdefault(x, []).append(y)
             xs = tuple(sorted(by_x))
-            ys = tuple(sum(by_x[x]) / len(by_x[x]) for x in xs)
+            ys = tuple(_total(by_x[x]) / len(by_x[x]) for x in xs)
             links[name] = Link(name, xs, ys, _slope(xs, ys) if name.startswith(INDEX) else 0.0)
     return links
 
@@ -121,9 +121,11 @@ def _slope(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def _fitted(xs: Sequence[float], ys: Sequence[float]) -> float:
-    x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
-    spread = sum((x - x_mean) ** 2 for x in xs)
-    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+    x_mean, y_mean = _total(xs) / len(xs), _total(ys) / len(ys)
+    spread = _total((x - x_mean) ** 2 for x in xs)
+    return (
+        _total((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread if spread else 0.0
+    )
 
 
 Scores = Mapping[str, tuple[float | None, str]]
@@ -172,7 +174,7 @@ def _general(values: Mapping[str, CardBenchmark], links: Mapping[str, Link]) -> 
             break
     if not used:
         return None, ""
-    estimate = max([sum(inside) / len(inside) if inside else 0.0, *floors])
+    estimate = max([_total(inside) / len(inside) if inside else 0.0, *floors])
     return round(estimate, 1), f"linked from {', '.join(used)}"
 
 
@@ -191,7 +193,15 @@ def _for_use(
         if use == "general":
             return general, source
         return round(general, 1), f"{source} (nothing for {use.replace('_', ' ')} itself)"
-    return round(sum(points) / len(points), 1), f"{source}, with {', '.join(used)}"
+    return round(_total(points) / len(points), 1), f"{source}, with {', '.join(used)}"
+
+
+def _total(values: Iterable[float]) -> float:
+    """Return the sum, added up from the left: sum() rounds otherwise since Python 3.12."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
 
 
 def by_size(parameters: float) -> float:
