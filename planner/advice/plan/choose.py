@@ -256,9 +256,9 @@ def _why_not(question: PlanQuestion) -> str:
     """Return the first engine's own reason, by asking it once more."""
     model, machine, engine = question.model, question.machine, engines_for(question)[0]
     name = question.quant or next(iter(quants_for(model, engine)), None)
+    reason = get_engine(engine).supports(model, name or "BF16", machine)
     if name is None:
-        return f"{engine} has no quantisation for {model.name}"
-    reason = get_engine(engine).supports(model, name, machine)
+        return reason or f"{engine} has no quantisation for {model.name}"
     if reason is None:
         try:
             bare_plan(engine, question.request(name))

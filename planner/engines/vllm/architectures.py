@@ -1,7 +1,7 @@
 """Everything known of an architecture under vLLM: one row a Hugging Face model_type. Read in vLLM 0.33.0.
 
 Every model_type of which vLLM runs a class has a row here, most of them the ordinary one. Which classes it
-runs stands in planner.engines.vllm.refusals.
+runs stands in planner.engines.vllm.registry.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from planner.engines.vllm.memory.storage import scheme_for
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm.reasons import warnings, why
-from planner.engines.vllm.refusals import gpu_reason, removed_in
+from planner.engines.vllm.refusals import gpu_reason, class_refusal
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.search import parallel_choices, search
 from planner.engines.vllm.settings import SETTINGS, VllmSettings
@@ -46,7 +46,7 @@ class Vllm(Engine):
     def quants(self, model: Model) -> tuple[str, ...]:
         """The checkpoint's own format; for a 16-bit one also what vLLM makes while it loads."""
         arch = model.architecture
-        if removed_in(arch) is not None:
+        if class_refusal(arch) is not None:
             return ()
         if arch.quantization:
             try:
@@ -123,7 +123,7 @@ class Vllm(Engine):
 
 
 def _unsupported(model: Model, quant: str, machine: Machine) -> str | None:
-    reason = removed_in(model.architecture)
+    reason = class_refusal(model.architecture)
     if reason is not None:
         return reason
     if machine.host.os in ("windows", "macos"):

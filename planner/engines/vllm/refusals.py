@@ -8,6 +8,7 @@ from planner.engines.vllm.backends import BACKENDS
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import expert_block
 from planner.engines.vllm.memory.storage import QuantScheme
+from planner.engines.vllm.registry import BY_TRANSFORMERS, IN_PLUGINS, REGISTERED, last_release
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.settings import VllmSettings
 from planner.errors import RefusedError
@@ -16,62 +17,27 @@ from planner.models.architecture import Architecture, DenseFeedForward, MixtureO
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 from planner.quant.quantisations import Storage
 
-# Last release that had them (vllm/model_executor/models/registry.py _PREVIOUSLY_SUPPORTED_MODELS, 0.33.0).
-_REMOVED: Final = {
-    "MotifForCausalLM": "0.10.2",
-    "Phi3SmallForCausalLM": "0.9.2",
-    "Phi4FlashForCausalLM": "0.10.2",
-    "Phi4MultimodalForCausalLM": "0.12.0",
-    "MllamaForConditionalGeneration": "0.10.2",
-    "JAISLMHeadModel": "0.22.0",
-    "InternLM2VEForCausalLM": "0.23.0",
-    "QWenLMHeadModel": "0.23.0",
-    "QwenVLForConditionalGeneration": "0.23.0",
-    "InternLMForCausalLM": "0.23.0",
-    "XverseForCausalLM": "0.23.0",
-    "Dots1ForCausalLM": "0.23.0",
-    "BambaForCausalLM": "0.23.0",
-    "MiniMaxForCausalLM": "0.23.0",
-    "MiniMaxText01ForCausalLM": "0.23.0",
-    "MiniMaxM1ForCausalLM": "0.23.0",
-    "MiniMaxVL01ForConditionalGeneration": "0.23.0",
-    "BaiChuanForCausalLM": "0.23.0",
-    "BaichuanForCausalLM": "0.23.0",
-    "AquilaModel": "0.24.0",
-    "AquilaForCausalLM": "0.24.0",
-    "Grok1ModelForCausalLM": "0.24.0",
-    "Grok1ForCausalLM": "0.24.0",
-    "TeleChatForCausalLM": "0.25.0",
-    "PersimmonForCausalLM": "0.25.0",
-    "FuyuForCausalLM": "0.25.0",
-    "Plamo2ForCausalLM": "0.26.0",
-    "OuroForCausalLM": "0.26.0",
-    "ArcticForCausalLM": "0.28.0",
-    "ChameleonForConditionalGeneration": "0.28.0",
-    "HCXVisionForCausalLM": "0.28.0",
-    "MPTForCausalLM": "0.28.0",
-    "MptForCausalLM": "0.28.0",
-}
-
-# Classes of models in the catalogue that registry.py of 0.33.0 doesn't name: `--model-impl auto` runs them by
-# Transformers' code where every layer goes through its attention interface, with a full cache for each
-# (model_executor/models/transformers/base.py _create_attention_instances).
-_ABSENT: Final = frozenset(
-    {"Lfm3ForCausalLM", "MistralLarge4ForConditionalGeneration", "SolarOpenForCausalLM"}
-)
 
 
-def removed_in(arch: Architecture) -> str | None:
-    """Return why vLLM 0.33.0 doesn't know the model, None where nothing says so."""
-    if arch.hf_class in _ABSENT and not _plain(arch):
-        return f"vLLM {RULES_VERSION} has no {arch.hf_class}, and Transformers' code in it has plain attention only"
-    last = _REMOVED.get(arch.hf_class or "")
-    return None if last is None else f"vLLM removed {arch.hf_class} after {last}"
+def class_refusal(arch: Architecture) -> str | None:
+    """Return why vLLM's registry has no use for the model's class, None where it has one, or nothing names it."""
+    name = arch.hf_class
+    if name is None or name in REGISTERED:
+        return None
+    if name in BY_TRANSFORMERS:
+        plain = f"vLLM {RULES_VERSION} has no {name}, and Transformers' code in it has plain attention only"
+        return None if _plain(arch) else plain
+    release = last_release(name)
+    if release is not None:
+        return f"vLLM removed {name} after {release}"
+    if name in IN_PLUGINS:
+        return f"vLLM {RULES_VERSION} has {name} in a plugin only"
+    return f"vLLM {RULES_VERSION} has no {name}, and nor has the Transformers that it takes"
 
 
 def foreign_code(arch: Architecture) -> str | None:
     """Return what to know of a model that vLLM has no class of its own for, None where it has one."""
-    if arch.hf_class not in _ABSENT:
+    if arch.hf_class not in BY_TRANSFORMERS:
         return None
     return f"vLLM {RULES_VERSION} has no {arch.hf_class}: it runs Transformers' code, slower than a class of its own"
 
@@ -241,6 +207,6 @@ def check(
     arch: Architecture, scheme: QuantScheme, settings: VllmSettings, gpu: GpuTraits, n_gpu: int
 ) -> None:
     """Raise RefusedError with the engine's reason where it would refuse these settings."""
-    reason = removed_in(arch) or refusal(arch, scheme, settings, gpu, n_gpu)
+    reason = class_refusal(arch) or refusal(arch, scheme, settings, gpu, n_gpu)
     if reason:
         raise RefusedError(f"vLLM refuses: {reason}")

@@ -14,7 +14,7 @@ from planner.engines.vllm.architectures import ARCHITECTURES, VllmTraits, vllm_t
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.budget import capture_sizes
 from planner.engines.vllm.memory.layer_pages import cache_settings
-from planner.engines.vllm.refusals import removed_in
+from planner.engines.vllm.refusals import class_refusal
 from planner.engines.vllm.settings import VllmSettings
 from planner.models.catalogue.catalogue import find_entry, load_catalogue
 from planner.models.config.families.decoder_table import FAMILIES
@@ -30,7 +30,7 @@ NOT_RUN = {
 
 def test_every_architecture_of_the_catalogue_that_vllm_runs_has_its_row() -> None:
     archs = [e.architecture() for e in load_catalogue().all_entries() if e.config]
-    missing = {a.model_type for a in archs if removed_in(a) is None and not vllm_traits(a).known}
+    missing = {a.model_type for a in archs if class_refusal(a) is None and not vllm_traits(a).known}
     assert len(archs) > 200 and not missing
 
 

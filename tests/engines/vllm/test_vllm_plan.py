@@ -394,7 +394,7 @@ def test_what_vllm_has_no_class_for() -> None:
     for name, line in (
         (
             "LFM3-1.7B",
-            "vLLM 0.33.0 has no Lfm3ForCausalLM, and Transformers' code in it has plain attention only",
+            "vLLM 0.33.0 has no Lfm3ForCausalLM, and nor has the Transformers that it takes",
         ),
         (
             "MiniMax-M1-40k",
