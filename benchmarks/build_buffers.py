@@ -45,7 +45,10 @@ Key = tuple[str, str]
 
 PACKAGE: Final = Path(planner.__file__).parent
 SOURCES: Final = (
-    *("engines/llama_cpp/graph/**/*.py", "engines/llama_cpp/architectures.py", "engines/llama_cpp/traits.py"),
+    "engines/llama_cpp/graph/**/*.py",
+    "engines/llama_cpp/architectures.py",
+    "engines/llama_cpp/tensor_types.py",
+    "engines/llama_cpp/traits.py",
     "quant/formats.py",
 )
 MACHINES: Final = (

@@ -14,6 +14,7 @@ from typing import Any, Final
 from planner.engines.base import DraftModel
 from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.option_values import NEGATED, typed
+from planner.engines.llama_cpp.tensor_types import TENSOR_TYPES, type_traits
 from planner.errors import InputError, RefusedError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
@@ -68,7 +69,7 @@ SPEC_TYPES: Final = (
     "draft-mtp",
     "draft-simple",
 )  # of those that common/speculative.cpp has, what is planned here
-CACHE_TYPES: Final = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
+CACHE_TYPES: Final = tuple(name.lower() for name, own in TENSOR_TYPES.items() if own.cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,13 +277,9 @@ def _flash_attention(arch: Architecture, settings: LlamaCppSettings, backend: Ba
                         f" n_embd_head_{name.lower()}={sizes[at]}"
                     )
     if wanted == "auto" and backend in (Backend.CUDA, Backend.ROCM):
-        kernels = kind_k.name not in _NO_FLASH_KERNEL and kind_v.name not in _NO_FLASH_KERNEL
+        kernels = type_traits(kind_k.name).flash and type_traits(kind_v.name).flash
         return kernels and all(_cuda_supports(*sizes) for sizes in heads)
     return wanted != "off"
-
-
-# cache types that no CUDA kernel of flash attention reads (ggml_cuda_fattn_kv_type_supported)
-_NO_FLASH_KERNEL: Final = frozenset({"IQ4_NL"})
 
 
 def _cuda_supports(head_k: int, head_v: int, grouping: int) -> bool:

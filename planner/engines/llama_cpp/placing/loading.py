@@ -13,6 +13,7 @@ from typing import Final
 from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, is_expert_name
 from planner.engines.llama_cpp.placing.weights import WeightTable, tensor_sizes
+from planner.engines.llama_cpp.tensor_types import type_traits
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend, Cpu
 from planner.models.architecture import Architecture, LayerGroup
@@ -25,8 +26,6 @@ _INPUT: Final = frozenset({"token_embd", "position_embd", "token_types", "per_la
 _FIRST_LAYER: Final = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm"})
 # created for every layer: one copy on each device that has one
 _EVERY_LAYER: Final = frozenset({"rope_freqs", "rope_factors_long", "rope_factors_short"})
-_X86_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})  # AVX2; Q2_K with AVX-512
-_ARM_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "MXFP4", "Q8_0"})  # dotprod
 
 
 @lru_cache(maxsize=8192)
@@ -34,9 +33,8 @@ def _repackable(shape: tuple[int, ...], kind: str, expert: bool, arm: bool, avx5
     dims = len(shape) - (len(shape) > 2 and shape[2] == 1)
     if dims != (3 if expert else 2) or shape[1] % 8:
         return False
-    if arm:
-        return kind in _ARM_REPACKED
-    return kind in _X86_REPACKED or (kind == "Q2_K" and avx512)
+    own = type_traits(kind)
+    return own.repacked_arm if arm else own.repacked_avx512 if avx512 else own.repacked_avx2
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from planner.engines.llama_cpp.graph.ggml.tensor import F16, F32, INPLACE, Tensor
+from planner.engines.llama_cpp.tensor_types import type_traits
 from planner.fast_dataclass import dataclass
 from planner.quant.formats import CPU_ALIGNMENT, CUDA_ALIGNMENT, CUDA_ROW_PADDING
 
 _ENDLESS: Final = 1 << 62
-_VECTOR_TYPES: Final = frozenset(
-    {"F32", "F16", "BF16", "Q4_0", "Q8_0"}
-)  # GGML_CUDA_FA_QUANTS: each with itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def _flash_extra(tensor: Tensor, size: int) -> int:
     if _vector_kernel(query, k, v):
         fallback = not (
             (k.kind is v.kind or {k.kind.name, v.kind.name} <= {"F16", "F32"})
-            and k.kind.name in _VECTOR_TYPES
+            and type_traits(k.kind.name).flash_vector
         )
         copied_k, copied_v = k.kind is F32 or fallback, v.kind is F32 or fallback
         copied_k, copied_v = copied_k and k.kind is not F16, copied_v and v.kind is not F16

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from planner.engines.llama_cpp.graph.ggml.tensor import F16, F32, Tensor
-
-_FLASH_TYPES: Final = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
-_SET_ROWS_TYPES: Final = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"})
-_NO_KERNEL: Final = frozenset({"TQ1_0", "TQ2_0"})  # ternary: the CPU alone
+from planner.engines.llama_cpp.tensor_types import type_traits
 
 
 def device_supports(device: int, host: int, op: Tensor, cuda: bool) -> bool:
@@ -26,14 +21,14 @@ def device_supports(device: int, host: int, op: Tensor, cuda: bool) -> bool:
             return False
         if b.kind is F16 and a.kind is not F16:
             return False
-        return a.kind.name not in _NO_KERNEL
+        return type_traits(a.kind.name).cuda
     if name == "get_rows":
         a = op.src[0]
-        return a.kind.name not in _NO_KERNEL and (
-            a.kind.name not in ("IQ4_NL", "MXFP4") or a.ne[0] % 256 == 0
-        )
+        own = type_traits(a.kind.name)
+        return own.cuda and a.ne[0] % own.cuda_get_rows_of == 0
     if name == "set_rows":
-        return op.kind.name in _SET_ROWS_TYPES and (op.src[0].kind is F32 or op.src[0].kind is op.kind is F16)
+        takes = op.src[0].kind is F32 or op.src[0].kind is op.kind is F16
+        return takes and type_traits(op.kind.name).cuda_set_rows
     if name == "flash_attn":
         return not cuda or _flash(op)
     if name == "ssm_scan":
@@ -49,7 +44,7 @@ def device_supports(device: int, host: int, op: Tensor, cuda: bool) -> bool:
 def _flash(op: Tensor) -> bool:
     """True where a kernel exists (ggml_cuda_get_best_fattn_kernel in fattn.cu)."""
     q, k, v = op.src[:3]
-    if k.kind.name not in _FLASH_TYPES or v.kind.name not in _FLASH_TYPES:
+    if not (type_traits(k.kind.name).flash and type_traits(v.kind.name).flash):
         return False
     return flash_shape(k.ne[0], v.ne[0], q.ne[2] // k.ne[2])
 
