@@ -258,7 +258,7 @@ def _why_not(question: PlanQuestion) -> str:
     name = question.quant or next(iter(quants_for(model, engine)), None)
     reason = get_engine(engine).supports(model, name or "BF16", machine)
     if name is None:
-        return reason or f"{engine} has no quantisation for {model.name}"
+        return str(reason or f"{engine} has no quantisation for {model.name}")
     if reason is None:
         try:
             bare_plan(engine, question.request(name))

@@ -16,7 +16,7 @@ from planner.engines.vllm.memory.storage import scheme_for
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm.reasons import warnings, why
-from planner.engines.vllm.refusals import gpu_reason, class_refusal
+from planner.engines.vllm.refusals import class_refusal, gpu_reason
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.search import parallel_choices, search
 from planner.engines.vllm.settings import SETTINGS, VllmSettings
