@@ -96,6 +96,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 return
             if status in (200, 206) and site.drop_after is not None:
                 body = body[: site.drop_after]
+            # what is counted as sent is to be what the reader took, not what the kernel holds for it
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
             try:
                 for start in range(0, len(body), 1 << 16):
                     time.sleep(site.pause)

@@ -1,12 +1,11 @@
 """Quantised checkpoints that a model's own vendor publishes beside it, and how they store their weights.
 
 A server loads such a repository as it is, where quantising while loading fetches twice as much first. Which
-repositories there are stands in the cards, with their sources; how a vendor's are laid out stands here.
+repositories there are, and how each is laid out, stands in the cards; what the layouts are stands here.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -27,6 +26,8 @@ class Listed(Protocol):
     def format(self) -> str: ...
     @property
     def quants(self) -> tuple[str, ...]: ...
+    @property
+    def layout(self) -> str: ...
 
 
 _BLOCK: Final[Mapping[str, Any]] = {"quant_method": "fp8", "weight_block_size": [128, 128]}
@@ -35,18 +36,12 @@ _CHANNEL: Final[Mapping[str, Any]] = {
     "config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}},
 }
 _TENSOR: Final[Mapping[str, Any]] = {"quant_method": "modelopt", "quant_algo": "FP8"}
-# By repository. Blocks of 128 × 128: config.json of Qwen3-32B-FP8, Qwen3-30B-A3B-FP8, Qwen3-235B-A22B-FP8,
-# GLM-5-FP8, GLM-5.1-FP8, GLM-5.2-FP8 and Step-3.7-Flash-FP8 as carried by ai-dynamo/aiconfigurator (2026-08-21),
-# for GLM-5.3 vLLM's recipe ("FP8 block"); a tensor: hf_quant_config.json of NVIDIA's, there too; a channel: GLM-4.5
-# takes vLLM's compressed-tensors path (HabanaAI/vllm-hpu-extension#350).
-_LAYOUTS: Final[tuple[tuple[re.Pattern[str], Mapping[str, Any]], ...]] = (
-    (re.compile(r"^(qwen|deepseek-ai)/.+-fp8$", re.IGNORECASE), _BLOCK),
-    (re.compile(r"^zai-org/glm-5[^/]*$", re.IGNORECASE), _BLOCK),
-    (re.compile(r"^stepfun-ai/step-3[^/]+-fp8$", re.IGNORECASE), _BLOCK),
-    (re.compile(r"^zai-org/glm-4\.[^/]+-fp8$", re.IGNORECASE), _CHANNEL),
-    (re.compile(r"^nvidia/.+-fp8$", re.IGNORECASE), _TENSOR),
-)
-_SIXTEEN: Final = re.compile(r"-bf16$", re.IGNORECASE)
+# How a card says that a repository's eight bits are laid out. Blocks of 128 × 128: config.json of Qwen3-32B-FP8,
+# Qwen3-30B-A3B-FP8, Qwen3-235B-A22B-FP8, GLM-5-FP8, GLM-5.1-FP8, GLM-5.2-FP8 and Step-3.7-Flash-FP8 as carried by
+# ai-dynamo/aiconfigurator (2026-08-21), for GLM-5.3 vLLM's recipe ("FP8 block"), and so those vendors' others; a
+# tensor: hf_quant_config.json of NVIDIA's, there too; a channel: GLM-4.5 takes vLLM's compressed-tensors path
+# (HabanaAI/vllm-hpu-extension#350).
+_LAYOUTS: Final[Mapping[str, Mapping[str, Any]]] = {"block": _BLOCK, "channel": _CHANNEL, "tensor": _TENSOR}
 
 
 def vendor_repository(model: str, files: Sequence[Listed], quant: str) -> str | None:
@@ -54,7 +49,7 @@ def vendor_repository(model: str, files: Sequence[Listed], quant: str) -> str | 
 
     It is the model's own, or one named after it: a vendor's other models in that format are not meant.
     """
-    base = _SIXTEEN.sub("", model).lower()
+    base = model.lower().removesuffix("-bf16")
     wanted = quant.lower()
     found = [
         f.repo
@@ -71,5 +66,5 @@ def vendor_checkpoints(model: str, files: Sequence[Listed]) -> dict[str, Checkpo
     repository = vendor_repository(model, files, "FP8")
     if repository is None:
         return {}
-    layout = next((config for pattern, config in _LAYOUTS if pattern.match(repository)), None)
-    return {"FP8": Checkpoint(repository, layout)}
+    layout = next((f.layout for f in files if f.repo == repository and f.layout), "")
+    return {"FP8": Checkpoint(repository, _LAYOUTS.get(layout))}

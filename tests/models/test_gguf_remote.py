@@ -77,6 +77,15 @@ def settled(site: Site) -> int:
     return sent
 
 
+def _settled(site: Site) -> int:
+    """Bytes sent, once the server has noticed that the reader went away."""
+    sent = -1
+    while sent != site.sent:
+        sent = site.sent
+        time.sleep(0.1)
+    return sent
+
+
 def test_the_cache_answers_while_the_etag_holds(site: Site, tmp_path: Path) -> None:
     first = read_remote_gguf(site.url + "/m.gguf")
     sent = settled(site)

@@ -81,6 +81,8 @@ def _file(file: Any) -> dict[str, Any]:
     out: dict[str, Any] = {"repo": file.repo, "format": file.format}
     if file.quants:
         out["quants"] = list(file.quants)
+    if file.layout:
+        out["layout"] = file.layout
     if file.bytes:
         out["bytes"] = dict(file.bytes)
     return out

@@ -76,6 +76,8 @@ class CardFile(_Part):
     repo: str
     format: Literal["safetensors", "gguf", "mlx"]
     quants: tuple[str, ...] = ()  # empty: not known which
+    # how eight bits are laid out, see planner.models.vendor_checkpoints; empty: not known
+    layout: Literal["", "block", "channel", "tensor"] = ""
     bytes: dict[str, int] = Field(default_factory=dict)  # exact, by quantisation
     approx_bytes: dict[str, int] = Field(default_factory=dict)  # as rounded in the source
     approx_gb: dict[str, float] = Field(default_factory=dict)

@@ -38,6 +38,8 @@ class RepoFile:
     """Quantisations that it offers; empty where it isn't known which."""
     sizes: Mapping[str, int]
     """Exact bytes by quantisation, where they are published."""
+    layout: str = ""
+    """What shares a scale in its eight bits: block, channel or tensor; empty where it isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,9 @@ class Entry:
     def files(self) -> Sequence[RepoFile]:
         """Repositories that serve it: the original first, then GGUF, then MLX."""
         return tuple(
-            RepoFile(f["repo"], f["format"], tuple(f.get("quants", ())), f.get("bytes", {}))
+            RepoFile(
+                f["repo"], f["format"], tuple(f.get("quants", ())), f.get("bytes", {}), f.get("layout", "")
+            )
             for f in self._raw["files"]
         )
 
