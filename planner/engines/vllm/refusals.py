@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from planner.engines.vllm.backends import BACKENDS
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import expert_block
@@ -16,7 +14,6 @@ from planner.hardware.machine import Accelerator, Backend
 from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 from planner.quant.quantisations import Storage
-
 
 
 def class_refusal(arch: Architecture) -> str | None:
