@@ -121,6 +121,18 @@ def _member(kind: type[_E], value: object, what: str) -> _E:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a person wrote of the engine's own command."""
+
+    kept: tuple[str, ...] = ()  # words that are no setting: they stay in the command
+    line: str = ""  # the whole command, where one was asked about: it stays as it is
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)  # its environment
+
+
+NOTHING_WRITTEN: Final = Written()
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRequest:
     """What an engine is asked: one model in one quantisation on one machine.
 
@@ -133,6 +145,7 @@ class PlanRequest:
     workload: Workload = field(default_factory=Workload)
     # The engine's own settings under its own names; what isn't named is chosen, or has the engine's default.
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    written: Written = field(default_factory=lambda: NOTHING_WRITTEN)
 
     @property
     def arch(self) -> Architecture:

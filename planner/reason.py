@@ -82,6 +82,10 @@ class ReasonKind(StrEnum):
     LONG_PIPELINE = "long_pipeline"
     SLOW_ON_CPU = "slow_on_cpu"
     LITTLE_CHECKED = "little_checked"
+    # what was read in a command line
+    FLAG_READ_AS = "flag_read_as"
+    FLAG_NOT_COUNTED = "flag_not_counted"
+    RULES_OF_ANOTHER = "rules_of_another"
     # an engine will not run it
     NOT_SUPPORTED = "not_supported"
     REFUSED = "refused"

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
         refresh_models,
         show,
     )
+    from planner.api.commands import (
+        engine_key,
+        plan_command,
+        read_command,
+        read_options,
+        short_options,
+        starts_engine,
+    )
     from planner.api.evidence import claim_names, claims, diagnose, remember, verify_file, verify_server
     from planner.api.hardware import (
         detect,
@@ -70,7 +78,6 @@ if TYPE_CHECKING:
     from planner.api.vocabulary import (
         document,
         engine_names,
-        engine_options,
         engine_title,
         launch_formats,
         quants,
@@ -87,6 +94,7 @@ if TYPE_CHECKING:
     from planner.documents.profiles import Profiles
     from planner.documents.show import ModelPage
     from planner.documents.verify import Verifications
+    from planner.engines.commands import Command
     from planner.engines.launch import Launch
     from planner.errors import (
         FieldError,
@@ -130,6 +138,7 @@ __all__ = [
     "CheckedModels",
     "Claims",
     "Column",
+    "Command",
     "Comparison",
     "CostAnswer",
     "CostTerms",
@@ -195,8 +204,8 @@ __all__ = [
     "differences_here",
     "doctor",
     "document",
+    "engine_key",
     "engine_names",
-    "engine_options",
     "engine_title",
     "export_profile",
     "is_command",
@@ -212,9 +221,12 @@ __all__ = [
     "models_near",
     "over_depth",
     "plan",
+    "plan_command",
     "planned_by",
     "quants",
+    "read_command",
     "read_nodes",
+    "read_options",
     "read_prices",
     "recommend",
     "refresh_models",
@@ -223,9 +235,11 @@ __all__ = [
     "schema",
     "schema_names",
     "schemas",
+    "short_options",
     "shortage",
     "show",
     "starter_names",
+    "starts_engine",
     "user_speed",
     "verify_file",
     "verify_server",
@@ -277,6 +291,14 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "refresh_models",
         "show",
     ),
+    "planner.api.commands": (
+        "engine_key",
+        "plan_command",
+        "read_command",
+        "read_options",
+        "short_options",
+        "starts_engine",
+    ),
     "planner.api.evidence": (
         "claim_names",
         "claims",
@@ -323,7 +345,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.vocabulary": (
         "document",
         "engine_names",
-        "engine_options",
         "starter_names",
         "engine_title",
         "launch_formats",
@@ -343,6 +364,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.documents.profiles": ("Profiles",),
     "planner.documents.show": ("ModelPage",),
     "planner.documents.verify": ("Verifications",),
+    "planner.engines.commands": ("Command",),
     "planner.engines.launch": ("Launch",),
     "planner.errors": (
         "FieldError",

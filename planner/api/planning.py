@@ -19,12 +19,14 @@ from planner.api.arguments import (
     the_workload,
 )
 from planner.errors import FieldError
+from planner.fast_dataclass import replace
 from planner.plan import Interval, Plan, Workload
 
 if TYPE_CHECKING:
     from planner.advice.plan.depth import DepthPoint
     from planner.advice.recommend.recommend import Recommendation
     from planner.documents.check import Check
+    from planner.engines.commands import Command
     from planner.engines.launch import Launch
     from planner.hardware.machine import Machine
     from planner.launching.run import Ended
@@ -41,13 +43,14 @@ def plan(
     *,
     engine: str | None = None,
     quant: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Command | None = None,
 ) -> Plan:
     """Plan one model on one machine: memory per device, longest context, speed, command.
 
     `machine` is a Machine, a profile's name, or None for the one in front of you. `engine`, `quant` and
-    `settings` (the engine's own names) fix what the planner would choose otherwise. A plan that does not fit
-    is returned with fits=False. Raises InputError, UnsupportedError or RefusedError, each with one line.
+    `settings` (the engine's own names, or options that were read) fix what the planner would choose otherwise. A
+    plan that does not fit is returned with fits=False. Raises InputError, UnsupportedError or RefusedError, each
+    with one line.
 
         >>> plan = planner.plan("gpt-oss-20b", "rtx-4090", planner.Workload(context="32k"))
         >>> plan.fits, plan.quant, plan.placement.value
@@ -62,12 +65,16 @@ def plan(
         the_workload(workload),
         engine=the_engine(engine),
         quant=text_or_none(quant, "quant"),
-        settings=_with_draft(the_settings(settings)),
     )
-    return plan_model(question)
+    if isinstance(settings, Mapping) or settings is None:
+        return plan_model(replace(question, settings=with_draft(the_settings(settings))))
+    from planner.advice.plan.asked_command import plan_options
+    from planner.engines.commands import Command
+
+    return plan_options(instance_of(settings, Command, "settings"), question, with_draft)
 
 
-def _with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the settings with the draft model that they name (llama.cpp's spec_draft_model) loaded."""
     named = settings.get("spec_draft_model")
     if not isinstance(named, str):

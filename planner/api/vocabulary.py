@@ -33,17 +33,6 @@ def starter_names() -> tuple[str, ...]:
     return tuple(STARTERS)
 
 
-def engine_options() -> dict[str, str]:
-    """Return every engine's own spelling of options -> the names of its settings; the first engine's goes first.
-
-    >>> planner.api.engine_options()["ctk"]
-    'cache_type_k'
-    """
-    from planner.engines.register import all_facts
-
-    return {spelled: name for facts in reversed(all_facts()) for spelled, name in facts.option_names.items()}
-
-
 def engine_title(name: str) -> str:
     """Return an engine's name as its makers write it.
 

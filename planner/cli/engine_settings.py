@@ -1,86 +1,102 @@
-"""Engine settings on the command line: any option that is not the planner's own is the engine's.
+"""An engine's own words on the planner's command line: its options after a model's name, or its whole command.
 
-`planner plan MODEL --n-cpu-moe 12 -ctk q8_0` passes n_cpu_moe and cache_type_k on under the engine's own
-names; the engine refuses what it doesn't know.
+`planner plan MODEL --n-cpu-moe 12 -ctk q8_0` reads what follows the model by the engine's own flags;
+`planner plan -- vllm serve …` plans what that command would start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
 
-CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_extra_args": True, "ignore_unknown_options": True}
+if TYPE_CHECKING:
+    import typer
 
-_TRUE: Final = {"true", "yes"}
-_FALSE: Final = {"false", "no"}
+    from planner.api import Command
+
+CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_extra_args": True, "ignore_unknown_options": True}
+_PASTED: Final = frozenset({"plan", "launch"})  # commands that take a whole command line after "--"
 
 
 def spell_out(arguments: Sequence[str]) -> list[str]:
-    """Turn the engines' own short options (-ctk, -ngl, -tp …) into long ones.
+    """Turn engines' own short options (-ctk, -ngl, -tp …) into long ones.
 
     With one dash the command line would read "-ctk" as "-c tk".
     """
+    if not any(_is_short(word) for word in arguments):
+        return list(arguments)
+    from planner.api import short_options
+
+    names = short_options()
     return [
-        f"-{word}" if _is_short(word) and _name_of(word) in _option_names() else word for word in arguments
+        f"-{word}" if _is_short(word) and word[1:].partition("=")[0] in names else word for word in arguments
     ]
 
 
 def _is_short(word: str) -> bool:
-    """True for one dash and several letters."""
-    return word[:1] == "-" and word[1:2] != "-" and 1 < len(_name_of(word)) <= 5
+    return len(word) > 2 and word[0] == "-" != word[1] and word[1].isalpha()
 
 
-def _name_of(word: str) -> str:
-    return word.lstrip("-").partition("=")[0].replace("-", "_")
+def split_pasted(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """Split the planner's own words from an engine's command line after "--"; None without one."""
+    words = list(arguments)
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first not in _PASTED or "--" not in words:
+        return words, None
+    at = words.index("--")
+    return words[:at], tuple(words[at + 1 :])
 
 
-def _option_names() -> Mapping[str, str]:
-    """Every engine's own spelling of options -> the names of its settings."""
-    from planner.api import engine_options
+def read_settings(arguments: Sequence[str], engine: str | None = None) -> Command | None:
+    """Return what the command line had left over, read by the engine's own flags; None without any.
 
-    return engine_options()
-
-
-def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return settings from what the command line had left over.
-
-    An option followed by no value is a switch (True). Raises InputError for a word that is no option.
+    Raises InputError for a word that is no option, and for what the engine refuses.
     """
-    settings: dict[str, Any] = {}
-    rest = list(arguments)
-    spelled = _option_names() if rest else {}
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-") or word in {"-", "--"}:
-            raise InputError(f"'{word}' was not expected here; engine settings are written as --name value")
-        name, joined, value = word.partition("=")
-        key = _name_of(name)
-        key = spelled.get(key, key)
-        if not joined:
-            value = rest.pop(0) if rest and _is_value(rest[0]) else "true"
-        if key in settings:
-            raise InputError(f"{name} is given twice")
-        settings[key] = _typed(value)
-    return settings
+    if not arguments:
+        return None
+    from planner.api import read_options
+
+    return read_options(arguments, engine)
 
 
-def _is_value(word: str) -> bool:
-    if not word.startswith("-"):
-        return True
-    return word[1:].replace(".", "", 1).isdigit()
+def parse_settings(arguments: Sequence[str], engine: str | None = None) -> dict[str, Any]:
+    """Return the settings alone of what the command line had left over."""
+    read = read_settings(arguments, engine)
+    return {} if read is None else dict(read.settings)
 
 
-def _typed(text: str) -> Any:
-    lower = text.lower()
-    if lower in _TRUE:
-        return True
-    if lower in _FALSE:
-        return False
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def asked_command(ctx: typer.Context, model: str | None, engine: str | None) -> Command | None:
+    """Return the engine's command that is asked about; None where a model is.
+
+    It stands after "--", or is one word in place of the model. Raises InputError where there is neither, or where
+    options say the same twice.
+    """
+    words: tuple[str, ...] | None = ctx.obj
+    if words is None and model is not None and len(model.split()) > 1:
+        from planner.api import starts_engine
+
+        words = (model,) if starts_engine(model) else None
+        model = None if words else model
+    if words is None:
+        if model is None:
+            raise InputError(
+                "MODEL is missing; write for example planner plan gpt-oss-20b, or -- vllm serve …"
+            )
+        return None
+    from planner.api import engine_key, read_command
+
+    if not words:
+        raise InputError(
+            "nothing stands after --; write for example planner plan -- vllm serve Qwen/Qwen3-8B"
+        )
+    if model is not None or ctx.args:
+        said = model if model is not None else ctx.args[0]
+        raise InputError(
+            f"'{said}' was not expected here: the command after -- names the model and its options"
+        )
+    command = read_command(words)
+    if engine is not None and engine_key(engine) != command.engine:
+        raise InputError(f"--engine {engine}, but the command starts {command.program}; leave out --engine")
+    return command

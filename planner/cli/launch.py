@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +11,13 @@ import typer
 
 from planner.api import engine_names, launch_formats, starter_names
 from planner.cli import completion
-from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
+from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
 from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
+    CommandOrModel,
     ContextOption,
     JsonOption,
     MinSpeedOption,
-    ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
@@ -39,7 +40,7 @@ __all__ = ["CONTEXT_SETTINGS", "launch"]
 
 def launch(
     ctx: typer.Context,
-    model: ModelArgument,
+    model: CommandOrModel = None,
     quant: QuantOption = None,
     engine: Annotated[
         str | None,
@@ -70,18 +71,27 @@ def launch(
 
     if run and (profile or vram or ram):
         raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
+    command = asked_command(ctx, model, engine)
+    if command is not None:
+        engine = command.engine
+    started_by = engine
     engine, format = planner.api.planned_by(engine, format)
     if run and not planner.api.is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
-    settings = parse_settings(ctx.args)
+    settings = None if command else read_settings(ctx.args, started_by)
     workload = make_workload(context, users, min_speed=min_speed)
-    chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
-    answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
+    if command is not None:
+        answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
+        chosen = answer.request.model
+    else:
+        chosen = planner.load_model(model or "", progress=say_on_terminal)
+        answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if not answer.fits:
         if json:
             _print_document(answer)
-        explains = f"planner plan {model}{asked(profile, ram, vram, context, users)} explains"
+        name = shlex.quote(model or chosen.id)
+        explains = f"planner plan {name}{asked(profile, ram, vram, context, users)} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1
     rendered = planner.launch(answer, chosen, format=format)

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 import click
 import typer
 
-from planner.cli.engine_settings import spell_out
+from planner.cli.engine_settings import spell_out, split_pasted
 from planner.errors import FieldError, PlannerError, RefusedError, UnfitError
 from planner.safe_text import one_line
 
@@ -128,8 +128,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
     try:
         app = build_app(_wanted(arguments))
+        own, pasted = split_pasted(arguments)
         result = typer.main.get_command(app).main(
-            args=spell_out(arguments), prog_name="planner", standalone_mode=False
+            args=spell_out(own), prog_name="planner", standalone_mode=False, obj=pasted
         )
     except (RefusedError, UnfitError) as error:
         return _fail(str(error), 1)

@@ -23,6 +23,14 @@ ModelArgument = Annotated[
     str,
     typer.Argument(help="A name, Hugging Face id, .gguf file or folder.", autocompletion=completion.models),
 ]
+CommandOrModel = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name, Hugging Face id, .gguf file or folder; or an engine's own command after --.",
+        autocompletion=completion.models,
+    ),
+]
 ProfileOption = Annotated[
     str | None,
     typer.Option(

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
+from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
 from planner.cli.machine_options import chosen_machine
 from planner.cli.options import (
+    CommandOrModel,
     ContextOption,
     EngineOption,
     FormatOption,
     JsonOption,
     MinSpeedOption,
-    ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
@@ -35,7 +35,7 @@ VERDICTS = {True: "tight: does NOT fit for certain", False: "does NOT fit"}
 
 def plan(
     ctx: typer.Context,
-    model: ModelArgument,
+    model: CommandOrModel = None,
     quant: QuantOption = None,
     engine: EngineOption = None,
     profile: ProfileOption = None,
@@ -68,11 +68,15 @@ def plan(
         from planner.cli.plot import check_plot
 
         check_plot(plot)
-    settings = parse_settings(ctx.args)
+    command = asked_command(ctx, model, engine)
+    settings = None if command else read_settings(ctx.args, engine)
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
-    chosen = planner.load_model(model, progress=say_on_terminal)
     machine = chosen_machine(profile, ram, vram)
-    answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
+    if command is not None:
+        answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
+    else:
+        chosen = planner.load_model(model or "", progress=say_on_terminal)
+        answer = planner.plan(chosen, machine, workload, engine=engine, quant=quant, settings=settings)
     if json:
         print_document(answer)
         return 0 if answer.fits else 1
@@ -92,7 +96,7 @@ def plan(
         return 0 if answer.fits else 1
     print_machine(machine)
     print_line()
-    print_heading(f"{chosen.name} {answer.quant} on {planner.engine_title(answer.engine)}")
+    print_heading(f"{answer.name} {answer.quant} on {planner.engine_title(answer.engine)}")
     if answer.fits:
         longest = f"longest context {context_about(answer.max_context)}"
         fits = style("fits", "green")

@@ -8,15 +8,20 @@ mean. A new engine is one more line here.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from importlib import import_module
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from planner.engines.flags import FlagTable, Given, Role
 from planner.engines.pasted import Pasted, read_pasted
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
+
+if TYPE_CHECKING:
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
 
 # readers, in the order in which pasted options are tried
 READERS: Final = (
@@ -57,6 +62,8 @@ class Command:
     uncounted: tuple[Uncounted, ...] = ()  # what moves bytes without a rule
     notes: tuple[str, ...] = ()  # what is read otherwise than written, and why
     devices: tuple[int, ...] | None = None  # the GPUs that are used, by number; None: all
+    line: str = ""  # the program with its words, quoted for a shell
+    fetched: bool = False  # the model comes from a hub, with the projector that lies beside it
     image: str | None = None  # the container image that it runs in
 
 
@@ -105,14 +112,33 @@ class Reader(Protocol):
 
     ENGINE: str
     STARTS: Starts
+    SETTINGS: frozenset[str]  # what the engine's rules take, under the planner's names
+
+    def for_rules(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return settings under the names of the rules that plan them: its own, or another engine's."""
+        ...
+
+    def started(self, command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
+        """Return settings for the rules: the command's, and what the program takes where nothing is written."""
+        ...
 
     def table(self, program: Sequence[str]) -> FlagTable:
         """Return the flags of one of its programs."""
         ...
 
-    def read(self, program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+    def read(
+        self, program: Sequence[str], words: Sequence[str], env: Mapping[str, str], flags: FlagTable = ...
+    ) -> Command:
         """Return what the words after the program mean. Raises InputError with one line."""
         ...
+
+
+def reader_of(engine: str) -> Reader:
+    """Return the reader of an engine's command lines. Raises InputError for one without."""
+    for reader in readers():
+        if engine == reader.ENGINE:
+            return reader
+    raise InputError(f"the planner reads no command lines of {engine}")
 
 
 def readers() -> Iterator[Reader]:
@@ -139,7 +165,8 @@ def read_command(text: str | Sequence[str]) -> Command:
         if found is None:
             found = reader.STARTS.contained(pasted)
         if found is not None:
-            return _placed(reader.read(found[0], list(found[1]), pasted.env), pasted)
+            command = reader.read(found[0], list(found[1]), pasted.env)
+            return _placed(replace(command, line=shlex.join([*found[0], *found[1]])), pasted)
     start = f"'{pasted.words[0]}'" if pasted.words else f"the image {pasted.image}"
     known = ", ".join(" ".join(r.STARTS.programs[0]) for r in readers())
     raise InputError(f"{start} starts no engine that the planner knows; it reads {known}")
@@ -156,8 +183,6 @@ _VISIBLE: Final = (
 
 def _placed(command: Command, pasted: Pasted) -> Command:
     """The command with the GPUs that environment and container leave it, and its image."""
-    from dataclasses import replace
-
     visible: tuple[int, ...] | None = None
     for name in _VISIBLE:
         if name in pasted.env:
@@ -237,3 +262,66 @@ class Sorted:
             Uncounted(what, tuple(g.written for g in given), tuple(g.flag.names[0] for g in given))
             for what, given in self._uncounted.items()
         )
+
+
+def starts_engine(text: str) -> bool:
+    """True for pasted text that starts an engine the planner knows."""
+    try:
+        pasted = read_pasted(text, lambda words: any(r.STARTS.program(words) is not None for r in readers()))
+    except InputError:
+        return False
+    return any(r.STARTS.program(pasted.words) or r.STARTS.contained(pasted) for r in readers())
+
+
+def read_options(words: Sequence[str], engine: str | None = None) -> Command | None:
+    """Return what options mean that are pasted after a model's name; None without any.
+
+    They are an engine's own flags, or the planner's names of its settings. `engine` is the one that was asked
+    for; else the first that knows them all reads them. Raises InputError with one line, in the words of the engine
+    that knows most of them.
+    """
+    if not words:
+        return None
+    best: tuple[int, Reader, FlagTable] | None = None
+    for reader in readers():
+        if engine is not None and engine != reader.ENGINE:
+            continue
+        table = reader.table(()).lenient(reader.SETTINGS)
+        strange = sum(1 for word in words if _is_option(word) and word not in table)
+        if best is None or strange < best[0]:
+            best = (strange, reader, table)
+        if not strange:
+            break
+    if best is None:
+        raise InputError(
+            f"'{words[0]}' was not expected here; {engine} has no options that the planner reads"
+        )
+    missing, reader, table = best
+    first = words[0]
+    if not _is_option(first):
+        raise InputError(f"'{first}' was not expected here; engine settings are written as --name value")
+    if missing and engine is None:
+        name = next(word for word in words if _is_option(word) and word not in table).partition("=")[0]
+        near = table.near(name)
+        raise InputError(
+            f"no engine has an option {name} beside the others" + (f"; did you mean {near}?" if near else "")
+        )
+    command = reader.read(reader.STARTS.programs[0], words, {}, table)
+    if command.model is not None:
+        raise InputError(f"'{command.model}' was not expected here: the model is named already")
+    return command
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and not word[1:].replace(".", "", 1).isdigit() and word not in {"-", "--"}
+
+
+def short_names() -> frozenset[str]:
+    """Return the engines' flags of one dash and several letters: -ngl, -tp, -hf …, without their dash."""
+    return frozenset(
+        name[1:]
+        for reader in readers()
+        for flag in reader.table(()).flags
+        for name in (*flag.names, *flag.off)
+        if len(name) > 2 and name[0] == "-" != name[1]
+    )

@@ -81,7 +81,6 @@ class EngineFacts:
         None  # where the plan's variables belong, if not before the command
     )
     narrow_cache: ClassVar[NarrowCache | None] = None
-    option_names: ClassVar[Mapping[str, str]] = {}  # its own spelling of options -> names of settings
     install: ClassVar[Install | None] = None
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
     programs: ClassVar[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     PAIR = "pair"  # two words
     MAYBE = "maybe"  # a word, or none
     CHOICE = "choice"  # one of `choices`
+    ANY = "any"  # a number, a truth value or a word; True where nothing follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,14 @@ class Given:
     @property
     def spelled(self) -> tuple[str, ...]:
         """The words that write it again."""
-        return (self.written, *self.words)
+        name = self.written
+        if (
+            name not in self.flag.names
+            and name not in self.flag.off
+            and name[1:] in (*self.flag.names, *self.flag.off)
+        ):
+            name = name[1:]  # -ngl as the planner's own command line takes it
+        return (name, *self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class Dialect:
     underscores: bool = True  # --max_model_len is --max-model-len
     dotted: bool = False  # --name.key value sets a key of a JSON value
     sizes: Mapping[str, int] = field(default_factory=dict)  # suffix of a whole number -> its factor
+    # As the planner's own command line reads them: --ngl is -ngl, --mmap=false and --swa-full true are read.
+    lenient: bool = False
 
 
 LLAMA: Final = Dialect(
@@ -111,7 +121,6 @@ def argparse_dialect(
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
-_LONGEST_NUMBER: Final = 40  # characters; more would be no number that any engine holds
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
 
 
@@ -163,6 +172,29 @@ class FlagTable:
     def __contains__(self, word: object) -> bool:
         """True for a name as it is written, without its value."""
         return isinstance(word, str) and self._find(word.partition("=")[0].partition(".")[0]) is not None
+
+    def with_flags(self, *groups: Sequence[Flag]) -> FlagTable:
+        """Return a table with more flags; those that are here already win."""
+        return FlagTable(self.dialect, *groups, self.flags)
+
+    def lenient(self, settings: Iterable[str]) -> FlagTable:
+        """Return the table as the planner's command line reads it, with the planner's names of settings added."""
+        spoken = {name: f"--{name.replace('_', '-')}" for name in settings}
+        known: set[str] = set()
+        flags: list[Flag] = []
+        for flag in self.flags:
+            own = spoken.get(flag.meaning) if flag.role is Role.PLANNED else None
+            if own is not None:
+                known.add(flag.meaning)
+                if own not in self._by_name:
+                    flag = replace(flag, names=(*flag.names, own))
+            flags.append(flag)
+        flags += [
+            Flag((own,), Kind.ANY, Role.PLANNED, name)
+            for name, own in spoken.items()
+            if name not in known and own not in self._by_name
+        ]
+        return FlagTable(replace(self.dialect, lenient=True, joined=True, underscores=True), flags)
 
     def named(self, name: str) -> Flag:
         """Return the flag of this name."""
@@ -223,6 +255,8 @@ class FlagTable:
     def _find(self, name: str) -> tuple[Flag, bool] | None:
         plain = self._plain(name)
         found = self._by_name.get(plain)
+        if found is None and self.dialect.lenient and plain.startswith("--"):
+            found = self._by_name.get(plain[1:])
         if found is None and self.dialect.abbreviated and plain.startswith("--") and len(plain) > 3:
             begun = {id(f): (f, on) for n, (f, on) in self._by_name.items() if n.startswith(plain)}
             if len(begun) == 1:
@@ -246,6 +280,8 @@ class FlagTable:
         if flag.kind is Kind.SWITCH:
             if equals and inline.lower() not in _TRUE | _FALSE:
                 raise self._refusal(name, f"ignored explicit argument '{inline}'")
+            if self.dialect.lenient and not equals and rest and rest[0].lower() in _TRUE | _FALSE:
+                equals, inline = "=", rest.pop(0)
             return Given(flag, name, (), on if not equals else on == (inline.lower() in _TRUE))
         words = self._words(flag, name, [inline] if equals else None, rest)
         if flag.kind is Kind.LIST:
@@ -253,7 +289,7 @@ class FlagTable:
         if flag.kind is Kind.PAIR:
             return Given(flag, name, words, words)
         if not words:
-            return Given(flag, name, (), None)
+            return Given(flag, name, (), True if flag.kind is Kind.ANY else None)
         return Given(flag, name, words, self._typed(flag, name, words[0]))
 
     def _attached(self, word: str) -> tuple[tuple[Flag, bool] | None, str]:
@@ -274,7 +310,7 @@ class FlagTable:
             while rest and not self._is_flag(rest[0]):
                 words.append(rest.pop(0))
             return tuple(words)
-        if flag.kind is Kind.MAYBE:
+        if flag.kind in (Kind.MAYBE, Kind.ANY):
             return (rest.pop(0),) if rest and not self._is_flag(rest[0]) else ()
         if flag.kind is Kind.PAIR:
             return (self._next(flag, name, rest), self._next(flag, name, rest))
@@ -292,8 +328,6 @@ class FlagTable:
         return rest.pop(0)
 
     def _typed(self, flag: Flag, name: str, text: str) -> Any:
-        if flag.kind in (Kind.INT, Kind.FLOAT, Kind.SIZE) and len(text) > _LONGEST_NUMBER:
-            raise self._refusal(name, f"a number of {len(text)} characters")
         if flag.kind is Kind.INT:
             if re.fullmatch(r"[+-]?\d+", text.strip()) is None:
                 why = (
@@ -315,7 +349,7 @@ class FlagTable:
             raise self._refusal(name, said)
         if flag.kind is Kind.JSON:
             return self._object(name, text)
-        return text
+        return _guessed(text) if flag.kind is Kind.ANY else text
 
     def _size(self, name: str, text: str) -> int | str:
         if text in {"auto", "-1"}:
@@ -356,6 +390,18 @@ class FlagTable:
 
 _TRUE: Final = frozenset({"true", "1", "on", "yes", "enabled"})
 _FALSE: Final = frozenset({"false", "0", "off", "no", "disabled"})
+
+
+def _guessed(text: str) -> Any:
+    """A value whose type nobody states."""
+    if text.lower() in ("true", "yes", "false", "no"):
+        return text.lower() in ("true", "yes")
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _is_number(word: str) -> bool:

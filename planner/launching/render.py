@@ -5,6 +5,7 @@ The command itself is the engine's own (planner.engines.facts), formats stand in
 
 from __future__ import annotations
 
+import shlex
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ from planner.engines.facts import EngineFacts
 from planner.engines.launch import Launch
 from planner.engines.register import engine_facts, starting, title_of
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.launching.formats import FORMATS, SHELL, launch_formats
 from planner.models.model import Model
 from planner.plan import Plan
@@ -41,7 +43,17 @@ def starter(plan: Plan, format: str) -> EngineFacts:
 
 def command_line(plan: Plan, model: Model) -> Launch:
     """Return the command of the plan's engine, with the environment and files that it needs."""
-    return engine_facts(plan.engine).command(plan, model)
+    return _with_kept(engine_facts(plan.engine).command(plan, model), plan)
+
+
+def _with_kept(launch: Launch, plan: Plan) -> Launch:
+    """The command that was asked about, or the plan's own with the words that no setting stands for."""
+    written = plan.request.written
+    if written.line:
+        return replace(launch, command=written.line, env=dict(written.env))
+    if not written.kept:
+        return launch
+    return replace(launch, command=f"{launch.command} {shlex.join(written.kept)}")
 
 
 def render(plan: Plan, model: Model, format: str = SHELL) -> Launch:
@@ -60,5 +72,5 @@ def render(plan: Plan, model: Model, format: str = SHELL) -> Launch:
                 raise InputError(
                     f"--format {name} renders plans made for {planner}, this one is for {plan.engine}"
                 )
-            return facts.command(plan, model)
+            return _with_kept(facts.command(plan, model), plan)
     raise InputError(f"--format '{format}' is not known; one of: {', '.join(launch_formats())}")

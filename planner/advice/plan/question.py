@@ -9,7 +9,7 @@ from typing import Any
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.model import Model
-from planner.plan import PlanRequest, Workload
+from planner.plan import NOTHING_WRITTEN, PlanRequest, Workload, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class PlanQuestion:
     engine: str | None = None
     quant: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)  # the engine's own, by its names
+    written: Written = NOTHING_WRITTEN
 
     def request(self, quant: str) -> PlanRequest:
         """Return what an engine is asked about one quantisation."""
-        return PlanRequest(self.model, quant, self.machine, self.workload, self.settings)
+        return PlanRequest(self.model, quant, self.machine, self.workload, self.settings, self.written)

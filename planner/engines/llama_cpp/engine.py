@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from planner.engines.base import Engine
+from planner.engines.llama_cpp.fitted import fitted
 from planner.engines.llama_cpp.reasons import first_fitting, hopeless, placement_reason, to_plan
 from planner.engines.llama_cpp.search import (
     DEFAULT_CONTEXT,
@@ -98,6 +99,8 @@ def _best(search: Search) -> tuple[Found, list[Reason]]:
     """Choose context, cache types and placement; what is given stays as it is."""
     request, given = search.request, search.request.settings
     base, trained = search.base, search.arch.n_ctx_train
+    if given.get("fit"):
+        return fitted(search)
     fixed = base.n_ctx if "n_ctx" in given else None
     wanted = request.workload.context
     if fixed is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, Weights
 from planner.engines.llama_cpp.backends import BACKENDS
@@ -43,40 +43,6 @@ class LlamaCppFacts(EngineFacts):
         "https://github.com/ggml-org/llama.cpp/releases",
         "the archive of the target's system and GPU, or its source to build there",
     )
-    # common/arg.cpp, b11434
-    option_names: ClassVar[Mapping[str, str]] = {
-        "ngl": "n_gpu_layers",
-        "gpu_layers": "n_gpu_layers",
-        "ncmoe": "n_cpu_moe",
-        "cmoe": "cpu_moe",
-        "ctk": "cache_type_k",
-        "ctv": "cache_type_v",
-        "md": "spec_draft_model",
-        "model_draft": "spec_draft_model",
-        "hfd": "spec_draft_model",
-        "hf_repo_draft": "spec_draft_model",
-        "ngld": "spec_draft_ngl",
-        "n_gpu_layers_draft": "spec_draft_ngl",
-        "ctkd": "spec_draft_type_k",
-        "ctvd": "spec_draft_type_v",
-        "cache_type_k_draft": "spec_draft_type_k",
-        "cache_type_v_draft": "spec_draft_type_v",
-        "b": "n_batch",
-        "batch_size": "n_batch",
-        "ub": "n_ubatch",
-        "ubatch_size": "n_ubatch",
-        "np": "n_parallel",
-        "parallel": "n_parallel",
-        "fa": "flash_attn",
-        "sm": "split_mode",
-        "ts": "tensor_split",
-        "mg": "main_gpu",
-        "ot": "override_tensor",
-        "nkvo": "no_kv_offload",
-        "kvu": "kv_unified",
-        "t": "threads",
-        "ctx_size": "n_ctx",
-    }
 
     def rules(self) -> Engine:
         """Return llama.cpp's rules."""

@@ -142,7 +142,12 @@ class _Fitter:
             done = self._shrink(used, free, margins, n_ctx_max, n_ctx_min)
             if done is not None:
                 return done
-        if self.nd == 0 or self.settings.n_gpu_layers != ALL_LAYERS or self.settings.tensor_split:
+        given = self.settings
+        placed = (
+            given.n_gpu_layers != ALL_LAYERS or given.tensor_split or given.split_mode in ("row", "tensor")
+        )
+        moved = given.override_tensor or given.cpu_moe or given.n_cpu_moe
+        if self.nd == 0 or placed or moved:
             return replace(self._choice(self.settings, self._allocate(self.settings)), fits=False)
         return self._distribute([f - m for f, m in zip(free, margins, strict=True)])
 

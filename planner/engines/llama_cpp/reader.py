@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
 from planner.engines.llama_cpp.flags import TABLE
 from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SPEC_TYPES
+from planner.engines.llama_cpp.settings import SETTINGS as SETTINGS
 from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
 
 ENGINE: Final = "llama.cpp"
 _SERVER: Final = ("llama-server",)
@@ -28,7 +33,7 @@ STARTS: Final = Starts(
     ),
     images=(("llama.cpp:server", _SERVER), ("llama.cpp:full", _FULL), ("llama.cpp:light", _CLI)),
 )
-_CHATS: Final = frozenset({_CLI, ("llama", "cli"), ("llama", "client")})
+_CHATS: Final = frozenset(" ".join(words) for words in (_CLI, ("llama", "cli"), ("llama", "client")))
 _SLOTS: Final = {"n_parallel": 4, "kv_unified": True}
 _TRUE: Final = frozenset({"on", "enabled", "true", "1"})
 _FALSE: Final = frozenset({"off", "disabled", "false", "0"})
@@ -76,7 +81,9 @@ def table(program: Sequence[str]) -> FlagTable:
     return TABLE
 
 
-def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+def read(
+    program: Sequence[str], words: Sequence[str], env: Mapping[str, str], flags: FlagTable = TABLE
+) -> Command:
     """Return what the words after the program's name mean.
 
     Raises InputError in llama.cpp's own words for a flag or a value that it refuses.
@@ -85,18 +92,17 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
         if not words or words[0] not in _FULL_WORDS:
             raise InputError(f"the image {_FULL[0]} starts a server with --server as its first word")
         program, words = _FULL_WORDS[words[0]], words[1:]
-    set_there, others = TABLE.environment(env)
-    given, stray = TABLE.read(words)
+    set_there, others = flags.environment(env)
+    given, stray = flags.read(words)
     if stray:
-        raise InputError(f"{TABLE.dialect.program}: {TABLE.dialect.unknown.format(name=stray[0])}")
-    line = _Line([*set_there, *given])
-    server = program not in _CHATS
+        raise InputError(f"{flags.dialect.program}: {flags.dialect.unknown.format(name=stray[0])}")
+    line = _Line([*set_there, *given], flags)
     return Command(
         engine=ENGINE,
         program=" ".join(program),
         model=line.model(),
+        fetched=line.fetched,
         settings=line.settings,
-        defaults=dict(_SLOTS) if server and "n_parallel" not in line.settings else {},
         kept=line.sorted.kept,
         env=others,
         uncounted=line.sorted.uncounted,
@@ -105,16 +111,34 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
     )
 
 
-def options(words: Sequence[str]) -> Command:
-    """Return what options alone mean, as they are pasted after a model's name."""
-    return read(_CLI, words, {})
+def for_rules(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings as they are: the rules are this engine's own."""
+    return settings
+
+
+def started(command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
+    """Return the settings with what the program takes where nothing is written.
+
+    tools/server/server.cpp: four slots that share one cache; common/arg.cpp: --fit on, and without it all layers
+    on the GPU and the context that the model was trained for.
+    """
+    settings: dict[str, Any] = dict(command.settings)
+    if command.program not in _CHATS and "n_parallel" not in settings:
+        settings |= _SLOTS
+    settings.setdefault("n_parallel", 1)
+    if command.fetched and model.architecture.vision is not None:
+        settings.setdefault("mmproj", True)  # --mmproj-auto
+    if not settings.setdefault("fit", True):
+        settings.setdefault("n_gpu_layers", ALL_LAYERS)
+        settings.setdefault("n_ctx", 0)
+    return settings
 
 
 class _Line:
     """The flags of one line, put into settings one after the other."""
 
-    def __init__(self, given: Sequence[Given]) -> None:
-        self.sorted = Sorted(TABLE, given, f"llama.cpp {BUILD}")
+    def __init__(self, given: Sequence[Given], flags: FlagTable = TABLE) -> None:
+        self.sorted = Sorted(flags, given, f"llama.cpp {BUILD}")
         self.settings: dict[str, Any] = {}
         self.devices: tuple[int, ...] | None = None
         self._source: dict[str, str] = {}
@@ -123,6 +147,11 @@ class _Line:
             self._take(each)
         if self._per_slot and not self.settings.get("n_ctx"):
             self.settings["n_ctx"] = self._per_slot * self.settings.get("n_parallel", _SLOTS["n_parallel"])
+
+    @property
+    def fetched(self) -> bool:
+        """True where -hf fetches the model."""
+        return "hf_repo" in self._source and "model" not in self._source
 
     def model(self) -> str | None:
         """The model as planner.load_model takes it: a file, else a repository, else an address."""
@@ -192,8 +221,8 @@ class _Line:
             self.sorted.keep(each)  # where the pages are held isn't a setting
 
     def _projector(self, each: Given) -> None:
-        self.settings["mmproj"] = each.value is not False
-        if each.value not in (True, False):
+        self.settings["mmproj"] = str(each.value).lower() != "false"
+        if isinstance(each.value, str) and each.value.lower() not in ("true", "false"):
             self.sorted.keep(each)
 
     def _split(self, each: Given) -> None:

@@ -20,7 +20,7 @@ from planner.engines.llama_cpp.room import (
     room_of,
     spare_of,
 )
-from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.llama_cpp.settings import ALL_LAYERS, FIT, LlamaCppSettings
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
 from planner.plan import MemoryEstimate, PlanRequest, UseCase
@@ -318,7 +318,7 @@ def settings_of(request: PlanRequest) -> LlamaCppSettings:
     drafts = "spec_type" in given or "spec_draft_model" in given
     if not drafts:
         given.setdefault("n_outputs_max", given["n_parallel"])
-    settings = LlamaCppSettings.of(given)
+    settings = LlamaCppSettings.of({name: value for name, value in given.items() if name not in FIT})
     if drafts and "n_outputs_max" not in given:
         settings = replace(settings, n_outputs_max=settings.server_outputs)
     return settings

@@ -166,7 +166,9 @@ class LlamaCppSettings:
 _DEFAULTS: Final[dict[str, Any]] = {
     f.name: getattr(LlamaCppSettings(), f.name) for f in fields(LlamaCppSettings)
 }
-SETTINGS: Final = frozenset(_DEFAULTS) | NEGATED
+# What leaves the rest to llama-server's own --fit (on by default there): not settings of the context itself.
+FIT: Final = frozenset({"fit", "fit_target", "fit_ctx"})
+SETTINGS: Final = frozenset(_DEFAULTS) | NEGATED | FIT
 
 
 @dataclass(frozen=True, slots=True)

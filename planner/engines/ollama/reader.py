@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
 from planner.engines.llama_cpp.settings import CACHE_TYPES
-from planner.engines.ollama.defaults import KV_TYPES
+from planner.engines.ollama.defaults import KV_TYPES, default_context
+from planner.engines.ollama.defaults import SETTINGS as SETTINGS
 from planner.engines.ollama.flags import (
     GONE_PARAMETERS,
     KEPT_PARAMETERS,
@@ -23,6 +24,10 @@ from planner.engines.ollama.flags import (
     UNCOUNTED_PARAMETERS,
 )
 from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
 
 ENGINE: Final = "ollama"
 _SERVE: Final = ("ollama", "serve")
@@ -40,16 +45,18 @@ def table(program: Sequence[str]) -> FlagTable:
     return TABLE
 
 
-def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+def read(
+    program: Sequence[str], words: Sequence[str], env: Mapping[str, str], flags: FlagTable = TABLE
+) -> Command:
     """Return what the words after the program's name and the environment mean.
 
     Raises InputError in Ollama's own words for a flag that it refuses.
     """
-    set_there, others = TABLE.environment(_numbers_only(env))
-    given, names = TABLE.read(list(words))
-    line = _Line([*set_there, *given])
+    set_there, others = flags.environment(_numbers_only(env))
+    given, names = flags.read(list(words))
+    line = _Line([*set_there, *given], flags)
     for name in others:
-        if name.startswith("LLAMA_ARG_") and name not in TABLE:
+        if name.startswith("LLAMA_ARG_") and name not in flags:
             line.sorted.uncount("llama-server's own settings", Given(TABLE.flags[0], name, (), others[name]))
     runs = program[-1] == "run"
     if not runs and names:
@@ -64,6 +71,24 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
         uncounted=line.sorted.uncounted,
         notes=tuple(line.sorted.notes),
     )
+
+
+def for_rules(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings as they are: the rules are this engine's own."""
+    return settings
+
+
+def started(command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
+    """Return the settings with Ollama's own defaults on this machine, so that none is chosen."""
+    gpus = machine.host.accelerators
+    overhead = command.settings.get("gpu_overhead", 0)
+    vram = sum(max(gpu.memory_total - overhead, 0) for gpu in gpus)
+    return {
+        "num_parallel": 1,
+        "num_ctx": min(default_context(vram), model.architecture.n_ctx_train),
+        "kv_cache_type": "f16",
+        **command.settings,
+    }
 
 
 def document(text: str) -> Command | None:
@@ -123,8 +148,8 @@ def _numbers_only(env: Mapping[str, str]) -> dict[str, str]:
 class _Line:
     """Flags, variables and parameters put into settings one after the other."""
 
-    def __init__(self, given: Sequence[Given]) -> None:
-        self.sorted = Sorted(TABLE, given, "Ollama")
+    def __init__(self, given: Sequence[Given], flags: FlagTable = TABLE) -> None:
+        self.sorted = Sorted(flags, given, "Ollama")
         self.settings: dict[str, Any] = {}
         for each in self.sorted.planned:
             name, value = each.flag.meaning, each.value

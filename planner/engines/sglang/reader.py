@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.commands import Command, Sorted, Starts
-from planner.engines.flags import FlagTable, Given
+from planner.engines.flags import FlagTable, Given, Role
 from planner.engines.sglang.flags import TABLE
 from planner.errors import InputError
 
+if TYPE_CHECKING:
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
+
 ENGINE: Final = "sglang"
+SETTINGS: Final[frozenset[str]] = frozenset(
+    flag.meaning for flag in TABLE.flags if flag.role is Role.PLANNED and flag.meaning != "model_path"
+)
+# SGLang's setting -> vLLM's of the same meaning
+_COUNTERPARTS: Final = {
+    "context_length": "max_model_len",
+    "pp_size": "pipeline_parallel_size",
+    "dcp_size": "decode_context_parallel_size",
+    "max_running_requests": "max_num_seqs",
+    "chunked_prefill_size": "max_num_batched_tokens",
+    "kv_cache_dtype": "kv_cache_dtype",
+    "dtype": "dtype",
+    "quantization": "quantization",
+    "disable_cuda_graph": "enforce_eager",
+    "cuda_graph_max_bs_decode": "max_cudagraph_capture_size",
+    "mamba_ssm_dtype": "mamba_ssm_cache_dtype",
+    "language_model_only": "language_model_only",
+    "nnodes": "nnodes",
+}
+_FORMATS: Final = {"bf16": "bfloat16"}
 VERSION: Final = "0.5.23"
 _SERVE: Final = ("sglang", "serve")
 STARTS: Final = Starts(
@@ -24,15 +48,17 @@ def table(program: Sequence[str]) -> FlagTable:
     return TABLE
 
 
-def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+def read(
+    program: Sequence[str], words: Sequence[str], env: Mapping[str, str], flags: FlagTable = TABLE
+) -> Command:
     """Return what the words after the program's name mean.
 
     Raises InputError in SGLang's own words for a flag or a value that it refuses.
     """
-    given, stray = TABLE.read(words)
+    given, stray = flags.read(words)
     if len(stray) > 1 or (stray and program[0] == "python"):
-        raise InputError(f"{TABLE.dialect.program}: {TABLE.dialect.unknown.format(name=' '.join(stray))}")
-    line = _Line(given)
+        raise InputError(f"{flags.dialect.program}: {flags.dialect.unknown.format(name=' '.join(stray))}")
+    line = _Line(given, flags)
     return Command(
         engine=ENGINE,
         program=" ".join(program),
@@ -46,11 +72,45 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
     )
 
 
+def started(command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
+    """Return vLLM's settings for the same, by whose rules SGLang's plans are made."""
+    return {
+        "tensor_parallel_size": 1,
+        "max_model_len": model.architecture.n_ctx_train,
+        **for_rules(command.settings),
+    }
+
+
+def for_rules(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that vLLM's rules have for SGLang's.
+
+    The inverse of the command that is written (planner.engines.sglang.command). What SGLang alone has, the share of
+    memory among it, has no counterpart.
+    """
+    tp, dp = said.get("tp_size", 1), said.get("attn_dp_size") or said.get("dp_size", 1)
+    attention = said.get("enable_dp_attention") or "attn_dp_size" in said
+    settings: dict[str, Any] = {}
+    if "tp_size" in said:
+        settings["tensor_parallel_size"] = max(tp // dp, 1) if attention else tp
+    if dp > 1:
+        settings["data_parallel_size"] = dp
+    if said.get("ep_size", 1) > 1:
+        settings["enable_expert_parallel"] = True
+    for name, there in _COUNTERPARTS.items():
+        value = said.get(name)
+        if value is not None and value != -1:
+            settings[there] = _FORMATS.get(value, value) if isinstance(value, str) else value
+    if said.get("speculative_algorithm") in ("NEXTN", "EAGLE") and "speculative_draft_model_path" not in said:
+        settings["speculative_method"] = "mtp"
+        settings["num_speculative_tokens"] = said.get("speculative_num_steps", 1)
+    return settings
+
+
 class _Line:
     """The flags of one line, put into settings one after the other."""
 
-    def __init__(self, given: Sequence[Given]) -> None:
-        self.sorted = Sorted(TABLE, given, f"SGLang {VERSION}")
+    def __init__(self, given: Sequence[Given], flags: FlagTable = TABLE) -> None:
+        self.sorted = Sorted(flags, given, f"SGLang {VERSION}")
         self.settings: dict[str, Any] = {}
         self.model: str | None = None
         for each in self.sorted.planned:

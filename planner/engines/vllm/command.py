@@ -94,7 +94,7 @@ def serve_argv(plan: Plan, model: Model) -> list[str]:
     if model.path is not None and source == model.path:
         argv += ["--served-model-name", Path(model.path).name or model.name]
     argv += list(settings_flags(plan.settings))
-    said = {word for word in argv if word.startswith("--")}
+    said = {word for word in (*argv, *plan.request.written.kept) if word.startswith("--")}
     for flag, value in recipe_flags(model):
         if flag not in said:
             said.add(flag)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
 from planner.engines.vllm.backends import BACKENDS
@@ -33,14 +32,6 @@ class VllmFacts(EngineFacts):
     server = "vLLM"
     programs = ("vllm",)
     install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
-    # vllm/engine/arg_utils.py, 0.33.0
-    option_names: ClassVar[Mapping[str, str]] = {
-        "tp": "tensor_parallel_size",
-        "pp": "pipeline_parallel_size",
-        "dp": "data_parallel_size",
-        "ep": "enable_expert_parallel",
-        "dcp": "decode_context_parallel_size",
-    }
 
     def rules(self) -> Engine:
         """Return vLLM's rules."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
 from planner.engines.vllm.choices import ATTENTION_BACKENDS
 from planner.engines.vllm.flags import TABLE
 from planner.engines.vllm.releases import RULES_VERSION
-from planner.engines.vllm.settings import KV_CACHE_DTYPES
+from planner.engines.vllm.settings import KV_CACHE_DTYPES, settings_from
+from planner.engines.vllm.settings import SETTINGS as SETTINGS
 from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.hardware.machine import Machine
+    from planner.models.model import Model
 
 ENGINE: Final = "vllm"
 _SERVE: Final = ("vllm", "serve")
@@ -43,7 +48,9 @@ def table(program: Sequence[str]) -> FlagTable:
     return TABLE
 
 
-def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> Command:
+def read(
+    program: Sequence[str], words: Sequence[str], env: Mapping[str, str], flags: FlagTable = TABLE
+) -> Command:
     """Return what the words after the program's name mean.
 
     Raises InputError in vLLM's own words for a flag or a value that it refuses.
@@ -51,10 +58,10 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
     words = list(words)
     if program[0] == "python" and words[:1] == ["serve"]:
         words = words[1:]
-    given, stray = TABLE.read(words)
+    given, stray = flags.read(words)
     if len(stray) > 1:
-        raise InputError(f"{TABLE.dialect.program}: {TABLE.dialect.unknown.format(name=' '.join(stray[1:]))}")
-    line = _Line(given)
+        raise InputError(f"{flags.dialect.program}: {flags.dialect.unknown.format(name=' '.join(stray[1:]))}")
+    line = _Line(given, flags)
     return Command(
         engine=ENGINE,
         program=" ".join(program),
@@ -68,11 +75,36 @@ def read(program: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -
     )
 
 
+def for_rules(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings as they are: the rules are this engine's own."""
+    return settings
+
+
+def started(command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
+    """Return the settings with vLLM's own defaults for this model on this machine, so that none is chosen."""
+    from planner.engines.vllm.deployment import devices_of
+
+    given = settings_from(command.settings)
+    trained = model.architecture.n_ctx_train
+    full = given.resolved(devices_of(machine).gpu, trained)
+    return {
+        "tensor_parallel_size": full.tensor_parallel_size,
+        "gpu_memory_utilization": full.gpu_memory_utilization,
+        "max_model_len": trained,
+        "max_num_seqs": full.max_num_seqs,
+        "max_num_batched_tokens": full.max_num_batched_tokens,
+        "kv_cache_dtype": full.kv_cache_dtype,
+        "enforce_eager": full.enforce_eager,
+        "language_model_only": full.language_model_only,
+        **command.settings,
+    }
+
+
 class _Line:
     """The flags of one line, put into settings one after the other."""
 
-    def __init__(self, given: Sequence[Given]) -> None:
-        self.sorted = Sorted(TABLE, given, f"vLLM {RULES_VERSION}")
+    def __init__(self, given: Sequence[Given], flags: FlagTable = TABLE) -> None:
+        self.sorted = Sorted(flags, given, f"vLLM {RULES_VERSION}")
         self.settings: dict[str, Any] = {}
         self.model: str | None = None
         self.devices: tuple[int, ...] | None = None
