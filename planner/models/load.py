@@ -37,7 +37,7 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
 
     entry = lookup(text)
     if entry is not None:
-        return from_entry(entry)
+        return as_named(from_entry(entry), text)
     if text.startswith("https://") and text.lower().split("?")[0].endswith(".gguf"):
         hub = _hub_ref(text)
         return _from_hub(hub, progress) if hub else _from_address(text, progress)
@@ -69,6 +69,31 @@ def look_up(name: str) -> Model:
 def from_entry(entry: Entry) -> Model:
     """Return the Model of a catalogue entry."""
     return Model(id=entry.id, name=entry.short_name, architecture=entry.architecture(), entry=entry)
+
+
+def as_named(model: Model, ref: str) -> Model:
+    """Return a catalogue's model as the repository that was named holds it.
+
+    A repository of a quantisation is that quantisation, and what the command fetches. The model's own id names no
+    format: which of the published ones is best is for the planner to say.
+    """
+    from planner.models.catalogue.catalogue import normalise
+
+    entry = model.entry
+    wanted = normalise(ref.removeprefix("hf:"))
+    if entry is None or wanted == normalise(entry.id):
+        return model
+    file = next((f for f in entry.files if normalise(f.repo) == wanted), None)
+    if file is None:
+        return model
+    if file.format == "gguf":
+        return replace(model, repository=file.repo, holds="gguf")
+    if file.format != "safetensors":
+        note = f"{file.repo} is in the format of {file.format.upper()}, which isn't planned: planned as {model.id}."
+        return replace(model, notes=(*model.notes, note))
+    if len(file.quants) != 1:
+        return model
+    return replace(model, id=file.repo, quant=file.quants[0], repository=file.repo, holds="checkpoint")
 
 
 def _is_path(text: str) -> bool:

@@ -33,6 +33,7 @@ class Model:
     path: str | None = None  # a local file or folder
     repository: str | None = None  # Hugging Face repository that the file is in
     file: str | None = None  # the file's name in it
+    holds: str = ""  # "gguf" or "checkpoint": what a repository that was named holds; empty where none was
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ from planner.engines.facts import Weights
 from planner.engines.register import engine_facts, get_engine, offered
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.model import Model
+from planner.models.sources import plain_quant
 from planner.plan import Workload
 from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
 from planner.units import GIB
@@ -42,8 +43,11 @@ def engines_for(question: PlanQuestion) -> tuple[str, ...]:
 
 def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
     engines = offered()
+    named = tuple(e.name for e in engines if e.loads == model.holds)
     if model.tensors is not None:
         return tuple(e.name for e in engines if e.loads is Weights.GGUF)
+    if named:
+        return named
     backends = {a.backend for a in machine.accelerators}
     servers = tuple(e.name for e in engines if e.serves_many and e.backends & backends)
     others = tuple(e.name for e in engines if not e.serves_many)
@@ -71,11 +75,20 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     if _loads_checkpoints(engine):
         return with_published(model, named)
     tried = tuple(q.name for q in ladder() if q.name in named)
+    listed = _listed(model)
+    if listed:
+        tried = tuple(q for q in tried if plain_quant(q) in listed) or tried
     native = tuple(q for q in named if q.startswith("MXFP4"))
     if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
         # Trained in MXFP4: anything else is larger or worse.
         return native
     return tried or named
+
+
+def _listed(model: Model) -> frozenset[str]:
+    """What the repository that was named is known to offer; empty where none was, or nobody knows."""
+    files = model.entry.files if model.entry is not None and model.repository is not None else ()
+    return frozenset(plain_quant(q) for f in files if f.repo == model.repository for q in f.quants)
 
 
 def with_published(model: Model, named: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from planner.engines.register import get_engine, offered
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
+from planner.models.load import from_entry
 from planner.models.model import Model
 from planner.plan import Placement, Plan
 from planner.reason import Reason, ReasonKind, Value
@@ -189,7 +190,8 @@ def plan_model(question: PlanQuestion) -> Plan:
     """
     model, quant = question.model, question.quant
     if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
-        raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
+        model = _in_another(model, quant)
+        question = replace(question, model=model)
     wanted = model.quant or quant
     if wanted is not None:
         wanted = _spelled(model, engines_for(question), wanted)
@@ -208,6 +210,14 @@ def plan_model(question: PlanQuestion) -> Plan:
     if choice is not None:
         return _finished(choice.plan)
     raise UnsupportedError(_why_not(question))
+
+
+def _in_another(model: Model, quant: str) -> Model:
+    """The model in another quantisation than the repository that was named holds; InputError for a file's."""
+    if model.entry is None or model.tensors is not None:
+        raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
+    note = f"{model.id} holds {model.quant}: planned in {quant} instead, as --quant asks, from another repository."
+    return replace(from_entry(model.entry), notes=(note, *model.notes))
 
 
 def _finished(plan: Plan) -> Plan:

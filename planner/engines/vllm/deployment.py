@@ -97,4 +97,7 @@ def deployment_of(request: PlanRequest) -> Deployment:
     asked = "" if arch.quantization else settings.quantization
     made = next((q.name for q in checkpoints() if asked and q.online == asked), None)
     scheme = scheme_for(arch, made or request.quant, request.model.id, online=made is not None)
+    if scheme.online and made is None and request.model.holds == "checkpoint":
+        # The repository that was named is in this format already: nothing is made while loading.
+        scheme = replace(scheme, method=None, online=False, assumed=request.model.id)
     return Deployment(request, scheme, devices_of(request.machine), settings)
