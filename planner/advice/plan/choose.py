@@ -268,7 +268,7 @@ def _why_not(question: PlanQuestion) -> str:
     name = question.quant or next(iter(quants_for(model, engine)), None)
     reason = get_engine(engine).supports(model, name or "BF16", machine)
     if name is None:
-        return str(reason or f"{engine} has no quantisation for {model.name}")
+        return f"{engine} cannot run {model.name}: {reason or 'it has no quantisation for it'}"
     if reason is None:
         try:
             bare_plan(engine, question.request(name))

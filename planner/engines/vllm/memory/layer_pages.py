@@ -27,6 +27,7 @@ from planner.engines.vllm.memory.page_kinds import (
     StatePage,
     WindowPage,
 )
+from planner.engines.vllm.memory.storage import cache_format
 from planner.engines.vllm.memory.weights import attention_backend, element_bytes, weights_dtype
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.engines.vllm.settings import VllmSettings
@@ -124,7 +125,10 @@ def _checkpointed(state: RecurrentState, gpu: GpuTraits, release: Release) -> bo
 
 
 def cache_settings(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> VllmSettings:
-    """Return the settings with the cache's type that vLLM chooses for this model on this GPU."""
+    """Return the settings with the cache's type that the checkpoint states, or vLLM chooses on this GPU."""
+    stated = cache_format(arch.quantization) if settings.kv_cache_dtype == "auto" else None
+    if stated is not None:
+        return replace(settings, kv_cache_dtype=stated)
     if settings.kv_cache_dtype == "auto" and gpu.family == 10 and vllm_traits(arch).fp8_cache_on_10:
         return replace(settings, kv_cache_dtype="fp8")
     return settings

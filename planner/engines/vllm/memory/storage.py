@@ -164,7 +164,7 @@ def _named(quant: str) -> QuantScheme | None:
     Raises UnsupportedError for a name that says none.
     """
     row, text = find_quantisation(quant), quant.strip().lower().replace("_", "-")
-    if text in ("native", "original", "none"):
+    if text in ("", "native", "original", "none"):
         return None
     if row is not None and row.storage is not None:
         return _by_name(row)
@@ -249,9 +249,82 @@ def scheme_from_config(config: Mapping[str, Any]) -> QuantScheme:
         if "NVFP4" in algo or "FP4" in algo:
             return QuantScheme("NVFP4", Storage.NVFP4, group=16, ignored=skip)
         return QuantScheme("FP8", Storage.FP8_TENSOR, ignored=skip)
+    if method in ("auto-round", "auto_round", "inc"):
+        return _auto_round(config, ignored)
+    if method == "fbgemm_fp8":  # fbgemm_fp8.py: one scale an output row
+        return QuantScheme("FP8", Storage.FP8_CHANNEL, ignored=ignored)
+    elsewhere = _ELSEWHERE.get(method)
     raise UnsupportedError(
         f"quantization_config says '{method or 'nothing'}', which vLLM 0.33.0 has no code for"
+        + (f"; {elsewhere}" if elsewhere else "")
     )
+
+
+# Methods that vLLM's core has no code for -> what runs them.
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "bitsandbytes": "its plugin has: pip install 'vllm[extra-quant]'",
+    "gguf": "llama.cpp loads such files, and vLLM with the plugin vllm-gguf-plugin",
+    "exl2": "ExLlamaV2 loads it",
+    "exl3": "ExLlamaV3 (TabbyAPI) loads it",
+    "mlx": "mlx-lm loads it",
+}
+
+
+def _auto_round(config: Mapping[str, Any], ignored: tuple[str, ...]) -> QuantScheme:
+    """AutoRound's checkpoints, which vLLM loads by its GPTQ or AWQ kernels (quantization/inc/inc.py, 0.33.0).
+
+    `extra_config` names layers with other bits; those of 16 stay as they are.
+    """
+    bits, group, kind = config.get("bits"), config.get("group_size", 128), str(config.get("data_type", "int"))
+    extra = config.get("extra_config")
+    if isinstance(extra, Mapping):
+        whole = (
+            name
+            for name, said in extra.items()
+            if isinstance(name, str) and isinstance(said, Mapping) and _bits_of(said) >= 16
+        )
+        ignored += tuple(f"re:.*(?:{name})" if _SPECIAL.search(name) else name for name in whole)
+    if "mx_fp" in kind and bits in (4, 8):
+        storage = Storage.MXFP4 if bits == 4 else Storage.MXFP8
+        return QuantScheme(storage.value.upper(), storage, group=32, ignored=ignored)
+    if kind in ("fp", "fp8") and bits == 8:
+        return QuantScheme("FP8", Storage.FP8_BLOCK, ignored=ignored)
+    if kind != "int" or bits not in (4, 8) or not isinstance(group, int):
+        raise UnsupportedError(f"auto-round weights of {bits} bits ({kind}) have no rule")
+    packed = f"{config.get('packing_format', '')} {config.get('backend', '')}"
+    plain = {"bits": bits, "group_size": group, "sym": config.get("sym", True)}
+    return _integer(plain, "awq" if "awq" in packed else "gptq", ignored)
+
+
+_SPECIAL: Final = re.compile(r"[*+?^$()\[\]{}|\\]")  # what makes a name of extra_config a pattern
+
+
+def _bits_of(said: Mapping[str, Any]) -> int:
+    bits = said.get("bits")
+    return bits if isinstance(bits, int) else 0
+
+
+def cache_format(config: Mapping[str, Any] | None) -> str | None:
+    """Return the KV cache's format that a checkpoint's config decides where nobody else does; None for none.
+
+    vllm/utils/torch_utils.py get_kv_cache_quant_algo_string (modelopt) and attention.py (compressed-tensors), 0.33.0.
+    """
+    if not config:
+        return None
+    method = str(config.get("quant_method", "")).lower()
+    scheme = config.get("kv_cache_scheme")
+    if method == "compressed-tensors":
+        return "fp8" if isinstance(scheme, Mapping) else None
+    if not method.startswith("modelopt"):
+        return None
+    inner = config.get("quantization")
+    inner = inner if isinstance(inner, Mapping) else config
+    said = inner.get("kv_cache_scheme") or scheme or inner.get("kv_cache_quant_algo")
+    if isinstance(said, Mapping):
+        eight = said.get("num_bits") == 8 and said.get("type") == "float" and said.get("dynamic") is False
+        four = said.get("num_bits") == 4 and said.get("type") == "float"
+        return "fp8_e4m3" if eight else "nvfp4" if four else None
+    return {"fp8": "fp8_e4m3", "nvfp4": "nvfp4"}.get(str(said).lower())
 
 
 def _integer(config: Mapping[str, Any], method: str, ignored: tuple[str, ...]) -> QuantScheme:
