@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from planner.errors import InputError
+from planner.errors import InputError, cause_of
 
 if TYPE_CHECKING:
     import typer
@@ -70,11 +70,14 @@ def parse_settings(arguments: Sequence[str], engine: str | None = None) -> dict[
 def asked_command(ctx: typer.Context, model: str | None, engine: str | None) -> Command | None:
     """Return the engine's command that is asked about; None where a model is.
 
-    It stands after "--", or is one word in place of the model. Raises InputError where there is neither, or where
+    It stands after "--", or in place of the model: as one word, or as the file that starts it (compose, unit,
+    manifest, Modelfile; "-" reads the standard input). Raises InputError where there is neither, or where
     options say the same twice.
     """
     words: tuple[str, ...] | None = ctx.obj
-    if words is None and model is not None and len(model.split()) > 1:
+    if words is None and model is not None and _is_started_by_file(model):
+        words, model = (_text_of(model),), None
+    elif words is None and model is not None and len(model.split()) > 1:
         from planner.api import starts_engine
 
         words = (model,) if starts_engine(model) else None
@@ -100,3 +103,28 @@ def asked_command(ctx: typer.Context, model: str | None, engine: str | None) -> 
     if engine is not None and engine_key(engine) != command.engine:
         raise InputError(f"--engine {engine}, but the command starts {command.program}; leave out --engine")
     return command
+
+
+_FILES: Final = (".yaml", ".yml", ".service")  # of supervisors
+_MOST: Final = 200_000  # bytes of such a file
+
+
+def _is_started_by_file(model: str) -> bool:
+    name = model.replace("\\", "/").rsplit("/", 1)[-1]
+    return (
+        model == "-" or name.lower().endswith(_FILES) or name == "Modelfile" or name.startswith("Modelfile.")
+    )
+
+
+def _text_of(name: str) -> str:
+    """The text of a file, or of the standard input. Raises InputError where it can't be read."""
+    from planner.bounded_read import read_text
+
+    if name == "-":
+        import sys
+
+        return sys.stdin.read(_MOST)
+    try:
+        return read_text(name, _MOST, signature=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: {cause_of(error)}") from error

@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from planner.engines.flags import FlagTable, Given, Role
-from planner.engines.pasted import Pasted, read_pasted
+from planner.engines.manifests import commands_in
+from planner.engines.pasted import Pasted, read_pasted, unwrap
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass, replace
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from planner.hardware.machine import Machine
     from planner.models.model import Model
 
+MOST_GPUS: Final = 1024  # that a container may ask for
 # readers, in the order in which pasted options are tried
 READERS: Final = (
     "planner.engines.llama_cpp.reader",
@@ -150,26 +152,50 @@ def readers() -> Iterator[Reader]:
 def read_command(text: str | Sequence[str]) -> Command:
     """Return what a pasted command asks for; its words may be split by a shell already.
 
-    Raises InputError with one line: no engine's command, an unknown flag (with the nearest), a value that the
-    engine refuses.
+    The text may be a file that starts one, too: compose, a systemd unit, a Kubernetes manifest, a Modelfile. Raises
+    InputError with one line: no engine's command, an unknown flag (with the nearest), a value that the engine
+    refuses.
     """
+    if len(text) == 1 and not isinstance(text, str):
+        text = text[0]
     if isinstance(text, str):
         for reader in readers():
             said = getattr(reader, "document", None)
             command: Command | None = said(text) if said is not None else None
             if command is not None:
                 return command
-    pasted = read_pasted(text, lambda words: any(r.STARTS.program(words) is not None for r in readers()))
-    for reader in readers():
-        found = reader.STARTS.program(pasted.words)
-        if found is None:
-            found = reader.STARTS.contained(pasted)
-        if found is not None:
-            command = reader.read(found[0], list(found[1]), pasted.env)
-            return _placed(replace(command, line=shlex.join([*found[0], *found[1]])), pasted)
+    pasted = _pasted(text)
+    started = _started_by(pasted)
+    if started is not None:
+        reader, program, words = started
+        command = reader.read(program, words, pasted.env)
+        return _placed(replace(command, line=shlex.join([*program, *words])), pasted)
     start = f"'{pasted.words[0]}'" if pasted.words else f"the image {pasted.image}"
     known = ", ".join(" ".join(r.STARTS.programs[0]) for r in readers())
     raise InputError(f"{start} starts no engine that the planner knows; it reads {known}")
+
+
+def _pasted(text: str | Sequence[str]) -> Pasted:
+    """The words that start an engine, where the text has any; else the first that it starts."""
+    for pasted in commands_in(text) if isinstance(text, str) else ():
+        inside = unwrap(pasted.words, _starts)
+        whole = replace(pasted, words=inside.words, env={**pasted.env, **inside.env})
+        if _started_by(whole) is not None:
+            return whole
+    return read_pasted(text, _starts)
+
+
+def _starts(words: Sequence[str]) -> bool:
+    return any(reader.STARTS.program(words) is not None for reader in readers())
+
+
+def _started_by(pasted: Pasted) -> tuple[Reader, tuple[str, ...], list[str]] | None:
+    """The reader of what is started, its program, and the words behind it; None where no engine is."""
+    for reader in readers():
+        found = reader.STARTS.program(pasted.words) or reader.STARTS.contained(pasted)
+        if found is not None:
+            return reader, found[0], list(found[1])
+    return None
 
 
 # Variables that choose GPUs: CUDA, HIP, ROCr, llama.cpp's Vulkan
@@ -187,8 +213,11 @@ def _placed(command: Command, pasted: Pasted) -> Command:
     for name in _VISIBLE:
         if name in pasted.env:
             visible = _numbers(pasted.env[name])
-    if visible is None and pasted.gpus is not None and "device=" in pasted.gpus:
-        visible = _numbers(pasted.gpus.strip("\"'").split("device=", 1)[1].strip("\"'"))
+    said = (pasted.gpus or "").strip("\"'")
+    if visible is None and "device=" in said:
+        visible = _numbers(said.split("device=", 1)[1].strip("\"'"))
+    elif visible is None and said.isdigit():
+        visible = tuple(range(min(int(said), MOST_GPUS)))
     devices = command.devices
     if devices is None:
         devices = visible
@@ -267,10 +296,9 @@ class Sorted:
 def starts_engine(text: str) -> bool:
     """True for pasted text that starts an engine the planner knows."""
     try:
-        pasted = read_pasted(text, lambda words: any(r.STARTS.program(words) is not None for r in readers()))
+        return _started_by(_pasted(text)) is not None
     except InputError:
         return False
-    return any(r.STARTS.program(pasted.words) or r.STARTS.contained(pasted) for r in readers())
 
 
 def read_options(words: Sequence[str], engine: str | None = None) -> Command | None:

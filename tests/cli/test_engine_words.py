@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,16 @@ def test_one_clear_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None
     assert answer.code == 2
     assert said in answer.err
     assert answer.err.count("\n") == 1
+
+
+def test_a_file_that_starts_an_engine(cli: Cli, tmp_path: Path) -> None:
+    unit = tmp_path / "llm.service"
+    unit.write_text("[Service]\nExecStart=/usr/bin/llama-server -m Qwen3-8B-Q4_K_M.gguf -c 8192\n")
+    answer = cli("plan", str(unit), *MACHINE, "--json")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["settings"]["n_ctx"] == 8192
+    modelfile = tmp_path / "Modelfile"
+    modelfile.write_text("FROM qwen3:8b\nPARAMETER num_ctx 16384\n")
+    assert json.loads(cli("plan", str(modelfile), *MACHINE, "--json").out)["settings"]["num_ctx"] == 16384
+    missing = cli("plan", str(tmp_path / "none.yaml"), *MACHINE)
+    assert (missing.code, "none.yaml: No such file or directory" in missing.err) == (2, True)
