@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from planner.advice.plan.asked_command import Loading, plan_command
-from planner.api import load_profile, with_draft
+from planner.api import load_profile
+from planner.api.planning import with_draft
 from planner.engines.commands import Command, read_command
 from planner.engines.register import planning
 from planner.errors import PlannerError

@@ -122,7 +122,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
 MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm")}
 # What ggml's allocator may know: how tensors are stored. It knows no model, no engine's setting.
 BELOW_GGML = re.compile(
-    r"planner\.(errors|units|fast_dataclass|quant\.formats|engines\.llama_cpp\.graph\.ggml)\b"
+    r"planner\.(errors|units|fast_dataclass|quant\.formats|engines\.llama_cpp\.tensor_types|engines\.llama_cpp\.graph\.ggml)\b"
 )
 VOCABULARY = (
     ROOT / "planner/plan.py"

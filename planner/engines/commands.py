@@ -14,7 +14,7 @@ from dataclasses import field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from planner.engines.flags import FlagTable, Given, Role
+from planner.engines.flags import Dialect, FlagTable, Given, Role
 from planner.engines.manifests import commands_in
 from planner.engines.pasted import Pasted, read_pasted, unwrap
 from planner.errors import InputError
@@ -56,9 +56,6 @@ class Command:
     program: str  # what starts it, as it was typed: "llama-server", "vllm serve"
     model: str | None = None  # what planner.load_model takes: repository (with :QUANT), file, tag
     settings: Mapping[str, Any] = field(default_factory=dict)  # what was written, under the planner's names
-    defaults: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what the program takes where nothing is written
     kept: tuple[str, ...] = ()  # words that move no byte and stay in the command
     env: Mapping[str, str] = field(default_factory=dict)  # variables that are no setting, and stay
     uncounted: tuple[Uncounted, ...] = ()  # what moves bytes without a rule
@@ -321,9 +318,8 @@ def read_options(words: Sequence[str], engine: str | None = None) -> Command | N
         if not strange:
             break
     if best is None:
-        raise InputError(
-            f"'{words[0]}' was not expected here; {engine} has no options that the planner reads"
-        )
+        assert engine is not None
+        return _by_settings(words, engine)
     missing, reader, table = best
     first = words[0]
     if not _is_option(first):
@@ -338,6 +334,21 @@ def read_options(words: Sequence[str], engine: str | None = None) -> Command | N
     if command.model is not None:
         raise InputError(f"'{command.model}' was not expected here: the model is named already")
     return command
+
+
+def _by_settings(words: Sequence[str], engine: str) -> Command:
+    """Read options of an engine whose parser isn't known here: each is the name of one of its settings."""
+    from planner.engines.register import engine_facts, get_engine
+
+    title = engine_facts(engine).title
+    dialect = Dialect(
+        title, f"{title}: {{name}}: {{why}}", f"{title} has no option {{name}}", "{value}: {choices}"
+    )
+    table = FlagTable(dialect, ()).lenient(get_engine(engine).settings)
+    given, stray = table.read(words)
+    if stray:
+        raise InputError(f"'{stray[0]}' was not expected here; engine settings are written as --name value")
+    return Command(engine, title, settings={each.flag.meaning: each.value for each in given})
 
 
 def _is_option(word: str) -> bool:

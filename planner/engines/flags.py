@@ -121,6 +121,7 @@ def argparse_dialect(
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
+_LONGEST_NUMBER: Final = 40  # characters; more would be no number that any engine holds
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)")
 
 
@@ -172,10 +173,6 @@ class FlagTable:
     def __contains__(self, word: object) -> bool:
         """True for a name as it is written, without its value."""
         return isinstance(word, str) and self._find(word.partition("=")[0].partition(".")[0]) is not None
-
-    def with_flags(self, *groups: Sequence[Flag]) -> FlagTable:
-        """Return a table with more flags; those that are here already win."""
-        return FlagTable(self.dialect, *groups, self.flags)
 
     def lenient(self, settings: Iterable[str]) -> FlagTable:
         """Return the table as the planner's command line reads it, with the planner's names of settings added."""
@@ -328,6 +325,8 @@ class FlagTable:
         return rest.pop(0)
 
     def _typed(self, flag: Flag, name: str, text: str) -> Any:
+        if flag.kind in (Kind.INT, Kind.FLOAT, Kind.SIZE) and len(text) > _LONGEST_NUMBER:
+            raise self._refusal(name, f"a number of {len(text)} characters")
         if flag.kind is Kind.INT:
             if re.fullmatch(r"[+-]?\d+", text.strip()) is None:
                 why = (

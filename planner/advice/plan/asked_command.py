@@ -9,7 +9,7 @@ from planner.advice.plan.choose import plan_model
 from planner.advice.plan.question import PlanQuestion
 from planner.engines.commands import Command, reader_of
 from planner.engines.facts import EngineFacts, Weights
-from planner.engines.register import ENGINES, engine_facts, get_engine, title_of
+from planner.engines.register import ENGINES, STARTERS, engine_facts, get_engine, title_of
 from planner.errors import InputError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -39,7 +39,7 @@ def plan_command(
     `quant` overrides what the command names. Raises InputError where the command names no model, UnsupportedError
     for an engine without rules.
     """
-    if command.engine not in ENGINES:
+    if command.engine not in ENGINES and command.engine not in STARTERS:
         raise UnsupportedError(
             f"{command.program} was read, but the planner has no memory rules for it yet; planner plan"
             f" {command.model or 'MODEL'} plans the model for another engine"

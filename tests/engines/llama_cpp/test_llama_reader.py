@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from planner.engines.commands import read_command
-from planner.engines.llama_cpp.reader import read
+from planner.engines.llama_cpp.reader import read, started
 from planner.errors import InputError
+from planner.hardware.profiles.load import load_profile
+from planner.models.load import load_model
 
 ALL = 999
 
@@ -244,10 +246,19 @@ def test_model(words: str, model: str | None) -> None:
     assert read_command(f"llama-server {words}").model == model
 
 
-def test_a_server_shares_four_slots_where_nothing_is_said() -> None:
-    assert dict(read_command("llama-server -m a.gguf").defaults) == {"n_parallel": 4, "kv_unified": True}
-    assert dict(read_command("llama-server -m a.gguf -np 1").defaults) == {}
-    assert dict(read_command("llama-cli -m a.gguf").defaults) == {}
+@pytest.mark.parametrize(
+    ("line", "slots", "unified"),
+    [
+        ("llama-server -m a.gguf", 4, True),
+        ("llama-server -m a.gguf -np 1", 1, None),
+        ("llama-cli -m a.gguf", 1, None),
+    ],
+)
+def test_a_server_shares_four_slots_where_nothing_is_said(
+    line: str, slots: int, unified: bool | None
+) -> None:
+    settings = started(read_command(line), load_model("gpt-oss-20b"), load_profile("rtx-4090"))
+    assert (settings["n_parallel"], settings.get("kv_unified")) == (slots, unified)
 
 
 def test_environment() -> None:
