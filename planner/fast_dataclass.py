@@ -91,11 +91,11 @@ else:
             __setstate__=_set_state,
             _values_of=staticmethod(_getter(names)),
             _shown=shown,
+            _makings=(defaults, kw_only),
             _fields=names,  # in whose order `help` lists them
-            __signature__=_Signature(defaults, kw_only),
             __dataclass_fields__=_Fields(plain.__annotations__, defaults, kw_only),
         )
-        cls = type(plain)(plain.__name__, plain.__bases__, body)
+        cls = _Record(plain.__name__, plain.__bases__, body)
         cls.__qualname__ = plain.__qualname__
         slots.record = cls
         return cls
@@ -149,29 +149,30 @@ else:
                 self.record = None
             return super().__getitem__(name)
 
-    class _Signature:
-        """`__signature__` of a class, made when somebody asks for it; its `__init__` gets the same."""
+    class _Record(type):
+        """The class of the classes: what `help` and `inspect.signature` are told of them when they ask."""
 
-        def __init__(self, defaults, kw_only):
-            self.defaults = defaults
-            self.kw_only = kw_only
-
-        def __get__(self, instance, owner):
+        @property
+        def __signature__(cls):
             import inspect
 
-            made = _init(owner, self.defaults, self.kw_only)
+            if "_makings" not in cls.__dict__:  # a class that inherits from a record, and its own affair
+                raise AttributeError("__signature__")
+            defaults, kw_only = cls._makings
             parameters = []
-            for parameter in inspect.signature(made).parameters.values():
-                default = self.defaults.get(parameter.name)
+            for parameter in list(inspect.signature(_init(cls, defaults, kw_only)).parameters.values())[1:]:
                 if parameter.default is MISSING:
-                    parameter = parameter.replace(default=_Written(f"{default.default_factory.__name__}()"))
-                if parameter.name != "self":
-                    parameter = parameter.replace(annotation=_Written(owner.__annotations__[parameter.name]))
-                parameters.append(parameter)
-            made.__signature__ = inspect.Signature(parameters)
-            owner.__init__ = made
-            owner.__signature__ = made.__signature__.replace(parameters=parameters[1:])
-            return owner.__signature__
+                    factory = defaults[parameter.name].default_factory.__name__
+                    parameter = parameter.replace(default=_Written("…" if "<" in factory else f"{factory}()"))
+                parameters.append(parameter.replace(annotation=_Written(cls.__annotations__[parameter.name])))
+            return inspect.Signature(parameters)
+
+        def __dir__(cls):
+            """The fields, and what the class itself defines: not what all records have."""
+            return [
+                *cls._fields,
+                *(n for n in cls.__dict__ if n not in cls._fields and not n.startswith("_")),
+            ]
 
     class _Written(str):
         """A piece of source that is shown as it was written, without quotes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -64,6 +63,8 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises OSError, as for a full disk; the old text is kept then.
     """
+    import tempfile  # brings the random numbers along, which most commands never need
+
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:

@@ -54,13 +54,20 @@ class Workload:
     InputError, with one line, for what cannot be: no users, a negative context, a licence that isn't one.
     """
 
-    context: int | None = None  # tokens a sequence; None: the planner's choice, as long as fits comfortably
-    users: int = 1  # concurrent sequences
-    prompt: int = 1024  # typical prompt length, tokens
-    output: int = 512  # typical answer length, tokens
-    min_speed: float | None = None  # decode tokens/s a user must see at least
+    context: int | None = None
+    """Tokens a sequence; None: the planner's choice, as long as fits comfortably."""
+    users: int = 1
+    """Sequences served at the same time."""
+    prompt: int = 1024
+    """Tokens of a typical prompt."""
+    output: int = 512
+    """Tokens of a typical answer."""
+    min_speed: float | None = None
+    """Decode tokens a second that a user must see at least; None: no wish."""
     use_case: UseCase = UseCase.GENERAL
+    """What it is for; decides which scores count."""
     license: Licence = Licence.ANY
+    """Which licences will do."""
 
     if TYPE_CHECKING:
 
@@ -139,13 +146,18 @@ class PlanRequest:
     Two requests are equal where they ask the same; both can be keys of a dict.
     """
 
-    model: Model  # its architecture decides, or its file's tensors where they are known
-    quant: str  # "Q4_K_M", "MXFP4", "FP8"; only shown where the model holds a file's tensors
+    model: Model
+    """Its architecture decides, or its file's tensors where they are known."""
+    quant: str
+    """Q4_K_M, MXFP4, FP8 …; only shown where the model holds a file's tensors."""
     machine: Machine
+    """Where it is to run."""
     workload: Workload = field(default_factory=Workload)
-    # The engine's own settings under its own names; what isn't named is chosen, or has the engine's default.
+    """How it is to be used."""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The engine's own, by its names; what isn't named is chosen, or has the engine's default."""
     written: Written = field(default_factory=lambda: NOTHING_WRITTEN)
+    """What a person wrote of the engine's own command; nothing where none was given."""
 
     @property
     def arch(self) -> Architecture:
@@ -166,14 +178,23 @@ class DeviceMemory:
     """What one device must hold."""
 
     name: str
-    kind: str  # gpu | cpu
+    """The device, as its driver names it."""
+    kind: str
+    """gpu or cpu."""
     weights: int = 0
+    """Bytes of the model."""
     kv_cache: int = 0
+    """Bytes of keys and values."""
     state: int = 0
+    """Bytes of recurrent states."""
     compute: int = 0
-    overhead: int = 0  # contexts, libraries, pools: what the engine's own accounting leaves out
-    available: int = 0  # what the device has free for this process
-    overhead_high: int = 0  # upper end of the overhead's interval
+    """Bytes of the engine's compute buffers."""
+    overhead: int = 0
+    """Bytes of contexts, libraries, pools: what the engine's own accounting leaves out."""
+    available: int = 0
+    """Bytes that the device has free for this process."""
+    overhead_high: int = 0
+    """Upper end of the overhead's interval, bytes."""
 
     @property
     def total(self) -> int:
@@ -191,6 +212,7 @@ class MemoryEstimate:
     """Memory per device, devices in the engine's order, the host last."""
 
     devices: tuple[DeviceMemory, ...]
+    """One a device; the host last."""
 
     @property
     def total(self) -> int:
@@ -213,59 +235,93 @@ class Interval:
     """An honest number: expected, with the ends between which 80 % of measurements should lie."""
 
     low: float
+    """A tenth of measurements should lie below."""
     expected: float
+    """What to expect."""
     high: float
+    """A tenth of measurements should lie above."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedEstimate:
     """How fast one plan runs."""
 
-    decode_tps: Interval  # tokens/s of one stream
+    decode_tps: Interval
+    """Tokens a second of one stream."""
     prefill_tps: Interval
-    ttft_s: Interval  # for the workload's prompt
-    total_output_tps: Interval | None = None  # all users together, where there are several
-    limited_by: str = ""  # weights' bandwidth | KV cache | PCIe | CPU | compute …, in plain words
-    faster: tuple[str, ...] = ()  # what would make it faster
-    depth: int = 0  # tokens in the cache for which decode was estimated
-    basis: str = ""  # on how many measurements of what the interval rests
+    """Tokens a second of a prompt."""
+    ttft_s: Interval
+    """Seconds to the first token, for the workload's prompt."""
+    total_output_tps: Interval | None = None
+    """Tokens a second of all users together; None where there is one."""
+    limited_by: str = ""
+    """Weights' bandwidth, KV cache, PCIe, CPU, compute …, in plain words."""
+    faster: tuple[str, ...] = ()
+    """What would make it faster."""
+    depth: int = 0
+    """Tokens in the cache for which decode was estimated."""
+    basis: str = ""
+    """On how many measurements of what the interval rests."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitAdvice:
     """Leaving the placement to llama.cpp's own --fit, where that does as well as the plan's flags or better."""
 
-    reason: Reason  # a clause
-    target: int  # MiB to leave free on the GPU, for what the engine doesn't count itself
-    shrinks: bool  # the context was nobody's wish: it may become shorter, or longer
+    reason: Reason
+    """A clause."""
+    target: int
+    """MiB to leave free on the GPU, for what the engine doesn't count itself."""
+    shrinks: bool
+    """True where the context was nobody's wish: it may become shorter, or longer."""
     command: str = ""
+    """What to type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One complete answer."""
 
-    request: PlanRequest = field(repr=False)  # what was asked
-    model: str  # Hugging Face id or file
+    request: PlanRequest = field(repr=False)
+    """What was asked."""
+    model: str
+    """Hugging Face id, or the file."""
     quant: str
-    engine: str  # its name in the register
-    backend: Backend  # through which the engine drives the GPUs that it sees; CPU where there is none
+    """The quantisation."""
+    engine: str
+    """The engine's name."""
+    backend: Backend
+    """Through which the engine drives the GPUs that it sees; cpu where there is none."""
     fits: bool
+    """True where it fits, with the overhead at the upper end of its interval."""
     placement: Placement
-    # The engine's own knobs under the engine's own names.
+    """Where the weights live."""
     settings: Mapping[str, Any] = field(hash=False)
+    """The engine's own, by its names."""
     memory: MemoryEstimate
-    max_context: int  # longest context a sequence that fits with these weights and this machine; 0: none
-    max_concurrency: float  # sequences of the planned context that the cache can hold
+    """Bytes on each device."""
+    max_context: int
+    """The longest context of a sequence that fits with these weights on this machine, tokens; 0: none."""
+    max_concurrency: float
+    """Sequences of the planned context that the cache can hold."""
     speed: SpeedEstimate | None = None
+    """How fast it runs; None where it doesn't fit."""
     command: str = ""
+    """What to type."""
     why: tuple[Reason, ...] = ()
+    """The reasons for the choice."""
     warnings: tuple[Reason, ...] = ()
-    source: str | None = None  # file or repository to fetch, e.g. "unsloth/gpt-oss-20b-GGUF"
+    """What to beware of."""
+    source: str | None = None
+    """The file or repository to fetch, for example unsloth/gpt-oss-20b-GGUF."""
     machine: str = ""
-    name: str = ""  # the model as people say it
+    """The machine's name."""
+    name: str = ""
+    """The model as people say it."""
     env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Environment variables to set before."""
     fit: FitAdvice | None = None
+    """What leaves the placement to llama.cpp, where that does as well or better."""
 
     @property
     def shortage(self) -> Reason | None:

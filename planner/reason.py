@@ -109,9 +109,13 @@ class Reason:
     """One reason or warning. `str()` of it is the text."""
 
     kind: ReasonKind
+    """What it says."""
     text: str
-    values: Mapping[str, Value] = field(default_factory=dict, hash=False)  # the figures in the text
-    clause: str = ""  # of what doesn't fit: the same, to stand after "does not fit: "
+    """The sentence."""
+    values: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    """The figures in it, by name."""
+    clause: str = ""
+    """Of what doesn't fit: the same, to stand after "does not fit: "."""
 
     def __str__(self) -> str:
         return self.text

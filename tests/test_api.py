@@ -19,6 +19,7 @@ import pytest
 import planner
 from planner import api
 from planner.errors import FieldError, InputError, PlannerError
+from planner.fast_dataclass import field_docs
 
 bad: Any = planner  # what a type checker would refuse is asked here
 MODULES = ["catalogue", "evidence", "hardware", "money", "offline", "planning", "vocabulary"]
@@ -221,6 +222,7 @@ def test_records_show_what_they_hold(name: str) -> None:
     if not issubclass(record, Exception) and hasattr(record, "__dataclass_fields__"):
         signature = str(inspect.signature(record))
         assert "kwargs" not in signature
+        assert set(field_docs(record)) == set(record.__dataclass_fields__), "a sentence a field"
         said = pydoc.render_doc(record, renderer=pydoc.plaintext)
         assert all(field in said for field in record.__dataclass_fields__)
 

@@ -192,7 +192,6 @@ def test_the_signature_shows_the_fields() -> None:
     assert str(inspect.signature(Told)) == wanted
     assert Told(3).size == 3
     assert str(inspect.signature(Told)) == wanted, "and still does after the first instance"
-    assert str(inspect.signature(Told.__init__)) == wanted.replace("(", "(self, ", 1)
 
 
 def test_the_signature_of_one_that_takes_keywords() -> None:
@@ -210,6 +209,7 @@ def test_help_shows_each_field_with_its_sentence() -> None:
     said = pydoc.render_doc(Told, renderer=pydoc.plaintext)
     assert "Told(size: int" in re.sub(r"\n \|  +", "", said)  # Python 3.13 breaks long signatures
     assert said.index("size\n |      Bytes.") < said.index("name\n |      As people\n |      say it.")
+    assert "__" not in said and "_values_of" not in said, "nothing that all records have"
     assert field_docs(Told) == {"size": "Bytes.", "name": "As people\nsay it."}
     assert field_docs(plain_copy()) == {}, "made without source"
 

@@ -31,8 +31,11 @@ class Finding:
     """One case of a claim."""
 
     what: str
-    holds: bool | None  # None: nothing that could be decided
+    """What was looked at."""
+    holds: bool | None
+    """Whether the claim holds for it; None where nothing could be decided."""
     detail: str
+    """The figures that decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,13 @@ class Verdict:
     """A claim with what came of checking it."""
 
     id: str
+    """The claim's name."""
     says: str
-    verdict: str  # holds | partly | does not hold | not a calculation
+    """What the article says, in our words."""
+    verdict: str
+    """holds, partly, does not hold, or not a calculation."""
     findings: tuple[Finding, ...]
+    """One a case."""
 
 
 def load_claims(path: Path | None = None) -> list[dict[str, Any]]:

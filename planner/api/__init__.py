@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from planner.advice.bundle import Item
     from planner.advice.claims import Finding, Verdict
     from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, BuyTerms, Option
     from planner.advice.money.market import Market, Offer
@@ -155,7 +154,6 @@ __all__ = [
     "Host",
     "InputError",
     "Interval",
-    "Item",
     "Launch",
     "Machine",
     "Market",
@@ -248,7 +246,6 @@ __all__ = [
 
 # module -> what is found there; the same as is imported for type checkers above
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "planner.advice.bundle": ("Item",),
     "planner.advice.claims": (
         "Finding",
         "Verdict",
@@ -345,13 +342,13 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.vocabulary": (
         "document",
         "engine_names",
-        "starter_names",
         "engine_title",
         "launch_formats",
         "quants",
         "schema",
         "schema_names",
         "schemas",
+        "starter_names",
     ),
     "planner.documents.bundle": ("Bundle",),
     "planner.documents.check": ("Check",),

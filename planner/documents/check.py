@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from planner.documents.fleet import FleetPlaces
+from typing import TYPE_CHECKING
+
 from planner.fast_dataclass import dataclass
-from planner.hardware.machine import Machine
-from planner.plan import Plan
+
+if TYPE_CHECKING:
+    from planner.documents.fleet import FleetPlaces
+    from planner.hardware.machine import Machine
+    from planner.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

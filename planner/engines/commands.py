@@ -52,18 +52,30 @@ class Uncounted:
 class Command:
     """What a command line asks for, in the engine's own terms."""
 
-    engine: str  # its registered name
-    program: str  # what starts it, as it was typed: "llama-server", "vllm serve"
-    model: str | None = None  # what planner.load_model takes: repository (with :QUANT), file, tag
-    settings: Mapping[str, Any] = field(default_factory=dict)  # what was written, under the planner's names
-    kept: tuple[str, ...] = ()  # words that move no byte and stay in the command
-    env: Mapping[str, str] = field(default_factory=dict)  # variables that are no setting, and stay
-    uncounted: tuple[Uncounted, ...] = ()  # what moves bytes without a rule
-    notes: tuple[str, ...] = ()  # what is read otherwise than written, and why
-    devices: tuple[int, ...] | None = None  # the GPUs that are used, by number; None: all
-    line: str = ""  # the program with its words, quoted for a shell
-    fetched: bool = False  # the model comes from a hub, with the projector that lies beside it
-    image: str | None = None  # the container image that it runs in
+    engine: str
+    """Its registered name."""
+    program: str
+    """What starts it, as it was typed: llama-server, vllm serve …"""
+    model: str | None = None
+    """What planner.load_model takes: repository (with :QUANT), file, tag; None where none is named."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What was written, under the planner's names."""
+    kept: tuple[str, ...] = ()
+    """Words that move no byte and stay in the command."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are no setting, and stay."""
+    uncounted: tuple[Uncounted, ...] = ()
+    """What moves bytes without a rule."""
+    notes: tuple[str, ...] = ()
+    """What is read otherwise than written, and why."""
+    devices: tuple[int, ...] | None = None
+    """The GPUs that are used, by number; None: all."""
+    line: str = ""
+    """The program with its words, quoted for a shell."""
+    fetched: bool = False
+    """True where the model comes from a hub, with the projector that lies beside it."""
+    image: str | None = None
+    """The container image that it runs in; None where it runs in none."""
 
 
 @dataclass(frozen=True, slots=True)

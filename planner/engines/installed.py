@@ -31,8 +31,11 @@ class InstalledEngine:
     """One program that was found, with its version as it says (None when it did not say)."""
 
     name: str
+    """As its makers write it."""
     version: str | None
+    """As it says; None where it doesn't."""
     source: str
+    """Where it was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,13 @@ class ModelStore:
     """A folder where an engine keeps models, and the room on its disk in bytes."""
 
     name: str
+    """Whose folder it is."""
     folder: str
+    """Its path, with ~ for the home folder."""
     free: int | None
+    """Bytes free on its disk; None where that may not be seen."""
     total: int | None
+    """Bytes of its disk."""
 
 
 def installed_engines(system: System) -> list[InstalledEngine]:

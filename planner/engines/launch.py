@@ -18,13 +18,16 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 class Launch:
     """What starts a plan. Words of the command are quoted for a POSIX shell."""
 
-    command: str  # one line, ready to paste
-    files: tuple[tuple[str, str], ...] = ()  # (name, content) of every file that has to be written
+    command: str
+    """What to type: one line a command, ready to paste."""
+    files: tuple[tuple[str, str], ...] = ()
+    """(name, content) of every file that has to be written."""
     env: Mapping[str, str] = field(default_factory=dict)
-    source: str | None = None  # what is fetched: repository, Ollama tag or path
-    paths: tuple[
-        str, ...
-    ] = ()  # words of the command that are files or folders of the machine that it runs on
+    """Environment variables to set before."""
+    source: str | None = None
+    """What is fetched: a repository, an Ollama tag or a path."""
+    paths: tuple[str, ...] = ()
+    """Words of the command that are files or folders of the machine that it runs on."""
 
 
 def file_stem(model: Model) -> str:

@@ -20,9 +20,12 @@ _VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*|\bb?\d{3,}\b")
 class PulledModel:
     """A model that lies on this computer. Size in bytes."""
 
-    store: str  # Ollama | LM Studio | llama.cpp | Hugging Face
+    store: str
+    """Ollama, LM Studio, llama.cpp or Hugging Face."""
     name: str
+    """As the store names it."""
     size: int | None
+    """Bytes; None where they may not be seen."""
 
 
 def which(system: System, program: str) -> str | None:

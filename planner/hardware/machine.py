@@ -29,42 +29,70 @@ class Backend(StrEnum):
 class TensorRates:
     """Peak dense matrix rates in operations a second (a multiply-add is two); None where not known."""
 
-    fp16: float | None = None  # with the accumulation that language-model kernels use (fp32 on GeForce)
+    fp16: float | None = None
+    """With the accumulation that language-model kernels use (fp32 on GeForce)."""
     fp16_acc16: float | None = None
+    """With accumulation in fp16."""
     bf16: float | None = None
+    """In bfloat16."""
     fp8: float | None = None
+    """In 8-bit floating point."""
     fp4: float | None = None
+    """In 4-bit floating point."""
     int8: float | None = None
-    fp32: float | None = None  # vector units
+    """In 8-bit integers."""
+    fp32: float | None = None
+    """Of the vector units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
     """One GPU (or one MIG slice, or the GPU half of a unified-memory chip)."""
 
-    name: str  # as the driver reports it
-    vendor: str  # nvidia | amd | intel | apple | other
+    name: str
+    """As the driver reports it."""
+    vendor: str
+    """nvidia, amd, intel, apple or other."""
     backend: Backend
-    memory_total: int  # what the driver reports (NVML total; Metal recommendedMaxWorkingSetSize on Apple)
-    memory_free: int  # available to a new process now; equals memory_total less a driver reserve in profiles
+    """The interface through which an engine drives it."""
+    memory_total: int
+    """Bytes that the driver reports (NVML's total; Metal's recommendedMaxWorkingSetSize on Apple)."""
+    memory_free: int
+    """Bytes available to a new process now; in profiles the total less a driver's reserve."""
     index: int = 0
-    profile: str | None = None  # id of the profile whose facts were used, e.g. "rtx-4090"
-    architecture: str | None = None  # e.g. "Ada", "Hopper", "RDNA3", "M3"
-    compute_capability: tuple[int, int] | None = None  # NVIDIA
-    gfx_target: str | None = None  # AMD
-    unified: bool = False  # shares the host's RAM (Apple, Strix Halo, GB10, Jetson, integrated GPUs)
+    """Its number on the host."""
+    profile: str | None = None
+    """The profile whose facts were used, for example rtx-4090."""
+    architecture: str | None = None
+    """Ada, Hopper, RDNA3, M3 …"""
+    compute_capability: tuple[int, int] | None = None
+    """NVIDIA's, as (major, minor)."""
+    gfx_target: str | None = None
+    """AMD's, for example gfx1100."""
+    unified: bool = False
+    """True where it shares the host's RAM (Apple, Strix Halo, GB10, Jetson, integrated GPUs)."""
     integrated: bool = False
-    memory_bandwidth: float | None = None  # bytes/s, peak
+    """True for a GPU that is part of the processor."""
+    memory_bandwidth: float | None = None
+    """Peak, bytes a second."""
     rates: TensorRates = field(default_factory=TensorRates)
-    pcie_bandwidth: float | None = None  # bytes/s one way, host to device
-    nvlink_bandwidth: float | None = None  # bytes/s, sum of both directions; None without NVLink
+    """Peak rates of dense matrix products."""
+    pcie_bandwidth: float | None = None
+    """Host to device, bytes a second one way."""
+    nvlink_bandwidth: float | None = None
+    """Both directions together, bytes a second; None without NVLink."""
     uuid: str | None = None
+    """The serial number that the driver gives it."""
     mig: bool = False
+    """True for a slice of a GPU."""
     tdp_w: float | None = None
-    # Part of memory_total that the driver keeps and no program sees: cudaMemGetInfo's total is memory_total
-    # less this. From NVML (version 2 of its memory query) or the profile; None where not known.
+    """Rated power, watts."""
     memory_reserved: int | None = None
-    idle_w: float | None = None  # of the card alone, with nothing loaded
+    """Part of memory_total that the driver keeps and no program sees, bytes: cudaMemGetInfo's total is memory_total
+    less this. From NVML (version 2 of its memory query) or the profile; None where not known.
+    """
+    idle_w: float | None = None
+    """Watts of the card alone, with nothing loaded."""
 
     @property
     def sm(self) -> int | None:
@@ -81,12 +109,19 @@ class Cpu:
     """The processors of one host."""
 
     name: str = "CPU"
+    """As the system reports it."""
     physical_cores: int | None = None
-    usable_cores: int | None = None  # after affinity and cgroup quota
-    features: frozenset[str] = frozenset()  # avx2, avx512f, amx_int8, neon, i8mm, sve …
-    memory_bandwidth: float | None = None  # bytes/s, peak = channels × MT/s × 8 B
-    architecture: str | None = None  # x86_64, arm64
+    """Cores, without their second threads."""
+    usable_cores: int | None = None
+    """After affinity and cgroup quota."""
+    features: frozenset[str] = frozenset()
+    """Instructions that engines look for: avx2, avx512f, amx_int8, neon, i8mm, sve …"""
+    memory_bandwidth: float | None = None
+    """Peak, bytes a second: channels × MT/s × 8 bytes."""
+    architecture: str | None = None
+    """x86_64 or arm64."""
     profile: str | None = None
+    """The profile whose facts were used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +129,19 @@ class Host:
     """One computer: RAM that this process may really use, its processors and accelerators."""
 
     ram_total: int
-    ram_available: int  # now, after cgroup limits and other processes
+    """Bytes of RAM."""
+    ram_available: int
+    """Bytes now, after cgroup limits and other processes."""
     cpu: Cpu = field(default_factory=Cpu)
+    """Its processors."""
     accelerators: tuple[Accelerator, ...] = ()
+    """Its GPUs."""
     name: str = "localhost"
-    os: str | None = None  # linux | macos | windows | wsl2
-    limits: tuple[
-        str, ...
-    ] = ()  # what limits the figures above, in plain words ("cgroup v2 memory.max 16 GiB")
+    """Its name in a cluster."""
+    os: str | None = None
+    """linux, macos, windows or wsl2."""
+    limits: tuple[str, ...] = ()
+    """What limits the figures above, in plain words ("cgroup v2 memory.max 16 GiB")."""
 
     @property
     def beyond_gpus(self) -> bool:
@@ -119,16 +159,27 @@ class Machine:
     """What a plan is made for: one host, or several joined by a network."""
 
     hosts: tuple[Host, ...]
+    """One, or several joined by a network."""
     name: str = "this machine"
+    """As people would call it."""
     detected: bool = False
+    """True for what was seen here, False for what was described."""
     profile: str | None = None
-    notes: tuple[str, ...] = ()  # what could not be seen, and why
-    sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # figure -> where it came from
-    network_bandwidth: float | None = None  # bytes/s between hosts
-    price: float | None = None  # purchase price of the whole, in the profile's currency (US dollars)
+    """What --profile named; None where it was detected."""
+    notes: tuple[str, ...] = ()
+    """What could not be seen, and why; what was assumed."""
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Figure -> where it came from."""
+    network_bandwidth: float | None = None
+    """Between hosts, bytes a second."""
+    price: float | None = None
+    """Of the whole, in the profile's currency (US dollars)."""
     price_date: str | None = None
+    """When that price was seen."""
     price_source: str | None = None
-    hourly_price: float | None = None  # cloud instances, US dollars an hour
+    """What kind of price it is, or where it was seen."""
+    hourly_price: float | None = None
+    """Rent of a cloud instance, US dollars an hour."""
 
     @property
     def host(self) -> Host:

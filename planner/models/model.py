@@ -21,20 +21,30 @@ class Model:
     The hash is that of the identity alone: a shape holds hundreds of tensors.
     """
 
-    id: str  # Hugging Face id, or the path as it was typed
-    name: str  # as people say it
+    id: str
+    """Hugging Face id, or the path as it was typed."""
+    name: str
+    """As people say it."""
     architecture: Architecture = field(hash=False)
-    entry: Entry | None = field(default=None, hash=False)  # the catalogue's entry, where there is one
+    """The shape that decides memory."""
+    entry: Entry | None = field(default=None, hash=False)
+    """The catalogue's entry; None where there is none."""
     quant: str | None = None
+    """The quantisation of a file that was named; None where the planner may choose."""
     file_bytes: int | None = None
-    tensors: tuple[TensorInfo, ...] | None = field(
-        default=None, repr=False, hash=False
-    )  # of a GGUF, stored types
-    path: str | None = None  # a local file or folder
-    repository: str | None = None  # Hugging Face repository that the file is in
-    file: str | None = None  # the file's name in it
-    holds: str = ""  # "gguf" or "checkpoint": what a repository that was named holds; empty where none was
+    """Bytes of the file's tensors; None where no file was named."""
+    tensors: tuple[TensorInfo, ...] | None = field(default=None, repr=False, hash=False)
+    """Of a GGUF, with the types in which they are stored."""
+    path: str | None = None
+    """A local file or folder."""
+    repository: str | None = None
+    """The Hugging Face repository that the file is in."""
+    file: str | None = None
+    """The file's name in it."""
+    holds: str = ""
+    """gguf or checkpoint: what a repository that was named holds; empty where none was."""
     notes: tuple[str, ...] = ()
+    """What the reader should know of the choice."""
 
     @property
     def stated_context(self) -> int:

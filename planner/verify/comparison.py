@@ -32,13 +32,20 @@ MAX_READ: Final = 8 << 20  # bytes of the newest records
 class Part:
     """One figure, predicted and measured."""
 
-    device: str  # "CUDA0", "host" …
-    what: str  # "weights", "cache", "compute", "context length" …
-    unit: str  # "bytes" | "tokens" | "sequences"
+    device: str
+    """CUDA0, host …, as the engine names it."""
+    what: str
+    """weights, cache, compute, context length …"""
+    unit: str
+    """bytes, tokens or sequences."""
     predicted: float
+    """What the planner says."""
     measured: float
-    margin: float = 0.0  # half the width of the interval that the prediction states itself
-    tolerance: float = TOLERANCE  # relative
+    """What the engine says."""
+    margin: float = 0.0
+    """Half the width of the interval that the prediction states itself."""
+    tolerance: float = TOLERANCE
+    """The relative error within which they agree."""
 
     @property
     def error(self) -> float:
@@ -59,14 +66,22 @@ class Part:
 class Verification:
     """One model on one engine: what was predicted, what the engine said, and which build said it."""
 
-    engine: str  # "llama.cpp" | "ollama" | "vllm"
-    build: str  # as the engine names it
-    model: str  # Hugging Face id where it is known, else the file's or server's name
+    engine: str
+    """The engine's name in plans."""
+    build: str
+    """The engine's version, as it names it."""
+    model: str
+    """Hugging Face id where it is known, else the file's or server's name."""
     quant: str
-    source: str  # file or URL
+    """The quantisation."""
+    source: str
+    """The file or the address."""
     parts: tuple[Part, ...]
+    """One a figure."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """The engine's settings by its own names."""
     notes: tuple[str, ...] = ()
+    """What the reader should know beside the figures."""
 
     @property
     def agrees(self) -> bool:

@@ -19,8 +19,11 @@ class Usage:
     """How much the model is used. Tokens are for all users together."""
 
     output_tokens_per_day: float
+    """Tokens generated a day."""
     input_tokens_per_day: float
-    hours_on_per_day: float = 24.0  # hours a day that the machine is switched on
+    """Tokens read a day."""
+    hours_on_per_day: float = 24.0
+    """Hours a day that the machine is switched on."""
 
     def months(self, months: float) -> tuple[float, float]:
         """Return (input, output) tokens over a number of months."""

@@ -19,9 +19,13 @@ class DepthPoint:
     """
 
     tokens: int
-    cache: int  # bytes of KV cache and state
-    total: int  # bytes of everything
+    """Tokens in the context."""
+    cache: int
+    """Bytes of KV cache and state."""
+    total: int
+    """Bytes of everything."""
     speed: SpeedEstimate
+    """Decode with so many tokens in the cache, prefill of a prompt so long."""
 
 
 def depth_points(plan: Plan) -> Iterator[DepthPoint]:

@@ -29,11 +29,16 @@ _MLX_PLAIN_ROLES: Final = frozenset({Role.NORM, Role.BIAS, Role.ATTN_SINKS, Role
 class FileCheck:
     """One published size beside the computed one, bytes."""
 
-    file: str  # repository or Ollama tag
+    file: str
+    """Repository or Ollama tag."""
     quant: str
+    """The quantisation of the file."""
     published: int
+    """Bytes as they are published."""
     computed: int
+    """Bytes as they follow from the shape."""
     source: str
+    """Where the published size is from."""
 
     @property
     def error(self) -> float:
@@ -51,7 +56,9 @@ class CardCheck:
     """What came of checking one card."""
 
     shape: ShapeCheck
+    """The parameters, counted and published."""
     files: tuple[FileCheck, ...]
+    """Its files whose size is published."""
 
     @property
     def id(self) -> str:

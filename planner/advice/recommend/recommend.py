@@ -44,10 +44,15 @@ class Recommendation:
     """What to run here, best first."""
 
     plans: tuple[Plan, ...]
+    """Best first."""
     notes: tuple[str, ...]
-    why: tuple[str, ...]  # the steps behind the first place, for --why
-    considered: int  # entries looked at
-    planned: int  # entries planned exactly
+    """What the reader should know beside them; why nothing fits, where nothing does."""
+    why: tuple[str, ...]
+    """The steps behind the first place."""
+    considered: int
+    """Models of the catalogue that were looked at."""
+    planned: int
+    """Models that were planned exactly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,21 +16,37 @@ class ProfileInfo:
     """One line of the list of profiles. Bytes, bytes/s and US dollars."""
 
     id: str
+    """The name that --profile takes."""
     name: str
+    """As its maker writes it."""
     vendor: str
-    kind: str  # gpu | soc | cpu | cloud | machine
+    """Who makes it."""
+    kind: str
+    """gpu, soc, cpu, cloud or machine."""
     device_class: str
-    memory: int | None  # of the GPU (or of the part of the RAM that the GPU may use)
+    """consumer, workstation, datacenter …"""
+    memory: int | None
+    """Bytes of the GPU, or of the part of the RAM that the GPU may use; None where it has none."""
     ram: int | None
+    """Bytes of the host's RAM; None where it isn't stated."""
     bandwidth: float | None
+    """Peak of the memory, bytes a second."""
     price_kind: str | None = None
+    """launch, new, used or list, perhaps with a remark."""
     price_low: float | None = None
+    """The lowest price, US dollars; None where none is known."""
     price_high: float | None = None
+    """The highest price, US dollars."""
     price_date: str | None = None
+    """When prices were seen."""
     hourly_price: float | None = None
+    """Rent, US dollars an hour; None for what is bought."""
     gpu: str | None = None
+    """The profile of the GPUs in it; None where it is one device."""
     gpu_count: int = 0
+    """How many of them."""
     user: bool = False
+    """True for a profile of the user's own."""
 
 
 def list_profiles(search: str | None = None) -> list[ProfileInfo]:

@@ -16,16 +16,27 @@ class ShapeCheck:
     """What came of checking one card; counts in elements."""
 
     id: str
-    text: int = 0  # the language model, 0 where there is no shape
-    mtp: int = 0  # multi-token-prediction layers beside it
+    """Hugging Face id."""
+    text: int = 0
+    """Parameters of the language model; 0 where there is no shape."""
+    mtp: int = 0
+    """Parameters of the multi-token-prediction layers beside it."""
     vision: int = 0
+    """Parameters of the vision tower."""
     active: int = 0
+    """Parameters that one token uses."""
     published: int = 0
-    error: float = 1.0  # relative, after what is counted beside the language model and what the card explains
-    counted: str = ""  # what the published count turned out to hold
-    read: bool = False  # every dimension was read somewhere, none assumed
-    exact: bool = False  # and the engine's rules for all of it are known
-    reason: str = ""  # why it could not be checked, or the card's explanation
+    """Parameters as they are published; 0 where nothing is."""
+    error: float = 1.0
+    """Relative, after what is counted beside the language model and what the card explains."""
+    counted: str = ""
+    """What the published count turned out to hold."""
+    read: bool = False
+    """True where every dimension was read somewhere, none assumed."""
+    exact: bool = False
+    """True where the engine's rules for all of it are known, too."""
+    reason: str = ""
+    """Why it could not be checked, or the card's explanation."""
 
     @property
     def difference(self) -> float | None:

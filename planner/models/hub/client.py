@@ -34,8 +34,11 @@ class HubFile:
     """One file of a repository."""
 
     path: str
-    size: int  # bytes; 0 where the hub does not say
-    sha256: str  # empty where it does not say
+    """Its name in the repository."""
+    size: int
+    """Bytes; 0 where the hub doesn't say."""
+    sha256: str
+    """Its checksum; empty where the hub doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,13 @@ class Diagnosed:
     """The answer to a paste."""
 
     evidence: Evidence
-    finding: Finding | None  # None: recognised at most, not explained
-    others: tuple[Finding, ...] = ()  # what else it shows
-    command: str | None = None  # the command of the paste with the first fix in it
+    """What stands in the paste."""
+    finding: Finding | None
+    """The cause; None where it is recognised at most, not explained."""
+    others: tuple[Finding, ...] = ()
+    """What else it shows."""
+    command: str | None = None
+    """The paste's command with the first change in it."""
 
     @property
     def explained(self) -> bool:
