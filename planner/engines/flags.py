@@ -95,16 +95,6 @@ class Dialect:
     lenient: bool = False
 
 
-LLAMA: Final = Dialect(
-    program="llama-server",
-    invalid='error while handling argument "{name}": {why}',
-    unknown="error: invalid argument: {name}",
-    no_choice="invalid value '{value}'; it takes {choices}",
-    joined=False,
-    abbreviated=False,
-)
-
-
 def argparse_dialect(
     program: str, *, underscores: bool = False, dotted: bool = False, sizes: Mapping[str, int] | None = None
 ) -> Dialect:

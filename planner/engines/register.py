@@ -25,6 +25,9 @@ ENGINES: Final[dict[str, str]] = {
 STARTERS: Final[dict[str, str]] = {
     "sglang": "planner.engines.sglang.facts:SglangFacts",
 }
+# Folders of engines whose messages and errors are known: messages.json and diagnosis.py. What runs inside another
+# comes first.
+DIAGNOSED: Final = ("llama_cpp", "ollama", "lm_studio", "vllm", "sglang", "mlx")
 
 
 @cache

@@ -15,14 +15,15 @@ import pytest
 
 from planner.api import diagnose
 from planner.engines.evidence import Cause, Weight
+from planner.engines.register import DIAGNOSED
 from planner.errors import InputError
 from planner.verify.diagnose.paste import clean
-from planner.verify.diagnose.read import FOLDERS, knowledge
+from planner.verify.diagnose.read import knowledge
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("pastes.json").read_text(encoding="utf-8"))
 ROWS = [
     row
-    for package in (*(f"planner.engines.{folder}" for folder in FOLDERS), "planner.verify.diagnose")
+    for package in (*(f"planner.engines.{folder}" for folder in DIAGNOSED), "planner.verify.diagnose")
     for row in json.loads(files(package).joinpath("messages.json").read_text(encoding="utf-8"))
 ]
 

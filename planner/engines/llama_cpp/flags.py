@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from planner.engines.flags import LLAMA, FlagTable, Role, flags
+from planner.engines.flags import Dialect, FlagTable, Role, flags
 from planner.engines.llama_cpp.settings import CACHE_TYPES
+
+# common/arg.cpp, common_params_parse_ex
+_PARSER: Final = Dialect(
+    program="llama-server",
+    invalid='error while handling argument "{name}": {why}',
+    unknown="error: invalid argument: {name}",
+    no_choice="invalid value '{value}'; it takes {choices}",
+    joined=False,
+    abbreviated=False,
+)
 
 # becomes a setting; the last column but one is its name here
 _PLANNED: Final = """
@@ -319,7 +329,7 @@ _ASKS: Final = """
 """
 
 TABLE: Final = FlagTable(
-    LLAMA,
+    _PARSER,
     flags(Role.PLANNED, _PLANNED, {"CACHE": " ".join(CACHE_TYPES)}),
     flags(Role.KEPT, _KEPT),
     flags(Role.UNCOUNTED, _UNCOUNTED),

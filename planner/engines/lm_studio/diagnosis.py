@@ -9,6 +9,7 @@ from typing import Final
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
 
 PROGRAMS: Final = ("lms",)
+SIGN: Final = r"\blms load|LM Studio|model_load_failed"  # in any case
 CONTEXT: Final = ("--context-length", "-c")
 
 

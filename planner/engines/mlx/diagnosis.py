@@ -8,6 +8,7 @@ from typing import Final
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
 
 PROGRAMS: Final = ("mlx_lm.server", "mlx_lm.generate", "mlx_lm.chat", "mlx_vlm.server", "mlx_lm")
+SIGN: Final = r"mlx_lm|\[METAL\]|\[metal::|\bmlx\b"  # in any case
 BYTES: Final = "--prompt-cache-bytes"
 CACHES: Final = 10  # sequences that the server keeps by default (mlx_lm/server.py, --prompt-cache-size)
 _RESIDENT: Final = re.compile(r"(?:python|mlx|server)?\s*RSS\s*(?:of\s*)?([\d.]+) ?G(?:i?B)", re.I)

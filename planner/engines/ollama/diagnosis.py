@@ -10,6 +10,7 @@ from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
 from planner.units import GIB, gib
 
 PROGRAMS: Final = ("ollama",)
+SIGN: Final = r"\bollama\b|source=\w+\.go:\d+|\[GIN\]"  # in any case
 # From 0.30 on integrated GPUs are dropped, and the runner is llama-server (discover/gpu.go, llm/llama_server.go).
 DROPS_INTEGRATED: Final = (0, 30)
 SMALLEST_TIER: Final = 4096

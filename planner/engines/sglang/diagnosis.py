@@ -8,6 +8,7 @@ from typing import Final
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
 
 PROGRAMS: Final = ("sglang", "sglang.launch_server")
+SIGN: Final = r"sglang|mem.fraction.static|max_total_num_tokens"  # in any case
 FRACTION: Final = "--mem-fraction-static"
 SAFE_FRACTION: Final = 0.80  # leaves graphs and activations their room on cards of 24 to 32 GB
 GRAPHS: Final = "--cuda-graph-max-bs"

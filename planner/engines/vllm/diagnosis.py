@@ -8,6 +8,7 @@ from typing import Final
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
 
 PROGRAMS: Final = ("vllm",)
+SIGN: Final = r"\bvLLM\b|vllm|EngineCore|max_num_seqs|max_model_len|--max-model-len"  # in any case
 UTILIZATION: Final = "--gpu-memory-utilization"
 LENGTH: Final = "--max-model-len"
 SEQUENCES: Final = "--max-num-seqs"

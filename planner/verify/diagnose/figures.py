@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from planner.engines.evidence import Calculator, Evidence
-from planner.engines.register import get_engine
+from planner.engines.register import get_engine, reading_gguf
 from planner.errors import PlannerError
 from planner.models.cache import FullAttention, LatentAttention
 from planner.models.model import Model
@@ -101,7 +101,7 @@ class Figures:
         machine = load_profile("", vram=_LARGE, ram=_LARGE)
         settings = {**self._settings, **more}
         try:
-            return get_engine(_RULES).estimate(
+            return get_engine(reading_gguf().name).estimate(
                 PlanRequest(self._model, self._quant, machine, Workload(context=tokens), settings)
             )
         except PlannerError:
@@ -177,7 +177,6 @@ def _counted(device: DeviceMemory) -> int:
     return device.kv_cache + device.state + device.compute
 
 
-_RULES: Final = "llama.cpp"  # whose rules these figures follow
 _USUAL: Final = "Q4_K_M"  # what programs fetch where nothing is stated
 # mlx's affine quantisation: a 16-bit scale and a 16-bit bias for each 64 weights (mlx/python, nn.quantize).
 _MLX_BITS: Final = {f"{bits}BIT": bits + 0.5 for bits in (2, 3, 4, 5, 6, 8)}

@@ -13,12 +13,11 @@ from typing import Final
 
 from planner.engines.evidence import Calculator, Evidence, Message, Rule, Seen
 from planner.engines.pasted import split_commands
+from planner.engines.register import DIAGNOSED
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.verify.diagnose.paste import Line, Paste
 
-# Engines whose messages are known: the folder, which has messages.json and diagnosis.py.
-FOLDERS: Final = ("llama_cpp", "ollama", "lm_studio", "vllm", "sglang", "mlx")
 # Of a long paste: what decides stands at the start and at the end.
 HEAD: Final = 80_000
 TAIL: Final = 220_000
@@ -74,6 +73,7 @@ class Knowledge:
     messages: tuple[tuple[Message, re.Pattern[str], tuple[str, ...]], ...]  # with what must stand in the text
     rules: tuple[Rule, ...]
     programs: Mapping[str, str]  # program -> folder
+    signs: Mapping[str, re.Pattern[str]]  # folder -> what shows the engine; the first that is found counts
     by_folder: Mapping[str, tuple[Rule, ...]]
 
     def rules_of(self, folder: str | None) -> tuple[Rule, ...]:
@@ -90,14 +90,19 @@ def knowledge() -> Knowledge:
     rules: list[Rule] = []
     programs: dict[str, str] = {}
     by_folder: dict[str, tuple[Rule, ...]] = {}
-    for folder in FOLDERS:
+    signs: dict[str, re.Pattern[str]] = {}
+    for folder in DIAGNOSED:
         module = import_module(f"planner.engines.{folder}.diagnosis")
         messages += _messages(f"planner.engines.{folder}")
         by_folder[folder] = tuple(module.RULES)
         rules += module.RULES
         programs.update(dict.fromkeys(module.PROGRAMS, folder))
+        signs = {
+            folder: re.compile(module.SIGN, re.I),
+            **signs,
+        }  # of wrappers and their engine, the wrapper's first
     messages += _messages("planner.verify.diagnose")
-    return Knowledge(tuple(messages), (*rules, *system.RULES), programs, by_folder)
+    return Knowledge(tuple(messages), (*rules, *system.RULES), programs, signs, by_folder)
 
 
 def _messages(package: str) -> Iterator[tuple[Message, re.Pattern[str], tuple[str, ...]]]:
@@ -230,15 +235,7 @@ def _words(text: str) -> list[str]:
 
 
 def _engine(text: str, seen: tuple[Seen, ...]) -> str | None:
-    signs = (
-        ("mlx", r"mlx_lm|\[METAL\]|\[metal::|\bmlx\b"),
-        ("sglang", r"sglang|mem.fraction.static|max_total_num_tokens"),
-        ("vllm", r"\bvLLM\b|vllm|EngineCore|max_num_seqs|max_model_len|--max-model-len"),
-        ("lm_studio", r"\blms load|LM Studio|model_load_failed"),
-        ("ollama", r"\bollama\b|source=\w+\.go:\d+|\[GIN\]"),
-        ("llama_cpp", r"llama[-_]|ggml_|\bslot \w+:|srv \w+:|\.gguf\b"),
-    )
-    shown = next((name for name, pattern in signs if re.search(pattern, text, re.I)), None)
+    shown = next((name for name, sign in knowledge().signs.items() if sign.search(text)), None)
     return shown or next((s.message.folder for s in seen if s.message.folder), None)
 
 

@@ -22,7 +22,7 @@ from planner.engines.llama_cpp.diagnosis.contexts import (
     longer_than_a_slot,
     slots_filled_the_cache,
 )
-from planner.engines.llama_cpp.diagnosis.flags import PROGRAMS
+from planner.engines.llama_cpp.diagnosis.flags import PROGRAMS, SIGN
 from planner.engines.llama_cpp.diagnosis.host_memory import (
     backends_see_different_memory,
     metal_is_short,
@@ -42,7 +42,7 @@ from planner.engines.llama_cpp.diagnosis.spill import (
     paged_by_windows,
 )
 
-__all__ = ["PROGRAMS", "RULES"]
+__all__ = ["PROGRAMS", "RULES", "SIGN"]
 
 RULES: Final[tuple[Rule, ...]] = (
     layers_left_in_ram,

@@ -16,6 +16,7 @@ SPEC: Final = ("--spec-type",)
 CACHE_RAM: Final = ("--cache-ram", "-cram")
 FIT_TARGET: Final = ("-fitt", "--fit-target")
 PROGRAMS: Final = ("llama-server", "llama-cli", "llama-completion", "llama-bench", "llama-mtmd-cli")
+SIGN: Final = r"llama[-_]|ggml_|\bslot \w+:|srv \w+:|\.gguf\b"  # in any case
 DEFAULT_UBATCH: Final = 512  # common/common.h, b11434
 DEFAULT_CACHE_RAM: Final = 8192  # MiB; cache_ram_mib in common/common.h:635, since about b6700
 DEFAULT_FIT_TARGET: Final = 1024  # MiB a GPU; fit_params_target in common/common.h
