@@ -21,6 +21,12 @@ from planner.plan import Plan
 from planner.safe_text import one_line
 
 FILE: Final = "compose.yaml"
+# Device nodes of what isn't NVIDIA's. The images run as root, which may open them; they know no group "render".
+_NODES: Final = {
+    Backend.ROCM: ("/dev/kfd", "/dev/dri"),
+    Backend.VULKAN: ("/dev/dri",),
+    Backend.SYCL: ("/dev/dri",),
+}
 
 
 def render(plan: Plan, model: Model, shell: Launch) -> Launch:
@@ -86,12 +92,17 @@ def _mount(source: str, target: str) -> dict[str, Any]:
 
 
 def _gpus(plan: Plan) -> dict[str, Any]:
-    """Reserve the GPUs that the plan uses (NVIDIA container toolkit); none for a CPU plan."""
+    """Hand in the GPUs that the plan uses: NVIDIA's by its container toolkit, others by their nodes.
+
+    None for a CPU plan; InputError for GPUs that no container sees.
+    """
     backend = backend_of(plan)
     if backend is Backend.CPU:
         return {}
-    if backend is Backend.ROCM:
-        return {"devices": ["/dev/kfd", "/dev/dri"], "group_add": ["video", "render"]}
+    if backend in _NODES:
+        return {"devices": list(_NODES[backend])}
+    if backend is not Backend.CUDA:
+        raise InputError(f"a container sees no GPU that is driven by {backend.value}; use --format shell")
     chosen = plan.env.get("CUDA_VISIBLE_DEVICES")
     device: dict[str, Any] = {"driver": "nvidia", "capabilities": ["gpu"]}
     if chosen:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+import planner
 from planner.engines.launch import Launch
+from planner.errors import InputError
 from planner.launching.kubernetes import inert
 from planner.launching.names import service_name
 from planner.launching.render import render
@@ -87,6 +89,30 @@ def test_compose_of_other_engines(engine: str, port: int) -> None:
     (service,) = compose_of(launch)["services"].values()
     assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert launch.command.splitlines()[0] == "docker compose up --detach --wait"
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "image", "devices"),
+    [
+        ("rx-7900-xtx", "llama.cpp", "ghcr.io/ggml-org/llama.cpp:server-rocm", ["/dev/kfd", "/dev/dri"]),
+        ("arc-b580", "llama.cpp", "ghcr.io/ggml-org/llama.cpp:server-intel", ["/dev/dri"]),
+        ("rx-7900-xtx", "ollama", "ollama/ollama:rocm", ["/dev/kfd", "/dev/dri"]),
+        ("arc-b580", "ollama", "ollama/ollama", ["/dev/dri"]),
+    ],
+)
+def test_the_image_and_the_devices_are_the_cards(
+    profile: str, engine: str, image: str, devices: list[str]
+) -> None:
+    plan = planner.plan("gpt-oss-20b", profile, engine=engine)
+    (service,) = compose_of(planner.launch(plan, format="compose"))["services"].values()
+    assert (service["image"], service["devices"]) == (image, devices)
+    assert "deploy" not in service and "group_add" not in service, "the images know no group of that name"
+
+
+def test_a_mac_gives_containers_no_gpu() -> None:
+    plan = planner.plan("gpt-oss-20b", "apple-m4-max-64gb")
+    with pytest.raises(InputError, match="use --format shell"):
+        planner.launch(plan, format="compose")
 
 
 def unquoted(line: str) -> list[str]:

@@ -8,16 +8,27 @@ from typing import Final
 
 from planner.engines.container import Container, backend_of
 from planner.engines.launch import Launch, first_command
+from planner.errors import InputError
 from planner.hardware.machine import Backend
 from planner.plan import Plan
 
 _IMAGE: Final = "ghcr.io/ggml-org/llama.cpp"
-_TAGS: Final[Mapping[Backend, str]] = {Backend.CPU: "server", Backend.ROCM: "server-rocm"}
-_CUDA: Final = "server-cuda"
+_TAGS: Final[Mapping[Backend, str]] = {
+    Backend.CPU: "server",
+    Backend.CUDA: "server-cuda",
+    Backend.ROCM: "server-rocm",
+    Backend.VULKAN: "server-vulkan",
+    Backend.SYCL: "server-intel",
+}
 
 
 def container(plan: Plan, shell: Launch) -> Container:
     """Return llama-server's container; files are mounted with their folders, where a split one's other parts lie."""
+    backend = backend_of(plan)
+    if backend not in _TAGS:
+        raise InputError(
+            f"llama.cpp has no image for {backend.value}: a container sees no such GPU; use --format shell"
+        )
     words = first_command(shell)[1:]  # the image's entrypoint is llama-server
     folders: dict[str, str] = {}  # on the host -> inside
     for path in shell.paths:
@@ -29,7 +40,7 @@ def container(plan: Plan, shell: Launch) -> Container:
     if "--host" not in words:
         words += ["--host", "0.0.0.0"]  # inside the container; the published port decides who reaches it
     return Container(
-        image=f"{_IMAGE}:{_TAGS.get(backend_of(plan), _CUDA)}",
+        image=f"{_IMAGE}:{_TAGS[backend]}",
         words=tuple(words),
         port=8080,
         cache="/root/.cache",
