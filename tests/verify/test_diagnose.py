@@ -57,6 +57,15 @@ def test_every_message_is_seen_in_its_sample(row: dict[str, Any]) -> None:
     assert answer.finding.fixes
 
 
+@pytest.mark.parametrize("backend", ["CUDA", "HIP"])
+def test_out_of_memory_without_its_figures_asks_for_where_it_came(backend: str) -> None:
+    answer = diagnose(f"torch.OutOfMemoryError: {backend} out of memory. Tried to allocate 2.00 GiB.")
+    assert answer.finding is not None
+    assert answer.finding.cause is Cause.EXTRA_UNCOUNTED
+    assert "traceback" in " ".join(answer.finding.ask)
+    assert any("Tried to allocate 2.00 GiB." in why and ".." not in why for why in answer.finding.why)
+
+
 def test_a_normal_line_is_called_a_notice() -> None:
     answer = diagnose(
         "llama_context: n_ctx_seq (8192) < n_ctx_train (131072) -- the full capacity will not be utilized"

@@ -229,13 +229,13 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
         (
             ("load_model", "loading weights", "create_weights"),
             Cause.TOO_LARGE,
-            "while the weights were loaded: they do not fit",
+            " while the weights were loaded: they do not fit",
             (Fix("--tensor-parallel-size 2, or a quantised checkpoint", "another GPU, or quality"),),
         ),
         (
             ("capture", "cudagraph", "cuda graph"),
             Cause.EXTRA_UNCOUNTED,
-            "while CUDA graphs were captured: the KV cache took the room",
+            " while CUDA graphs were captured: the KV cache took the room",
             (
                 Fix("--max-cudagraph-capture-size 32", "slower decode with many users"),
                 Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}),
@@ -244,13 +244,13 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
         (
             ("profile_run", "_dummy_run", "determine_available_memory"),
             Cause.EXTRA_UNCOUNTED,
-            "in the profiling run: activations of one step do not fit",
+            " in the profiling run: activations of one step do not fit",
             (Fix("--max-num-batched-tokens 2048", "slower prefill", {"--max-num-batched-tokens": "2048"}),),
         ),
         (
             ("warming up sampler", "warming up pooler", "dummy requests"),
             Cause.EXTRA_UNCOUNTED,
-            "when the sampler was warmed up: logits of all sequences at once",
+            " when the sampler was warmed up: logits of all sequences at once",
             (Fix(f"{SEQUENCES} 64", "fewer requests at once", {SEQUENCES: "64"}),),
         ),
     )
@@ -258,19 +258,20 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
     _, cause, when, fixes = told or (
         (),
         Cause.EXTRA_UNCOUNTED,
-        "and where it came decides (loading, profiling, capturing, serving)",
-        (Fix(f"{UTILIZATION} 0.05 lower", "KV cache"),),
+        "; whether it was loading, profiling, capturing or serving decides what helps",
+        (),
     )
-    numbers = [
-        f"{seen.values['want']} were asked for, {seen.values['free']} of {seen.values['total']} were free"
-        for _ in [0]
-        if seen.values.get("want") and seen.values.get("free")
-    ]
+    want, free = seen.values.get("want"), seen.values.get("free")
+    shown = (
+        f"{want} were asked for, {free} of {seen.values['total']} were free"
+        if want and free
+        else seen.text.strip()[:160].rstrip(".")
+    )
     return Finding(
         cause,
         Weight.NUMBERS,
-        f"The GPU ran out of memory {when}.",
-        (f"Line {seen.line}: {'; '.join(numbers) or seen.text.strip()[:160]}.",),
+        f"The GPU ran out of memory{when}.",
+        (f"Line {seen.line}: {shown}.",),
         (*fixes, Fix(f"{UTILIZATION} lower by 0.03 to 0.05", "KV cache")),
         ask=() if told else ("the lines of the traceback above it",),
         line=seen.line,
