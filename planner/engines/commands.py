@@ -302,6 +302,10 @@ class Sorted:
         )
 
 
+# What people write for the machine, which no engine's option says.
+_MACHINE = ("--gpu", "--gpus", "--machine", "--hardware", "--card")
+
+
 def starts_engine(text: str) -> bool:
     """True for pasted text that starts an engine the planner knows."""
     try:
@@ -324,6 +328,8 @@ def read_options(words: Sequence[str], engine: str | None = None) -> Command | N
         if engine is not None and engine != reader.ENGINE:
             continue
         table = reader.table(()).lenient(reader.SETTINGS)
+        if engine is None:
+            table = table.exact()
         strange = sum(1 for word in words if _is_option(word) and word not in table)
         if best is None or strange < best[0]:
             best = (strange, reader, table)
@@ -338,6 +344,10 @@ def read_options(words: Sequence[str], engine: str | None = None) -> Command | N
         raise InputError(f"'{first}' was not expected here; engine settings are written as --name value")
     if missing and engine is None:
         name = next(word for word in words if _is_option(word) and word not in table).partition("=")[0]
+        if name in _MACHINE:
+            raise InputError(
+                f"no engine has an option {name} beside the others; the machine is named by --profile"
+            )
         near = table.near(name)
         raise InputError(
             f"no engine has an option {name} beside the others" + (f"; did you mean {near}?" if near else "")

@@ -183,6 +183,10 @@ class FlagTable:
         ]
         return FlagTable(replace(self.dialect, lenient=True, joined=True, underscores=True), flags)
 
+    def exact(self) -> FlagTable:
+        """Return the table without abbreviations: one that fits an engine nobody named is a guess."""
+        return FlagTable(replace(self.dialect, abbreviated=False), self.flags)
+
     def named(self, name: str) -> Flag:
         """Return the flag of this name."""
         return self._by_name[name][0]
