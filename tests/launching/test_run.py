@@ -55,7 +55,11 @@ def test_signals_go_to_the_engine_and_nothing_stays_behind(tmp_path: Path, numbe
         "import sys, shlex; from planner.engines.launch import Launch; from planner.launching.run import run_launch;"
         "ended = run_launch(Launch(shlex.join(sys.argv[1:]))); sys.exit(0 if ended.stopped else 9)"
     )
-    planner = subprocess.Popen([sys.executable, "-c", start, sys.executable, "-c", program, str(here)])
+    # A suite run under nohup hands an ignored SIGHUP down to all it starts, as it should to an engine.
+    heard = f"import signal; signal.signal({int(number)}, signal.SIG_DFL);"
+    planner = subprocess.Popen(
+        [sys.executable, "-c", heard + start, sys.executable, "-c", program, str(here)]
+    )
     for _ in range(200):
         if here.exists() and here.read_text():
             break
