@@ -74,6 +74,7 @@ class ReasonKind(StrEnum):
     WEIGHTS_ESTIMATED = "weights_estimated"
     LAYOUT_UNKNOWN = "layout_unknown"
     NOT_COUNTED = "not_counted"
+    FILE_MAPPED = "file_mapped"
     EXPERIMENTAL = "experimental"
     DRAFTING = "drafting"
     CACHE_SIZE_UNCERTAIN = "cache_size_uncertain"

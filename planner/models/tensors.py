@@ -60,13 +60,14 @@ class TensorInfo:
 
     Inside a LayerGroup the name has no "blk.N." prefix, for example "attn_q.weight". Experts are one
     tensor of shape (in, out, n_expert), as in a GGUF. `type` is the stored type where a file gives it
-    ("Q4_K", "F32", "MXFP4"); None where a mix decides.
+    ("Q4_K", "F32", "MXFP4"); None where a mix decides. `shard`: which file of a split model holds it.
     """
 
     name: str
     shape: tuple[int, ...]
     role: Role
     type: str | None = None
+    shard: int = 0
 
     @property
     def elements(self) -> int:

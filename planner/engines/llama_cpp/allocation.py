@@ -208,7 +208,7 @@ def _placed(
         *(id(table), devices.free, devices.backend, id(devices.cpu), build),
         *(settings.n_gpu_layers, settings.n_cpu_moe, settings.cpu_moe, settings.override_tensor),
         *(settings.split_mode, settings.tensor_split, settings.main_gpu),
-        *(settings.load_mtp, settings.repack_weights),
+        *(settings.load_mtp, settings.repack_weights, settings.mmap),
     )
     found = _placements.get(key)
     if found is None:
@@ -231,5 +231,9 @@ def _weigh(
 
         n = len(devices.free)
         return split_weights(table, placement, settings, n, devices.backend)
+    if settings.mmap and devices.free and devices.backend is Backend.METAL:
+        from planner.engines.llama_cpp.placing.mapped import mapped_weights  # for Macs alone
+
+        return mapped_weights(table, placement, load_mtp=settings.load_mtp)
     cpu = devices.cpu if settings.repack_weights and not devices.free else None
     return place_weights(table, placement, devices.backend, load_mtp=settings.load_mtp, repack=cpu)

@@ -10,7 +10,13 @@ from typing import Final
 
 from planner.engines.base import Engine
 from planner.engines.llama_cpp.fitted import fitted
-from planner.engines.llama_cpp.reasons import first_fitting, hopeless, placement_reason, to_plan
+from planner.engines.llama_cpp.reasons import (
+    first_fitting,
+    hopeless,
+    placement_reason,
+    to_plan,
+    unmapped_reason,
+)
 from planner.engines.llama_cpp.search import (
     DEFAULT_CONTEXT,
     SMALLEST_CONTEXT,
@@ -92,6 +98,8 @@ class LlamaCpp(Engine):
         if not found.fits and not sure.fits:
             # What is short is said in the figures that are shown, not in the bounds of the search.
             why = [placement_reason(search, sure), *(r for r in why if r.kind not in SHORTAGES)]
+        elif search.may_unmap and not sure.settings.mmap:
+            why.append(unmapped_reason(search, sure))
         return to_plan(self.name, search, sure, why)
 
 
@@ -106,10 +114,12 @@ def _best(search: Search) -> tuple[Found, list[Reason]]:
     if fixed is not None:
         per_sequence = fixed or trained
         wanted = per_sequence if base.kv_unified else per_sequence // base.n_parallel
-    if hopeless(search):
+    placed = bool(_PLACEMENT_KEYS & given.keys())
+    # Where memory is shared, what was moved to the CPU by hand may take what the GPU may not.
+    if hopeless(search) and not (placed and search.room.unified):
         found = search.evaluate(search.with_context(base, wanted or SMALLEST_CONTEXT))
         return found, [placement_reason(search, found)]
-    if _PLACEMENT_KEYS & given.keys():
+    if placed:
         return _given_placement(search, wanted, trained, fixed)
     if wanted is not None:
         found = first_fitting(search.candidates(wanted))
@@ -129,7 +139,11 @@ def _given_placement(
     if fixed is None:
         settings = search.with_context(settings, wanted)
     given = Reason(ReasonKind.PLACEMENT_GIVEN, "The placement is the one that was asked for.")
-    return search.evaluate(settings), [given]
+    found = search.evaluate(settings)
+    if search.may_unmap and not found.fits:
+        unmapped = search.evaluate(replace(settings, mmap=False))
+        found = unmapped if unmapped.fits else found
+    return found, [given]
 
 
 def _with_smaller_cache(search: Search, wanted: int, found: Found) -> tuple[Found, list[Reason]]:

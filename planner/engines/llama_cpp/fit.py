@@ -96,9 +96,17 @@ def fit(
 ) -> Fit:
     """Return what --fit chooses; what the settings fix (a context, n_gpu_layers) stays.
 
-    `measure` yields the compute buffers.
+    `measure` yields the compute buffers. It measures as if nothing were mapped (load_mode none in
+    common_get_device_memory_data), which on Metal is less than the server then takes.
     """
-    return _Fitter(table, settings, devices, limits or FitLimits(), measure).run()
+    choice = _Fitter(table, replace(settings, mmap=False), devices, limits or FitLimits(), measure).run()
+    if not settings.mmap:
+        return choice
+    chosen = replace(choice.settings, mmap=True)
+    if devices.backend is not Backend.METAL:
+        return replace(choice, settings=chosen)
+    memory = allocate(table, chosen, devices, placement=choice.memory.placement, measure=measure)
+    return replace(choice, settings=chosen, memory=memory)
 
 
 class _Fitter:

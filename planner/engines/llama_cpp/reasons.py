@@ -12,6 +12,7 @@ from planner.engines.llama_cpp.room import Room, device_spare, spare_of
 from planner.engines.llama_cpp.search import Found, Search
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
+from planner.hardware.machine import Backend
 from planner.plan import DeviceMemory, FitAdvice, MemoryEstimate, Placement, Plan
 from planner.reason import Reason, ReasonKind, Value
 from planner.units import MIB, context_text, gib
@@ -90,6 +91,25 @@ def _on_cpu(room: Room) -> Reason:
     if room.gpus:
         return Reason(ReasonKind.TOO_LARGE_FOR_GPU, "Too large for the GPU: CPU only.")
     return Reason(ReasonKind.CPU_ONLY, "Everything runs on the CPU.")
+
+
+def _gap(search: Search, found: Found) -> int:
+    """Bytes of the file that lie between the GPU's tensors: mapped with them, loaded apart from them not held."""
+    mapped, plain = (
+        search.evaluate(replace(found.settings, mmap=mmap), compute=found.memory.compute).memory.weights
+        for mmap in (True, False)
+    )
+    return sum(mapped.devices) - sum(plain.devices)
+
+
+def unmapped_reason(search: Search, found: Found) -> Reason:
+    """Say why the file is loaded without mapping it."""
+    gap = _gap(search, found)
+    text = (
+        "The file is loaded without mapping it (-lm none): Metal would hold all that lies between the first and"
+        f" the last of its tensors, {gib(gap)} more."
+    )
+    return Reason(ReasonKind.SETTING_CHANGED, text, {"setting": "mmap", "saved": gap})
 
 
 def to_plan(engine: str, search: Search, found: Found, why: list[Reason]) -> Plan:
@@ -213,6 +233,14 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
             " that of -sm layer."
         )
         warn(ReasonKind.EXPERIMENTAL, text, setting="split_mode")
+    placement = found.memory.placement
+    mapped = found.settings.mmap and search.room.devices.backend is Backend.METAL
+    if mapped and placement.n_devices and placement.any_on_host and (gap := _gap(search, found)) > 0:
+        text = (
+            "Metal maps the file from the first to the last tensor of the GPU: what was moved to the CPU counts"
+            f" against the GPU's limit too, {gib(gap)}. With -lm none it doesn't."
+        )
+        warn(ReasonKind.FILE_MAPPED, text, gap=gap)
     if found.settings.spec_draft_model is not None:
         warn(ReasonKind.DRAFTING, "The speed is without what drafting saves.")
     elif found.settings.drafts:

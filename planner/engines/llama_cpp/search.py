@@ -80,6 +80,13 @@ class Search:
         self.room = room_of(request.machine.host, experts=self.arch.is_moe)
         self.n_layer = sum(g.count for g in self.arch.groups)
 
+    @property
+    def may_unmap(self) -> bool:
+        """True where the file may be loaded without mapping it, which spares the GPU what lies between its tensors."""
+        metal = self.room.devices.backend is Backend.METAL
+        given = self.request
+        return metal and self.base.mmap and "mmap" not in given.settings and not given.written.line
+
     def settle(self, settings: LlamaCppSettings) -> Found:
         """Allocate with these settings, as exactly as the search is asked to."""
         return self.evaluate(settings, self.precision)
@@ -238,6 +245,8 @@ class Search:
         if len(self.room.gpus) > 1 and everything.split_mode != "tensor":
             yield from self._single(everything)
         yield self._balanced(everything)
+        if self.may_unmap:
+            yield self.evaluate(replace(everything, mmap=False))
 
     def partial(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements with a part on the CPU: experts, else whole layers, else all of it."""

@@ -61,7 +61,8 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
 def tensors_from_gguf(header: GgufHeader) -> tuple[TensorInfo, ...]:
     """Return every tensor of the file with its full name ("blk.0.attn_q.weight") and stored type."""
     return tuple(
-        TensorInfo(t.name, t.shape, role_of(_BLOCK.sub(r"\2", t.name)), t.type.name) for t in header.tensors
+        TensorInfo(t.name, t.shape, role_of(_BLOCK.sub(r"\2", t.name)), t.type.name, t.shard)
+        for t in header.tensors
     )
 
 

@@ -50,6 +50,7 @@ class WeightTable:
     scale: float  # applied where only the published file's size is known
     exact: bool  # False where the mix is no public rule
     group_of: tuple[int, ...]  # layer -> group
+    file: tuple[TensorInfo, ...] | None = None  # the file's own tensors in their order, where it is known
 
     def kind(self, layer: int, name: str) -> str:
         """Type of one layer's tensor, for example kind(3, "ffn_down.weight")."""
@@ -142,7 +143,7 @@ def _build(
         scale = max(file_bytes - _METADATA, 1) / total
         total = max(file_bytes - _METADATA, 1)
         per_layer, experts = _scale(per_layer, scale), _scale(experts, scale)
-    return WeightTable(arch, types, per_layer, experts, total, scale, exact, group_of)
+    return WeightTable(arch, types, per_layer, experts, total, scale, exact, group_of, tensors)
 
 
 def _scale(sizes: Bytes, scale: float) -> Bytes:
