@@ -59,6 +59,8 @@ WITH_VALUE: dict[str, Setter] = {
     "--cache-type-v": _enum("cache_type_v", xllamacpp.ggml_type, "GGML_TYPE_"),
     "--threads": _threads,
     "--device": _device,
+    "--cache-ram": _attribute("cache_ram_mib", int),
+    "--ctx-checkpoints": _attribute("n_ctx_checkpoints", int),
     "--alias": _ignored,
     "--host": _ignored,
     "--port": _ignored,

@@ -20,7 +20,7 @@ from planner.api import diagnose, launch, load_model, plan
 from planner.engines.llama_cpp.log import EngineLog
 from planner.engines.llama_cpp.real_engine import available
 from planner.hardware.machine import Cpu, Host, Machine
-from planner.plan import Workload
+from planner.plan import Plan, Workload
 from planner.verify.running_server import probe
 
 from .tiny_model import HIDDEN, write_tiny
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.skipif(available() is None, reason="the extra 'verify' 
 
 
 @contextmanager
-def running(command: str) -> Iterator[tuple[str, EngineLog]]:
-    """Start a printed command and yield the server's address and its log so far."""
+def running(command: str, lines: list[str] | None = None) -> Iterator[tuple[str, EngineLog]]:
+    """Start a printed command and yield the server's address and its log so far; `lines` takes its text."""
     program, *flags = shlex.split(command)
     assert program.endswith("llama-server")
     child = subprocess.Popen(
@@ -43,7 +43,7 @@ def running(command: str) -> Iterator[tuple[str, EngineLog]]:
         text=True,
         errors="replace",
     )
-    log, address, seen = EngineLog(), Queue[str](), list[str]()
+    log, address, seen = EngineLog(), Queue[str](), [] if lines is None else lines
 
     def follow() -> None:
         assert child.stdout is not None
@@ -69,6 +69,14 @@ def running(command: str) -> Iterator[tuple[str, EngineLog]]:
         reader.join(timeout=5)
 
 
+def complete(url: str, prompt: str | list[int], n_predict: int = 4) -> int:
+    """Ask a server for an answer; return how many tokens it has."""
+    body = json.dumps({"prompt": prompt, "n_predict": n_predict, "ignore_eos": True}).encode()
+    request = urllib.request.Request(url + "/completion", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as completion:
+        return int(json.load(completion)["tokens_predicted"])
+
+
 @pytest.mark.parametrize(
     ("workload", "settings"),
     [
@@ -88,10 +96,7 @@ def test_what_launch_prints_starts_answers_and_takes_what_was_planned(
     assert answer.fits
     command = launch(answer, model).command
     with running(command) as (url, log):
-        body = json.dumps({"prompt": "hello", "n_predict": 4, "ignore_eos": True}).encode()
-        request = urllib.request.Request(url + "/completion", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as completion:
-            assert json.load(completion)["tokens_predicted"] == 4
+        assert complete(url, "hello") == 4
         (server,) = probe(url)
         assert server.context is not None
         assert workload.context is not None
@@ -148,3 +153,32 @@ def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answer
     with running(said.command) as (url, _):
         (server,) = probe(url)
         assert server.context == 2048
+
+
+def test_earlier_prompts_are_kept_in_ram_as_counted_and_up_to_the_printed_limit(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny(path)
+    cpu = Cpu(physical_cores=2, usable_cores=2)
+    model = load_model(str(path))
+
+    def planned(ram: int) -> Plan:
+        machine = Machine(hosts=(Host(ram, ram, cpu),))
+        return plan(model, machine, Workload(context=1024), engine="llama.cpp")
+
+    assert "--cache-ram" not in launch(planned(16 << 30), model).command
+    answer = planned(2 << 30)
+    limit = answer.settings["cache_ram_mib"]
+    (host,) = answer.memory.devices
+    assert host.fits
+    assert 0 < limit * MIB <= 2 << 30
+    lines: list[str] = []
+    with running(launch(answer, model).command, lines) as (url, _):
+        for token in (10, 20):  # the second prompt makes the first one go
+            complete(url, [token] * 600, 1)
+    text = "".join(lines)
+    assert f"prompt cache is enabled, size limit: {limit} MiB" in text
+    saved = re.search(r"saving prompt with length (\d+), total state size = ([\d.]+) MiB", text)
+    assert saved is not None
+    tokens, size = int(saved[1]), float(saved[2]) * MIB
+    assert tokens >= 600
+    assert size == pytest.approx(host.kv_cache * tokens / 1024, rel=0.03)

@@ -29,6 +29,8 @@ _VALUES: Final[Mapping[str, str]] = {
     "cache_type_k": "-ctk",
     "cache_type_v": "-ctv",
     "threads": "-t",
+    "cache_ram_mib": "--cache-ram",
+    "n_ctx_checkpoints": "--ctx-checkpoints",
     "spec_draft_n_max": "--spec-draft-n-max",
     "spec_draft_ngl": "-ngld",
     "spec_draft_type_k": "-ctkd",

@@ -187,6 +187,8 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
         threads=None,
         mmproj=False,
         mmap=True,
+        cache_ram_mib=0,
+        n_ctx_checkpoints=0,
         spec_type="none",
         spec_draft_model=None,
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 from planner.engines.base import Engine
 from planner.engines.llama_cpp.fitted import fitted
+from planner.engines.llama_cpp.kept_prompts import keeping
 from planner.engines.llama_cpp.reasons import (
     first_fitting,
     hopeless,
@@ -100,7 +101,15 @@ class LlamaCpp(Engine):
             why = [placement_reason(search, sure), *(r for r in why if r.kind not in SHORTAGES)]
         elif search.may_unmap and not sure.settings.mmap:
             why.append(unmapped_reason(search, sure))
-        return to_plan(self.name, search, sure, why)
+        with_prompts, kept = keeping(search, sure)
+        if sure.fits and not with_prompts.fits:
+            why = [placement_reason(search, with_prompts)]
+        if kept is None:
+            return to_plan(self.name, search, with_prompts, why)
+        if kept.kind is ReasonKind.SETTING_CHANGED:
+            return to_plan(self.name, search, with_prompts, [*why, kept])
+        plan = to_plan(self.name, search, with_prompts, why)
+        return replace(plan, warnings=(*plan.warnings, kept))
 
 
 def _best(search: Search) -> tuple[Found, list[Reason]]:

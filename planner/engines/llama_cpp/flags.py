@@ -49,6 +49,8 @@ _PLANNED: Final = """
 -sm --split-mode : none|layer|row|tensor : split_mode : $LLAMA_ARG_SPLIT_MODE
 -ts --tensor-split : text : tensor_split : $LLAMA_ARG_TENSOR_SPLIT
 -mg --main-gpu : int : main_gpu : $LLAMA_ARG_MAIN_GPU
+-cram --cache-ram : int : cache_ram_mib : $LLAMA_ARG_CACHE_RAM
+-ctxcp --ctx-checkpoints --swa-checkpoints : int : n_ctx_checkpoints : $LLAMA_ARG_CTX_CHECKPOINTS
 -fit --fit : text : fit : $LLAMA_ARG_FIT
 -fitt --fit-target : text : fit_target : $LLAMA_ARG_FIT_TARGET
 -fitc --fit-ctx : int : fit_ctx : $LLAMA_ARG_FIT_CTX
@@ -269,8 +271,6 @@ _KEPT: Final = """
 """
 # moves bytes (or speed) that no rule counts
 _UNCOUNTED: Final = """
--ctxcp --ctx-checkpoints --swa-checkpoints : int : context checkpoints in RAM : $LLAMA_ARG_CTX_CHECKPOINTS
--cram --cache-ram : int : the prompt cache in RAM : $LLAMA_ARG_CACHE_RAM
 -bs --backend-sampling : switch : sampling on the GPU : $LLAMA_ARG_BACKEND_SAMPLING
 --no-host : switch : weights in buffers other than the host's : $LLAMA_ARG_NO_HOST
 --no-mmproj-offload : switch : where the projector lies

@@ -21,6 +21,7 @@ from planner.units import MIB, context_text, gib
 _SHOWN: Final = (
     *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
     *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
+    *("cache_ram_mib", "n_ctx_checkpoints"),
     *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v", "spec_draft_ngl"),
 )
 

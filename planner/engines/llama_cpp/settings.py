@@ -109,6 +109,8 @@ class LlamaCppSettings:
     embeddings: bool = False
     mmproj: bool = False  # the vision or audio projector is loaded too, in 16 bits
     mmap: bool = True
+    cache_ram_mib: int = 8192  # of earlier prompts in host memory; -1: no limit, 0: none
+    n_ctx_checkpoints: int = 32  # a slot, in host memory
     threads: int | None = None
 
     @classmethod
@@ -141,6 +143,8 @@ class LlamaCppSettings:
             ("n_ubatch", 1),
             ("n_outputs_max", 0),
             ("spec_draft_n_max", 1),
+            ("cache_ram_mib", -1),
+            ("n_ctx_checkpoints", 0),
         )
         for name, low in lowest:
             if getattr(self, name) < low:

@@ -16,6 +16,7 @@ from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, 
 from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, upper_bound
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
+from planner.engines.llama_cpp.kept_prompts import fitting, kept_prompts, room_to_keep, with_kept
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.reasons import too_small
 from planner.engines.llama_cpp.room import Room, estimate_of, room_of
@@ -36,7 +37,7 @@ from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.reason import Reason, ReasonKind, Value
-from planner.units import context_text
+from planner.units import MIB, context_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,10 @@ def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
 def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loaded, why: list[Reason]) -> Plan:
     workload = request.workload
     settings, fits = loaded.settings, loaded.estimate.fits
+    estimate, kept = _keeping(table, room, loaded)
+    if kept:
+        text = "A runner keeps earlier prompts in RAM: the server's environment limits them to what is free there."
+        why = [*why, Reason(ReasonKind.SETTING_CHANGED, text, {"setting": "LLAMA_ARG_CACHE_RAM"})]
     where = Placement.GPU if _whole(loaded) else Placement.HYBRID
     if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
         where = Placement.CPU
@@ -284,14 +289,28 @@ def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loade
         fits=fits,
         placement=where,
         settings=_public(loaded),
-        memory=loaded.estimate,
+        memory=estimate,
         max_context=max(_longest(table, room, settings), settings.num_ctx if fits else 0),
         max_concurrency=float(settings.num_parallel) if fits else 0.0,
         why=tuple(why),
         warnings=tuple(warnings),
         machine=request.machine.name,
-        env=environment(loaded, room, table.arch.n_ctx_train),
+        env=environment(loaded, room, table.arch.n_ctx_train) | kept,
     )
+
+
+def _keeping(table: WeightTable, room: Room, loaded: Loaded) -> tuple[MemoryEstimate, dict[str, str]]:
+    """The estimate with the earlier prompts that a runner keeps, and the environment that limits them where it must."""
+    if not loaded.estimate.fits:
+        return loaded.estimate, {}
+    usual = kept_prompts(table.arch, loaded.server, loaded.memory)
+    kept = fitting(usual, room_to_keep(loaded.estimate, room))
+    env = {}
+    if kept.limit != usual.limit:
+        env["LLAMA_ARG_CACHE_RAM"] = str(kept.limit // MIB)
+    if kept.checkpoints != usual.checkpoints:
+        env["LLAMA_ARG_CTX_CHECKPOINTS"] = str(kept.checkpoints)
+    return with_kept(loaded.estimate, kept), env
 
 
 def _public(loaded: Loaded) -> dict[str, Any]:

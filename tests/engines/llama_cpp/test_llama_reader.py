@@ -23,6 +23,10 @@ PLANNED: list[tuple[str, dict[str, Any]]] = [
     ("-c 0", {"n_ctx": 0}),
     ("-c 2048 -c 4096", {"n_ctx": 4096}),
     ("-np 8", {"n_parallel": 8}),
+    ("--cache-ram 0", {"cache_ram_mib": 0}),
+    ("-cram 16384", {"cache_ram_mib": 16384}),
+    ("--ctx-checkpoints 64", {"n_ctx_checkpoints": 64}),
+    ("--swa-checkpoints 3", {"n_ctx_checkpoints": 3}),
     ("--parallel 2", {"n_parallel": 2}),
     ("-np -1", {}),
     ("-kvu", {"kv_unified": True}),
@@ -137,14 +141,10 @@ KEPT = [
 ]  # fmt: skip
 # words that move bytes by no rule: they stay, and are named
 UNCOUNTED = [
-    ("--cache-ram 0", "the prompt cache in RAM (--cache-ram)"),
-    ("-cram 16384", "the prompt cache in RAM (-cram)"),
     ("--lora a.gguf", "LoRA adapters (--lora)"),
     ("--lora-scaled a.gguf:0.5", "LoRA adapters (--lora-scaled)"),
     ("--control-vector v.gguf", "control vectors (--control-vector)"),
     ("--rpc 10.0.0.2:50052", "devices of other machines (--rpc)"),
-    ("--ctx-checkpoints 64", "context checkpoints in RAM (--ctx-checkpoints)"),
-    ("--swa-checkpoints 3", "context checkpoints in RAM (--swa-checkpoints)"),
     ("--no-host", "weights in buffers other than the host's (--no-host)"),
     ("--no-mmproj-offload", "where the projector lies (--no-mmproj-offload)"),
     ("--image-max-tokens 1024", "the projector's own compute buffer (--image-max-tokens)"),
