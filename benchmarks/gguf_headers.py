@@ -8,6 +8,7 @@ so that the real engine loads the header and says what it would allocate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,35 @@ def f16(name: str, tensor: TensorInfo) -> gguf.GGMLQuantizationType:
         return gguf.GGMLQuantizationType.I32
     kept = len(tensor.shape) == 1 or any(word in name for word in _KEPT)
     return gguf.GGMLQuantizationType.F32 if kept else gguf.GGMLQuantizationType.F16
+
+
+def q8_0(name: str, tensor: TensorInfo) -> gguf.GGMLQuantizationType:
+    """The types of a Q8_0 file; rows that no block divides stay F16."""
+    kind = f16(name, tensor)
+    whole = kind is gguf.GGMLQuantizationType.F16 and tensor.row % 32 == 0
+    return gguf.GGMLQuantizationType.Q8_0 if whole else kind
+
+
+def plain_q4_k(name: str, tensor: TensorInfo) -> gguf.GGMLQuantizationType:
+    """The types of a plain mix: Q6_K for embeddings and output, else Q4_K, Q5_0 for rows that no block divides."""
+    kind = f16(name, tensor)
+    if kind is not gguf.GGMLQuantizationType.F16:
+        return kind
+    if tensor.row % 256:
+        return gguf.GGMLQuantizationType.Q5_0
+    ends = name in ("token_embd.weight", "output.weight")
+    return gguf.GGMLQuantizationType.Q6_K if ends else gguf.GGMLQuantizationType.Q4_K
+
+
+# What a header is made of that is written for a test of the allocator, by the name under which its case is filed.
+WRITTEN: Final[Mapping[str, TypeOf]] = {"F16": f16, "Q8_0": q8_0, "Q4_K_M": plain_q4_k}
+
+
+def typed_tensors(arch: Architecture, type_of: TypeOf) -> tuple[TensorInfo, ...]:
+    """The tensors that `write_header` writes, with their types."""
+    groups = [(i, g) for g in arch.groups for i in g.layers]
+    named = [*arch.tensors, *(replace(t, name=f"blk.{i}.{t.name}") for i, g in groups for t in g.tensors)]
+    return tuple(replace(t, type=type_of(t.name, t).name) for t in named)
 
 
 def write_header(path: Path, arch: Architecture, type_of: TypeOf = f16, *, vocabulary: bool = False) -> None:
