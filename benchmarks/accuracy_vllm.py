@@ -21,6 +21,7 @@ from planner.engines.vllm.settings import AUTO, VllmSettings
 from planner.errors import RefusedError
 from planner.models.architecture import Architecture
 from planner.models.catalogue.catalogue import Entry
+from planner.models.config.architecture import architecture_from_config
 from planner.models.tensors import Role
 from planner.units import GIB
 
@@ -32,12 +33,44 @@ _SUFFIX: Final = re.compile(
 )
 
 
+# config.json of models that rows name and the catalogue doesn't hold: Qwen2.5-VL-7B, which Typhoon OCR 7B was
+# trained from (the row's note).
+_CONFIGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "scb10x/typhoon-ocr-7b": {
+        "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+        "model_type": "qwen2_5_vl",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152064,
+        "max_position_embeddings": 128000,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+        "vision_config": {
+            "model_type": "qwen2_5_vl",
+            "depth": 32,
+            "hidden_size": 1280,
+            "intermediate_size": 3420,
+            "num_heads": 16,
+            "out_hidden_size": 3584,
+            "patch_size": 14,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+        },
+    },
+}
+
+
 @lru_cache(maxsize=256)
 def architecture(model: str) -> Architecture:
     """Return the shape of a model: its own card, else that of the model it was quantised from.
 
-    Raises Unsupported where the catalogue knows neither.
+    Raises Unsupported where neither the catalogue nor the configs above know it.
     """
+    if (config := _CONFIGS.get(model)) is not None:
+        return architecture_from_config(config, name=model)
     entry = _entry(model)
     if entry is None:
         raise Unsupported(f"no card for {model}")

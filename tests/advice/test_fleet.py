@@ -83,17 +83,17 @@ def test_tensors_are_split_inside_a_node_and_pipelines_laid_over_nodes() -> None
 
 
 def test_every_model_has_a_place_before_one_has_a_second() -> None:
-    """R1 alone would take both nodes for 200 users; gpt-oss-120b then had none."""
+    """R1 alone would take both nodes for 140 users; gpt-oss-120b then had none."""
     machine = cluster(a="h100-80gb x8", b="h100-80gb x8")
     fleet = plan_fleet(
-        machine, [request("deepseek-ai/DeepSeek-R1", 32768, 200), request("gpt-oss-120b", 32768, 200)]
+        machine, [request("deepseek-ai/DeepSeek-R1", 32768, 140), request("gpt-oss-120b", 32768, 140)]
     )
     assert fleet.unplaced == () and no_gpu_twice(fleet)
     assert fleet.replicas("deepseek-ai/DeepSeek-R1") == 1 and fleet.replicas("openai/gpt-oss-120b") >= 1
     ((model, reason),) = fleet.short
-    assert model == "deepseek-ai/DeepSeek-R1" and reason == "1 replica fits, more are needed for 200 users"
+    assert model == "deepseek-ai/DeepSeek-R1" and reason == "1 replica fits, more are needed for 140 users"
     assert not fleet.complete
-    alone = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1", 32768, 200)])
+    alone = plan_fleet(machine, [request("deepseek-ai/DeepSeek-R1", 32768, 140)])
     assert alone.replicas("deepseek-ai/DeepSeek-R1") == 2 and alone.complete
 
 

@@ -62,7 +62,7 @@ def test_an_installed_vllm_of_another_release_is_told(tmp_path: Path) -> None:
     system = with_engines(tmp_path)
     assert installed_vllm(system) == "0.33.0"
     assert differences(installed_engines(system)) == ()
-    old = differences([InstalledEngine("vLLM", "0.20.2", "vllm on the PATH")])
+    old = differences([InstalledEngine("vLLM", "0.19.1", "vllm on the PATH")])
     assert any("older" in line for line in old) and any("on top of the budget" in line for line in old)
     assert differences([InstalledEngine("Ollama", "0.12.3", "ollama on the PATH")]) == ()
     assert installed_vllm(System(root=tmp_path, platform="linux", env={"PATH": "/nowhere"})) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import Architecture
 
 
@@ -30,11 +30,20 @@ class VllmTraits:
     fp8_cache_on_10: bool = False
     # CUDA graphs are captured for up to this many tokens: GptOssForCausalLMConfig there
     largest_graph: int = 512
+    # Tokens of the largest image or video, and patches of the tower behind a token; 0: not known
+    # (get_mm_max_tokens_per_item of the class, with what its checkpoints' preprocessor_config.json allows: logs of
+    # Qwen3.5 and Qwen2.5-VL servers say 16384 tokens, of Gemma 3 servers seven images in 2048)
+    item_tokens: int = 0
+    patches_a_token: int = 0
 
 
 # fmt: off
 _EVERYWHERE: Final = VllmTraits(embedding_everywhere=True, head_everywhere=True)
-_QWEN35: Final = VllmTraits(embedding_everywhere=True, fp32_state=True)
+_QWEN_VL: Final = VllmTraits(item_tokens=16384, patches_a_token=4)
+_QWEN35: Final = replace(_QWEN_VL, embedding_everywhere=True, fp32_state=True)
+_GEMMA3: Final = replace(_EVERYWHERE, item_tokens=260, patches_a_token=16)
+_GEMMA4: Final = replace(_EVERYWHERE, item_tokens=2496, patches_a_token=8)  # 32 frames of 70 tokens and their marks
+_PIXTRAL: Final = VllmTraits(item_tokens=3080, patches_a_token=4)
 _GLM5_NEXT: Final = VllmTraits(fp8_cache_on_10=True, plain_recurrent=True)
 
 ARCHITECTURES: Final[dict[str, VllmTraits]] = {
@@ -50,21 +59,19 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
             "inkling", "inkling_mm_model", "inkling_text", "internlm3", "k2_horizon", "kimi_k2", "kimi_k3",
             "kimi_linear", "laguna", "llama", "llama4", "llama4_text", "longcat_flash", "mellum", "mimo",
             "mimo_v2", "mimo_v2_flash", "minimax_m2", "minimax_m3", "minimax_m3_vl", "minimax_m3_vl_text",
-            "ministral", "ministral3", "mistral", "mistral4", "muse_glimmer", "muse_glimmer_text",
+            "ministral", "ministral3", "mistral4", "muse_glimmer", "muse_glimmer_text",
             "muse_spark", "muse_spark_text", "nemotron", "nemotron-nas", "olmo2", "olmo3", "phi", "phi3",
-            "phi4-siglip", "qwen2", "qwen2_5_vl", "qwen2_5_vl_text", "qwen2_vl", "qwen2_vl_text", "qwen3",
-            "qwen3_omni_moe", "qwen3_omni_moe_text", "qwen3_vl", "qwen3_vl_moe", "qwen3_vl_moe_text",
-            "qwen3_vl_text", "qwen4_exp", "qwen4_exp_text", "seed_oss", "smollm3", "solar_open",
+            "phi4-siglip", "qwen2", "qwen3",
+            "qwen3_omni_moe", "qwen3_omni_moe_text", "qwen4_exp", "qwen4_exp_text", "seed_oss", "smollm3", "solar_open",
             "starcoder2", "step3p5", "step3p7", "step3p7_text",
         ),
         VllmTraits(),
     ),
     **dict.fromkeys(
         (
-            "cohere", "cohere2", "cohere2_moe", "dbrx", "falcon", "gemma", "gemma2", "gemma3",
-            "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text", "gpt2", "granitemoe",
-            "granitemoehybrid", "granitemoeshared", "hy_v3", "internlm2", "jamba", "minicpm", "mixtral",
-            "olmoe", "phimoe", "qwen2_moe", "qwen3_moe", "qwen3_next", "stablelm",
+            "cohere", "cohere2", "cohere2_moe", "dbrx", "falcon", "gemma", "gemma2", "gemma3n", "gemma3n_text",
+            "gpt2", "granitemoe", "granitemoehybrid", "granitemoeshared", "hy_v3", "internlm2", "jamba",
+            "minicpm", "mixtral", "olmoe", "phimoe", "qwen2_moe", "qwen3_moe", "qwen3_next", "stablelm",
         ),
         _EVERYWHERE,
     ),
@@ -76,7 +83,12 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
     "lfm2_moe": VllmTraits(embedding_everywhere=True),
     "nemotron_h": VllmTraits(embedding_everywhere=True, head_everywhere=True, fp32_state=True),
     **dict.fromkeys(("qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_5_text"), _QWEN35),
-    **dict.fromkeys(("qwen3_6", "qwen3_6_moe", "qwen3_8"), VllmTraits(fp32_state=True)),
+    **dict.fromkeys(("qwen3_6", "qwen3_6_moe", "qwen3_8"), replace(_QWEN_VL, fp32_state=True)),
+    **dict.fromkeys(("qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text"), _QWEN_VL),
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text"), _QWEN_VL),
+    **dict.fromkeys(("gemma3", "gemma3_text"), _GEMMA3),
+    **dict.fromkeys(("gemma4", "gemma4_text"), _GEMMA4),
+    **dict.fromkeys(("mistral", "mistral3", "pixtral"), _PIXTRAL),
 }
 # fmt: on
 _UNREAD: Final = VllmTraits(known=False)

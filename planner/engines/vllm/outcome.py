@@ -112,10 +112,8 @@ def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None
     moved = tuple(offloaded(w, resolved) for w in weights)
     on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))
     requested = int(gpu.total * (resolved.gpu_memory_utilization or 0))
-    last = len(weights) - 1
-    inside = tuple(
-        overheads(arch, resolved, gpu, release, last_stage=stage == last) for stage in range(len(weights))
-    )
+    last, rank = len(weights) - 1, table.rank(resolved)
+    inside = tuple(overheads(rank, first=stage == 0, last=stage == last) for stage in range(len(weights)))
     if resolved.kv_cache_memory_bytes is not None:
         available = available_low = (resolved.kv_cache_memory_bytes,) * len(weights)
     else:
@@ -220,7 +218,7 @@ def memory_of(
         over = outcome.overheads[stage]
         graphs_outside = 0 if over.graphs_in_budget else int(over.graphs.expected)
         compute = int(over.activation.expected) + int(over.graphs.expected) - graphs_outside
-        overhead = int(over.non_torch.expected + CONTEXT.expected) + graphs_outside
+        overhead = int(over.non_torch.expected + CONTEXT.expected) + graphs_outside + over.after
         # The parts' spread moves the cache, not the sum: vLLM measures them and gives the rest to the cache.
         high = overhead + int(CONTEXT.high - CONTEXT.expected)
         devices.append(

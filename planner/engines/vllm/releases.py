@@ -1,7 +1,7 @@
 """vLLM versions: which release a log or a server is, and what changed between releases.
 
-Rules are those of vLLM 0.33.0, whose Python sources were read; the differences below were read in the
-release notes and seen in the logs of real servers.
+Rules are those of vLLM 0.33.0, whose Python sources were read; the differences below were read in the sources of
+the releases from 0.10 on, or in their release notes, and seen in the logs of real servers.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Release:
 
     @property
     def default_utilization(self) -> float:
-        """Default of --gpu-memory-utilization: 0.92 since 0.22, 0.90 before (config/cache.py)."""
-        return 0.92 if self >= Release(0, 22) else 0.90
+        """Default of --gpu-memory-utilization: 0.92 since 0.20, 0.90 before (config/cache.py)."""
+        return 0.92 if self >= Release(0, 20) else 0.90
 
     @property
     def graphs_in_budget(self) -> bool:
-        """CUDA graphs are profiled inside the budget since 0.21 (v1/worker/gpu_worker.py)."""
-        return self >= Release(0, 21)
+        """CUDA graphs are profiled inside the budget since 0.20 (vllm/envs.py, whose log says since 0.21)."""
+        return self >= Release(0, 20)
 
     @property
     def tokens_from_concurrency(self) -> bool:
@@ -43,8 +43,11 @@ class Release:
 
     @property
     def in_flight_margin(self) -> bool:
-        """Sliding windows reserve for batches in flight (two with async scheduling) since 0.21."""
-        return self >= Release(0, 21)
+        """Sliding windows reserve for batches in flight (two with async scheduling) since 0.26, before for one.
+
+        v1/kv_cache_interface.py SlidingWindowSpec.max_admission_blocks_per_request.
+        """
+        return self >= Release(0, 26)
 
     @property
     def a_state_for_each_sequence(self) -> bool:
@@ -85,6 +88,6 @@ def differences(installed: str) -> tuple[str, ...]:
         said.append("its CUDA graphs come on top of the budget")
     if not release.tokens_from_concurrency:
         said.append("the tokens that it logs are no capacity for models with local attention")
-    if release < Release(0, 15):
+    if release < Release(0, 17):
         said.append("its sampler's warm-up takes twice the memory")
     return tuple(said)

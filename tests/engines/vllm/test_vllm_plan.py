@@ -216,7 +216,8 @@ def test_pipeline_stages_as_vllm_splits_them() -> None:
 def test_releases() -> None:
     assert parse_release("v0.11.2.dev690+g67475a6e8.d20251209") == Release(0, 11, 2)
     assert parse_release(None) == CURRENT
-    assert Release(0, 21).default_utilization == 0.90 and Release(0, 22).default_utilization == 0.92
+    assert Release(0, 19).default_utilization == 0.90 and Release(0, 20).default_utilization == 0.92
+    assert not Release(0, 25).in_flight_margin and Release(0, 26).in_flight_margin
 
 
 def test_quantisation_configs() -> None:

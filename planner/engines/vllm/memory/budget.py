@@ -13,28 +13,17 @@ from typing import Final
 
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.profiling import profiling_peak
+from planner.engines.vllm.memory.shards import Rank
 from planner.engines.vllm.memory.weights import attention_backend
-from planner.engines.vllm.releases import CURRENT, Release
+from planner.engines.vllm.releases import Release
 from planner.engines.vllm.settings import VllmSettings
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
-from planner.models.architecture import Architecture, DenseFeedForward, LayerGroup, MixtureOfExperts
-from planner.models.cache import LatentAttention
-from planner.models.tensors import Role
+from planner.models.architecture import Architecture
 from planner.plan import Interval
 from planner.units import GIB, MIB
 
-# Bytes that the sampler's warm-up takes for one row's logit, (low, expected, high):
-# - up to 0.14: the sorting top-p. Nine logs of H100 servers (0.10, 0.11; 1024 rows; vocabularies 128k to
-#   201k; 0.6B to 120B) give 38.25 to 38.55 once the hidden states are taken off.
-# - 0.15 to 0.29: top-p without a full sort. Two logs of A100 servers (0.19): 19 and 23.
-# - since 0.30: model runner V2, read in v1/worker/gpu/sample: 16-bit logits (2) and their fp32 copy (4),
-#   FlashInfer's softmax and masked probabilities (8, none where it isn't there), penalties' counts (4.1).
-_SAMPLER: Final = (
-    (Release(0, 15), (38.2, 38.4, 38.6)),
-    (Release(0, 30), (16.0, 22.7, 38.6)),
-    (Release(999, 0), (10.1, 18.1, 24.0)),
-)
 # Allocations outside torch: seven logs of one H100 0.07 to 0.14 GiB, three with NCCL (two ranks) 0.54
 # to 0.55, two RTX 4090 0.25.
 _NON_TORCH: Final = (0.07, 0.14, 0.45)
@@ -73,6 +62,7 @@ class Overheads:
     non_torch: Interval
     graphs: Interval
     graphs_in_budget: bool
+    after: int = 0  # taken once the cache is there, beside the budget
 
     def inside(self, end: str = "expected") -> int:
         """Bytes inside the budget at one end of the interval ("low", "expected", "high")."""
@@ -85,78 +75,32 @@ class Overheads:
         return int(expected + spread if end == "high" else max(0.0, expected - spread))
 
 
-def overheads(
-    arch: Architecture,
-    settings: VllmSettings,
-    gpu: GpuTraits,
-    release: Release = CURRENT,
-    *,
-    last_stage: bool = True,
-) -> Overheads:
-    """Return activation, other allocations and graphs of one rank; `settings` must be resolved."""
+def overheads(rank: Rank, *, first: bool = True, last: bool = True) -> Overheads:
+    """Return activation, other allocations and graphs of one rank; its settings must be resolved.
+
+    `first`, `last`: of the pipeline's stages.
+    """
+    arch, settings, gpu, release = rank.arch, rank.settings, rank.gpu, rank.release
     low, middle, high = _NON_TORCH if settings.world_size == 1 else _NON_TORCH_NCCL
     if gpu.backend is Backend.ROCM:
         low, middle, high = next(values for until, values in _ROCM if release < until)
     if gpu.unified:
         low, middle, high = (a + b for a, b in zip((low, middle, high), _UNIFIED_EXTRA, strict=True))
-    extra = 0
+    # FlashInfer's metadata builder takes its workspace for the first batch that it plans, which is the first graph
+    workspace = 0
     if gpu.backend is Backend.CUDA and attention_backend(arch, settings, gpu) == "FLASHINFER":
-        extra = _FLASHINFER_WORKSPACE
+        workspace = _FLASHINFER_WORKSPACE
+    graphs = _graphs(arch, settings, gpu)
+    seen = release.graphs_in_budget and graphs.expected > 0
+    if seen:
+        graphs = Interval(graphs.low + workspace, graphs.expected + workspace, graphs.high + workspace)
     return Overheads(
-        activation=_activation(arch, settings, release, last_stage),
-        non_torch=Interval(low * GIB + extra, middle * GIB + extra, high * GIB + extra),
-        graphs=_graphs(arch, settings, gpu),
+        activation=profiling_peak(rank, first=first, last=last),
+        non_torch=Interval(low * GIB, middle * GIB, high * GIB),
+        graphs=graphs,
         graphs_in_budget=release.graphs_in_budget,
+        after=0 if seen else workspace,
     )
-
-
-def _activation(arch: Architecture, settings: VllmSettings, release: Release, last: bool) -> Interval:
-    """The profiling run's peak: a batch through the widest layer, or the sampler after it."""
-    tokens = settings.max_num_batched_tokens or 0
-    forward = tokens * max((_token_bytes(arch, g, settings) for g in arch.groups if not g.mtp), default=0)
-    vision = GIB // 2 if arch.vision is not None and not settings.language_model_only else 0
-    if not last:
-        return Interval(0.7 * forward, forward, 1.5 * forward + vision)
-    rows = min(settings.max_num_seqs or 1, tokens)
-    hidden = 2 * tokens * arch.hidden_size
-    per_logit = next(values for until, values in _SAMPLER if release < until)
-    sampler = tuple(rows * arch.vocab_size * b + hidden for b in per_logit)
-    return Interval(
-        max(0.7 * forward, sampler[0]),
-        max(forward, sampler[1]),
-        max(1.5 * forward, sampler[2]) + vision,
-    )
-
-
-def _token_bytes(arch: Architecture, group: LayerGroup, settings: VllmSettings) -> int:
-    """Bytes of one token's intermediate tensors in one layer, 16-bit, live at once.
-
-    Residual and hidden states, and the wider of attention (Q, K, V, output) and feed-forward (gate and up,
-    their product); experts as fused_moe's two workspaces hold them, beside what the routed and the shared ones
-    return (vllm/model_executor/layers/fused_moe/runner/).
-    """
-    tp = settings.tensor_parallel_size
-    attention = sum(
-        t.shape[1] for t in group.tensors if t.role in _PROJECTIONS and len(t.shape) > 1
-    )  # Q, K, V; an MLA layer expands its latent rows
-    heads = [c for c in group.caches if isinstance(c, LatentAttention)]
-    output = sum(c.n_head * c.v_head_dim for c in heads) or attention // 2
-    ff = group.feed_forward
-    wide = 0
-    if isinstance(ff, DenseFeedForward):
-        wide = (3 if ff.gated else 2) * ff.intermediate // tp
-    elif isinstance(ff, MixtureOfExperts):
-        local = 1 if settings.enable_expert_parallel else tp
-        up = (2 if ff.gated else 1) * ff.intermediate // local
-        width = ff.latent or arch.hidden_size
-        wide = ff.n_expert_used * (max(up, width) + ff.intermediate // local) + 2 * ff.n_expert
-        wide += arch.hidden_size * (2 if ff.shared_intermediate or ff.dense_intermediate else 1)
-    return 2 * (2 * arch.hidden_size + max((attention + output) // tp, wide))
-
-
-_PROJECTIONS: Final = frozenset(
-    {Role.ATTN_Q, Role.ATTN_K, Role.ATTN_V, Role.ATTN_QKV, Role.MLA_Q_B, Role.MLA_KV_B, Role.SSM_IN}
-)
 
 
 def capture_sizes(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> int:

@@ -178,12 +178,24 @@ def _named(quant: str) -> QuantScheme | None:
 # What is known of a publisher's checkpoints where their config.json isn't at hand: (repository, storage, what
 # differs). NVIDIA quantises only the feed-forward of dense Gemma 4 (cards of nvidia/Gemma-4-31B-IT-NVFP4 and of
 # those derived from it, read 2026-11-24); cyankiwi's AWQ-4bit have groups of 32
-# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit).
+# (the kernel's log of Qwen3-Omni-30B-A3B-Instruct-AWQ-4bit), that of Kimi Linear beside attention in 16 bits: its
+# files are 28.44 GiB, which is that and nothing else. Of Qwen3-Next they quantise the experts alone (its recipe.yaml,
+# as those who repeat it describe it; cpatonn is the publisher's former name).
 _KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = (
     (
         re.compile(r"^nvidia/gemma-4-\d+b-it-nvfp4$", re.IGNORECASE),
         Storage.NVFP4,
         {"ignored": ("re:self_attn",)},
+    ),
+    (
+        re.compile(r"^cyankiwi/kimi-linear-.+-awq-4bit$", re.IGNORECASE),
+        Storage.INT4,
+        {"group": 32, "zero_points": False, "ignored": ("re:self_attn", "re:mixer")},
+    ),
+    (
+        re.compile(r"^(cyankiwi|cpatonn)/qwen3-next-.+-awq-4bit$", re.IGNORECASE),
+        Storage.INT4,
+        {"group": 32, "zero_points": False, "ignored": ("re:_attn", "re:shared_expert")},
     ),
     (
         re.compile(r"^cyankiwi/.+-awq-4bit$", re.IGNORECASE),

@@ -70,16 +70,14 @@ class WeightTable:
         self._known: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._sizes: dict[tuple[object, ...], list[tuple[LayerGroup, list[tuple[tuple[int, ...], int]]]]] = {}
 
+    def rank(self, settings: VllmSettings) -> Rank:
+        """What sizes a rank's share under these settings."""
+        plain = element_bytes(weights_dtype(self.arch, settings))
+        return Rank(self.arch, self.scheme, settings, self.gpu, plain, self.release)
+
     def per_rank(self, settings: VllmSettings) -> tuple[int, ...]:
         """Bytes on the fullest rank of each pipeline stage, before --cpu-offload-gb."""
-        rank = Rank(
-            self.arch,
-            self.scheme,
-            settings,
-            self.gpu,
-            element_bytes(weights_dtype(self.arch, settings)),
-            self.release,
-        )
+        rank = self.rank(settings)
         key = (
             settings.pipeline_parallel_size,
             settings.tensor_parallel_size,
