@@ -58,6 +58,16 @@ def parse_size(text: str, what: str = "size", *, field: str | None = None) -> in
     return int(value)
 
 
+def parse_memory(text: str, what: str = "memory", *, field: str | None = None) -> int:
+    """Return the bytes of a memory's size; GB and TB are 2^30 and 2^40 here, as vendors of memory mean them.
+
+    A card of "24GB" and a kit of "64GB" hold GiB. Raises as parse_size.
+    """
+    match = _NUMBER.match(text)
+    binary = {"gb": "GiB", "tb": "TiB", "mb": "MiB"}.get(match.group(2).lower()) if match else None
+    return parse_size(f"{match.group(1)}{binary}" if match and binary else text, what, field=field)
+
+
 def parse_context(text: str, what: str = "context", *, field: str | None = None) -> int:
     """Return the tokens of a context such as ``32k`` (= 32768), ``1M`` or ``4096``.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from planner.errors import FieldError
 from planner.plan import Plan, Workload
-from planner.units import MAX_BYTES, MIB, parse_size
+from planner.units import MAX_BYTES, MIB, parse_memory
 
 if TYPE_CHECKING:
     from planner.hardware.machine import Machine
@@ -120,7 +120,9 @@ def memory_of(value: object, field: str) -> int | None:
     """Return bytes that are given as such or as a text ("24GiB"); None stays None."""
     if value is None:
         return None
-    size = parse_size(value, field=field) if isinstance(value, str) else count_of(value, field, 1, MAX_BYTES)
+    size = (
+        parse_memory(value, field=field) if isinstance(value, str) else count_of(value, field, 1, MAX_BYTES)
+    )
     if size < LEAST_MEMORY:
         raise FieldError(field, "is less than any model needs; write for example 24GiB")
     return size

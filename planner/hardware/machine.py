@@ -44,6 +44,11 @@ class TensorRates:
     fp32: float | None = None
     """Of the vector units."""
 
+    def scaled(self, share: float) -> TensorRates:
+        """Return the rates of a part of the device."""
+        part = {name: getattr(self, name) for name in self.__slots__}
+        return TensorRates(**{name: None if rate is None else rate * share for name, rate in part.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:

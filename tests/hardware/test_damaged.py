@@ -108,9 +108,9 @@ def test_an_unknown_card_keeps_its_memory_and_has_no_speed(tmp_path: Path) -> No
 
 
 def test_a_card_with_exchanged_memory_chips_takes_its_namesakes_speed(tmp_path: Path) -> None:
-    gpus = [{"name": "NVIDIA GeForce RTX 4090", "total_mib": 49140, "used_mib": 0}]
+    gpus = [{"name": "NVIDIA GeForce RTX 3070", "total_mib": 16384, "used_mib": 0}]
     (gpu,) = (machine := detect(linux(tmp_path, files=DRIVER, nvml={"gpus": gpus}))).accelerators
-    assert gpu.profile == "rtx-4090" and gpu.memory_total == 49140 * MIB
+    assert gpu.profile == "rtx-3070" and gpu.memory_total == 16384 * MIB
     assert any("another memory size" in note for note in machine.notes)
 
 

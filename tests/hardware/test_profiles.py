@@ -293,7 +293,7 @@ def test_backends() -> None:
     [
         ("rtx-4099", "did you mean"),
         ("xyzzy", "planner profiles"),
-        ("rtx-4090 48GB", "unknown profile"),
+        ("rtx-4090 40GB", "unknown profile"),
         ("0x rtx-4090", "count must be"),
         ("-1x rtx-4090", "count must be"),
         ("rtx-4090 x0", "count must be"),

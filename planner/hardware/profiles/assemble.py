@@ -9,6 +9,7 @@ from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine, TensorRates
 from planner.hardware.profiles.profile import Bin, Profile
+from planner.hardware.profiles.slices import SLICE
 from planner.units import GIB, MIB, gib, size_text
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
         memory_free=total - int(reserve * share),
         memory_reserved=int(reserve * share) if profile.vendor == "nvidia" else None,
         index=index,
+        mig=profile.mig,
         profile=profile.id,
         architecture=profile.architecture,
         compute_capability=profile.compute_capability,
@@ -102,6 +104,36 @@ def unknown_gpu(vram: int) -> Accelerator:
         memory_total=vram,
         memory_free=vram,
         rates=TensorRates(),
+    )
+
+
+def unknown_cpu(cores: int | None, memory: MemoryPart | None) -> Profile:
+    """A processor of which at most the cores are known, with the memory that is said or an ordinary desktop's."""
+    said = (
+        []
+        if cores
+        else [f"{DESKTOP.cores} cores are assumed; write for example '16 cores + 64GiB ddr5-5600'"]
+    )
+    if memory is None or memory.kind is None:
+        said.append(
+            f"the RAM is assumed to be as fast as {DESKTOP.text.split(' of ', 1)[1].split(' and ')[0]}"
+        )
+    elif memory.mt_s is None:
+        said.append(f"{memory.kind} is taken to be {memory.kind}-{memory.speed}")
+    if memory is None or memory.size is None:
+        said.append(f"{gib(DESKTOP.ram, 0)} of RAM are assumed; say --ram to change it")
+    return Profile(
+        id="cpu",
+        name=f"CPU with {cores or DESKTOP.cores} cores",
+        vendor="other",
+        kind="cpu",
+        ram=DESKTOP.ram,
+        bandwidth=(None if memory is None else memory.bandwidth) or DESKTOP.bandwidth,
+        architecture="x86_64",
+        physical_cores=cores or DESKTOP.cores,
+        features=_DESKTOP_FEATURES,
+        assumes=tuple(said),
+        any_ram=True,
     )
 
 
@@ -180,7 +212,7 @@ def gpu_host(
     cpu_ram: int | None,
 ) -> tuple[Host, list[str]]:
     """The computer around GPUs: what was said about it, and for the rest what usually surrounds them."""
-    server = "datacenter" in classes or "cloud-accelerator" in classes
+    server = bool(classes & {"datacenter", "cloud-accelerator", SLICE})
     default = LAPTOP if classes == {"laptop"} else DESKTOP
     notes: list[str] = []
     said = ram or (memory.size if memory else None) or cpu_ram
@@ -208,6 +240,8 @@ def gpu_host(
             notes.append(f"{text} is assumed around the GPU; say --ram to change the RAM")
         elif memory is None or memory.bandwidth is None:
             notes.append("the RAM's speed is assumed: " + text.split(" of ", 1)[-1])
+        elif memory.mt_s is None:
+            notes.append(f"{memory.kind} is taken to be {memory.kind}-{memory.speed}")
     total = said or (_SERVER_RAM_PER_GPU * len(gpus) if server else default.ram)
     if memory and memory.bandwidth is not None:
         cpu = replace(cpu, memory_bandwidth=memory.bandwidth)

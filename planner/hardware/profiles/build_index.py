@@ -12,16 +12,19 @@ from typing import Any, Final
 
 from planner.errors import InputError, PlannerError
 from planner.hardware.profiles.profile import Profile, read_profile
+from planner.hardware.profiles.slices import cut
 from planner.shipped_files import profiles_dir
 from planner.units import MIB
 
 INDEX_NAME: Final = "index.json"
-VERSION: Final = 1
+VERSION: Final = 2
+MODIFIED: Final = "modified"  # the class of cards whose memory was exchanged after sale
 _ANEW: Final = "write it anew: python -m planner.hardware.profiles.build_index"
 
 # Words that people leave out, and vendors put in, without changing which device is meant.
 _FILLER: Final = re.compile(
-    r"\b(nvidia|geforce|tesla|amd|intel|apple|corporation|inc|graphics|generation|gpu)\b|\(r\)|\(tm\)|®|™",
+    r"\b(nvidia|geforce|tesla|amd|radeon|intel|apple|corporation|inc|graphics|generation|gpu)\b"
+    r"|\(r\)|\(tm\)|®|™",
     re.IGNORECASE,
 )
 _SERIES: Final = re.compile(r"\b(rtx|gtx|rx|arc|tesla|quadro|radeon|instinct|pro)\b")
@@ -66,15 +69,19 @@ def all_names(profile: Profile) -> list[str]:
 
 
 def _keys(profile: Profile) -> list[tuple[int, str, str]]:
-    """(rank, key, id) of every name: ids beat aliases, aliases beat drivers' names, those beat bare numbers."""
+    """(rank, key, id) of every name: ids beat aliases, aliases beat drivers' names, those beat bare numbers.
+
+    A card with exchanged memory chips has the driver's name of the one it was made of, and people mean that one.
+    """
+    modified = profile.device_class == MODIFIED
     named = [(0, profile.id, profile.id)]
     named += [(1, name, profile.id) for name in profile.aliases]
-    named += [(2, name, profile.id) for name in profile_names(profile)]
+    named += [] if modified else [(2, name, profile.id) for name in profile_names(profile)]
     for smaller in profile.bins:
         ident = f"{profile.id}-{smaller.gpu_cores}c"
         named += [(0, ident, ident), *((1, name, ident) for name in smaller.aliases)]
     keys = [(rank, key, ident) for rank, name, ident in named for key in (fold(name), fold_short(name))]
-    if profile.kind == "gpu":
+    if profile.kind == "gpu" and not modified:
         keys += [(3, fold_bare(name), profile.id) for name in (profile.id, *profile.driver_names)]
     return [k for k in dict.fromkeys(keys) if len(k[1]) > 1]
 
@@ -100,6 +107,8 @@ def _entry(profile: Profile, base: Path) -> dict[str, Any]:
         entry["hourly"] = [hourly.kind, hourly.hourly_low, hourly.hourly_high, hourly.date]
     if profile.gpu:
         entry["gpu"] = [profile.gpu, profile.gpu_count]
+    if profile.any_ram:
+        entry["any_ram"] = True
     return entry
 
 
@@ -112,6 +121,7 @@ def build_index(base: Path) -> dict[str, Any]:
     pci: dict[str, list[str]] = {}
     trees: dict[str, list[str]] = {}
     patterns: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
     for path in sorted(base.rglob("*.toml")):
         profile = read_profile(path)
         if profile.id in profiles:
@@ -121,6 +131,12 @@ def build_index(base: Path) -> dict[str, Any]:
         profiles[profile.id] = _entry(profile, base)
         for rank, key, ident in _keys(profile):
             ranked.setdefault(key, []).append((rank, ident))
+        for part in profile.slices:
+            piece = cut(profile, part)
+            profiles[piece.id] = {**_entry(piece, base), "slice": part.name}
+            ranked.setdefault(fold(piece.id), []).append((0, piece.id))
+        if profile.gfx_target:
+            targets.setdefault(profile.gfx_target, []).append(profile.id)
         told = profile.ram if profile.unified else profile.memory_total
         size = None if told is None else told // MIB
         for key in sorted({driver_key(n) for n in profile.driver_names}):
@@ -142,6 +158,7 @@ def build_index(base: Path) -> dict[str, Any]:
         "pci": dict(sorted(pci.items())),
         "cpu_patterns": dict(sorted(patterns.items())),
         "device_tree": dict(sorted(trees.items())),
+        "gfx": dict(sorted(targets.items())),
     }
 
 

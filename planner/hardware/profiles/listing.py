@@ -6,8 +6,8 @@ from typing import Any
 
 from planner.fast_dataclass import dataclass
 from planner.hardware.profiles.build_index import load_index
-from planner.hardware.profiles.profile import Profile, read_profile
-from planner.hardware.profiles.store import user_profiles
+from planner.hardware.profiles.profile import Profile
+from planner.hardware.profiles.store import shipped_profiles, user_profiles
 from planner.units import MIB
 
 
@@ -60,10 +60,8 @@ def list_profiles(search: str | None = None) -> list[ProfileInfo]:
     if words:
         # Only a search needs what the index leaves out: the names as they are written.
         from planner.hardware.profiles.search import find_profiles
-        from planner.shipped_files import profiles_dir
 
-        base = profiles_dir()
-        shipped = [read_profile(base / entry["path"]) for entry in index["profiles"].values()]
+        shipped = shipped_profiles()
         infos = {ident: infos[ident] for ident in find_profiles(words, [*shipped, *own])}
     return sorted(infos.values(), key=_order)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from planner.errors import InputError
 from planner.hardware.machine import Accelerator, Cpu, Host, Machine
 from planner.hardware.profiles import assemble
-from planner.hardware.profiles.build_index import driver_key, fold, load_index
+from planner.hardware.profiles.build_index import MODIFIED, driver_key, fold, load_index
 from planner.hardware.profiles.listing import ProfileInfo, list_profiles
 from planner.hardware.profiles.profile import Bin, Price, Profile
+from planner.hardware.profiles.spoken import candidates, count_said, ram_said
 from planner.hardware.profiles.store import (
-    candidates,
     find_by_cpu_name,
     find_by_device_tree,
     find_by_driver_name,
@@ -25,7 +25,7 @@ from planner.hardware.profiles.store import (
     resolve,
     user_profiles,
 )
-from planner.units import gib
+from planner.units import GIB, gib
 
 if TYPE_CHECKING:
     from planner.hardware.profiles.spec import DevicePart, MemoryPart
@@ -58,7 +58,10 @@ def load_profile(spec: str | None, *, ram: int | None = None, vram: int | None =
         raise InputError("--ram and --vram must be more than zero; write for example 24GiB")
     if spec is None or not spec.strip():
         return _from_sizes(ram, vram)
-    text = spec.strip()
+    text = count_said(spec.strip())
+    with_ram = ram_said(text)
+    if with_ram is not None:
+        text, ram = with_ram[0], ram or with_ram[1] * GIB
     # A name may hold a plus ("Ryzen AI Max+ 395"), but not at its end, where a part is missing.
     if text.endswith(".toml") or (candidates(text) and text.strip("+ ") == text):
         return _build([(1, *resolve(text, ram))], None, text, ram, vram)
@@ -67,12 +70,13 @@ def load_profile(spec: str | None, *, ram: int | None = None, vram: int | None =
 
 
 def _parts(text: str, ram: int | None) -> tuple[MemoryPart | None, list[_Device]]:
-    from planner.hardware.profiles.spec import DevicePart, MemoryPart, parse_spec
+    from planner.hardware.profiles.spec import CpuPart, DevicePart, MemoryPart, parse_spec
 
     parts = parse_spec(text)
     memory = next((p for p in parts if isinstance(p, MemoryPart)), None)
     wanted = ram or (memory.size if memory else None)
     devices = [_device(p, wanted) for p in parts if isinstance(p, DevicePart)]
+    devices += [(1, assemble.unknown_cpu(p.cores, memory), None) for p in parts if isinstance(p, CpuPart)]
     if not devices:
         raise InputError(f"profile '{text}' names no device; add one, for example 'rtx-3090 + {text}'")
     return memory, devices
@@ -166,7 +170,8 @@ def _same_name(devices: list[_Device], spec: str) -> list[str]:
         if profile.kind != "gpu" or not profile.driver_names or fold(profile.id) in fold(spec):
             continue
         rows = index["drivers"].get(driver_key(profile.driver_names[0]), [])
-        others = [row[0] for row in rows if row[0] != profile.id]
+        entries = index["profiles"]
+        others = [i for i, _ in rows if i != profile.id and entries[i]["class"] != MODIFIED]
         if others:
             notes.append(f"{profile.id} is taken; the name is also sold as {', '.join(others)}")
     return notes

@@ -61,6 +61,19 @@ class Bin:
     aliases: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a GPU that the driver can cut off (MIG) and that programs see as a device of its own."""
+
+    name: str  # as the driver calls it: 1g.10gb
+    memory_total: int  # bytes, as nvidia-smi prints it
+    verified: bool
+    memory_share: float  # of the card's memory slices, and so of its bandwidth
+    compute_share: float  # of its multiprocessors, and so of its rates
+    count: int  # how many of this kind one card is cut into
+    source: str
+
+
 # No generated comparison or repr: they would cost a millisecond of every start.
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Profile:
@@ -105,6 +118,9 @@ class Profile:
     tdp_w: float | None = None
     idle_w: float | None = None
     bins: tuple[Bin, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    mig: bool = False  # a slice of a card
+    any_ram: bool = False  # a chip that is sold with whatever RAM the computer's maker puts beside it
     host_cpu: str | None = None  # id of the cpu profile that this device comes with
     host_ram: int | None = None
     gpu: str | None = None  # cloud: id of the device profile
@@ -286,11 +302,13 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         tdp_w=power.number("tdp_w"),
         idle_w=power.number("idle_w"),
         bins=tuple(_bin(b, rates) for b in top.many("bins")),
+        slices=tuple(_slice(s) for s in top.many("mig")),
+        any_ram=memory.flag("any_ram") or kind == "cpu",
         host_cpu=host.text("cpu"),
         host_ram=host.size("ram_gib", GIB),
         gpu=top.text("gpu"),
         gpu_count=top.whole("gpu_count", top=1024) or 0,
-        gpu_share=_share(top),
+        gpu_share=_share(top, "gpu_share") or 1.0,
         vcpu=top.whole("vcpu", top=1 << 16),
         region=top.text("region"),
         prices=tuple(_price(p) for p in top.many("prices")),
@@ -354,11 +372,29 @@ def _pcie(links: _Reader) -> float | None:
     return found
 
 
-def _share(top: _Reader) -> float:
-    part, all_parts = top.numbers("gpu_share", "/", "1/6") or (1, 1)
+def _share(top: _Reader, key: str) -> float | None:
+    found = top.numbers(key, "/", "1/6")
+    if found is None:
+        return None
+    part, all_parts = found
     if not 0 < part <= all_parts:
-        raise top.fail("gpu_share", "text such as '1/6'")
+        raise top.fail(key, "text such as '1/6'")
     return part / all_parts
+
+
+def _slice(table: _Reader) -> Slice:
+    memory = table.size("total_mib", MIB)
+    if memory is None:
+        raise InputError(f"{table.where}: 'total_mib' is missing")
+    return Slice(
+        name=table.required("name"),
+        memory_total=memory,
+        verified=table.flag("verified"),
+        memory_share=_share(table, "memory") or 1.0,
+        compute_share=_share(table, "compute") or 1.0,
+        count=table.whole("count", top=64) or 1,
+        source=table.required("source"),
+    )
 
 
 def _bin(table: _Reader, rates: TensorRates) -> Bin:

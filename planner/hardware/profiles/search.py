@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from planner.hardware.profiles.build_index import all_names
 from planner.hardware.profiles.profile import Profile
+from planner.hardware.profiles.spoken import macs_of
 from planner.text_search import find
 from planner.units import GIB
-
-# In which Macs Apple has sold each tier of its chips: words to be found by, never printed as a fact.
-_MACS: Final = {
-    "ultra": "Mac Studio, Mac Pro",
-    "max": "MacBook Pro, Mac Studio",
-    "pro": "MacBook Pro, Mac mini",
-    "": "MacBook Air, MacBook Pro, Mac mini, iMac",
-}
 
 
 def find_profiles(words: Sequence[str], profiles: Iterable[Profile]) -> list[str]:
@@ -36,5 +28,4 @@ def _names(profile: Profile) -> list[str]:
 def _macs(profile: Profile) -> list[str]:
     if profile.vendor != "apple":
         return []
-    tier = profile.name.rsplit(" ", 1)[-1].lower()
-    return ["Mac", *_MACS.get(tier, _MACS[""]).split(", ")]
+    return ["Mac", *macs_of(profile.name).split(", ")]

@@ -13,13 +13,15 @@ from typing import Any, Final
 from planner.errors import InputError
 from planner.hardware.profiles.build_index import all_names, driver_key, fold, fold_short, load_index
 from planner.hardware.profiles.profile import Bin, Profile, read_profile
+from planner.hardware.profiles.slices import cut
+from planner.hardware.profiles.spoken import candidates
 from planner.own_files import config_dir
 from planner.shipped_files import profiles_dir
 from planner.units import MIB, gib
 
 # A driver's total differs from the nominal size by firmware, ECC and rounding; more is another card.
 _SAME_MEMORY: Final = 0.13
-_SIZED: Final = re.compile(r"^(.*[^\s,(-])[\s,(-]+(\d{1,4})\s*(?:gb|gib|g)\)?$", re.IGNORECASE)
+_MOST_LISTED: Final = 8
 
 
 def user_profiles_dir() -> Path | None:
@@ -56,7 +58,22 @@ def get_profile(ident: str) -> Profile:
     entry = load_index()["profiles"].get(ident)
     if entry is None:
         raise InputError(_unknown(ident))
-    return read_profile(profiles_dir() / entry["path"])
+    return _of(read_profile(profiles_dir() / entry["path"]), entry)
+
+
+def _of(profile: Profile, entry: dict[str, Any]) -> Profile:
+    """The profile of an index's line: what its file says, or a slice cut from that card."""
+    part = entry.get("slice")
+    return profile if part is None else cut(profile, next(s for s in profile.slices if s.name == part))
+
+
+def shipped_profiles() -> list[Profile]:
+    """Every shipped profile, the slices of cards among them; each file is read once."""
+    read = {
+        path: read_profile(profiles_dir() / path)
+        for path in {e["path"] for e in load_index()["profiles"].values()}
+    }
+    return [_of(read[entry["path"]], entry) for entry in load_index()["profiles"].values()]
 
 
 def find_by_driver_name(name: str, memory_total: int | None = None) -> Profile | None:
@@ -144,33 +161,6 @@ def split_bin(ident: str, index: dict[str, Any]) -> tuple[str, int | None]:
     return base, int(cores.removesuffix("c"))
 
 
-def candidates(name: str) -> list[str]:
-    """Ids that a name may mean. ``M4 Max 64GB`` and ``A100 80GB`` name a device and its size."""
-    found = _lookup(name)
-    match = None if found else _SIZED.match(name.strip())
-    if match is None:
-        return found
-    index, mib = load_index(), int(match.group(2)) * 1024
-    sizes = {i: index["profiles"][split_bin(i, index)[0]] for i in _lookup(match.group(1))}
-    return [i for i, e in sizes.items() if abs(e.get("ram_mib", e.get("memory_mib", 0)) - mib) <= mib * 0.07]
-
-
-def _lookup(name: str) -> list[str]:
-    keys = load_index()["keys"]
-    full, short = fold(name), fold_short(name)
-    tries = [full, short]
-    for key in (full, short):
-        for tail in ("gib", "gb", "g"):
-            if key.endswith(tail):
-                tries.append(key.removesuffix(tail))
-        tries += [key + "gb", key + "b"]
-    for key in tries:
-        found = keys.get(key)
-        if found:
-            return [found] if isinstance(found, str) else list(found)
-    return []
-
-
 def resolve(name: str, ram: int | None) -> tuple[Profile, Bin | None]:
     own, problems = user_profiles()
     wanted = {fold(name), fold_short(name)}
@@ -187,12 +177,21 @@ def resolve(name: str, ram: int | None) -> tuple[Profile, Bin | None]:
     if not found:
         raise InputError(_unknown(name, problems))
     if len(found) > 1:
-        raise InputError(
-            f"profile '{name}' could be several machines; say which: {', '.join(sorted(found)[:8])}"
-        )
+        raise InputError(_which(name, sorted(found)))
     base, cores = split_bin(found[0], index)
     profile = get_profile(base)
     return profile, profile.bin(cores)
+
+
+def _which(name: str, found: list[str]) -> str:
+    """The one question that decides between several profiles."""
+    listed = ", ".join(found[:_MOST_LISTED])
+    if len(found) <= _MOST_LISTED:
+        return f"profile '{name}' could be several machines; say which: {listed}"
+    return (
+        f"profile '{name}' could be {len(found)} machines; say also which chip and how much memory, as in "
+        f"{listed} …; list them with: planner profiles {name}"
+    )
 
 
 def _unknown(name: str, problems: list[str] | None = None) -> str:
@@ -205,6 +204,21 @@ def _unknown(name: str, problems: list[str] | None = None) -> str:
         for match in difflib.get_close_matches(key, keys, n=6, cutoff=0.7):
             if keys[match] not in near:
                 near.append(keys[match])
+    near = _within(name, keys) + near
     hint = f"did you mean {', '.join(near[:3])}?" if near else "search them with: planner profiles WORDS"
     broken = f" (your own profiles have a fault: {problems[0]})" if problems else ""
     return f"unknown profile '{name}'; {hint}{broken}"
+
+
+def _within(name: str, keys: dict[str, str]) -> list[str]:
+    """Profiles whose name stands among the words: ``Legion 5 RTX 4060`` may be that card, or its laptop version."""
+    words = name.split()
+    spans = [
+        words[i:j] for i in range(len(words)) for j in range(len(words), i, -1) if (i, j) != (0, len(words))
+    ]
+    for span in sorted(spans, key=len, reverse=True):
+        key = fold_short(" ".join(span))
+        if len(key) > 4 and key in keys and not key.isdigit():
+            laptop = keys.get(key + "laptop")
+            return [keys[key], *([laptop] if laptop else [])]
+    return []

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
-from planner.hardware.machine import Accelerator, Backend, TensorRates
+from planner.hardware.machine import Accelerator, Backend
 from planner.hardware.profiles.profile import pcie_bandwidth
-from planner.hardware.profiles.store import same_name
+from planner.hardware.profiles.slices import slice_named
+from planner.hardware.profiles.store import get_profile, same_name
 from planner.hardware.vendors.profile_facts import from_facts, size_or_none
 from planner.hardware.vendors.visible_devices import shown, visible_indices
 from planner.outside_numbers import MAX_BYTES, whole
@@ -278,18 +279,19 @@ def _mig_slices(
         total, free = size_or_none(getattr(memory, "total", None)), getattr(memory, "free", None)
         if total is None or total > whole_card.memory_total:
             continue
-        share = _slice_share(nvml, part, total, whole_card)
+        name = _text(nvml, "nvmlDeviceGetName", part) or f"{whole_card.name} MIG"
+        memory_share, compute_share = _slice_shares(nvml, part, total, whole_card, name)
         slices.append(
             replace(
                 whole_card,
-                name=_text(nvml, "nvmlDeviceGetName", part) or f"{whole_card.name} MIG",
+                name=name,
                 memory_total=total,
                 memory_free=free if isinstance(free, int) and 0 <= free <= total else total,
                 memory_reserved=None,
                 uuid=_text(nvml, "nvmlDeviceGetUUID", part),
                 mig=True,
-                memory_bandwidth=_scaled(whole_card.memory_bandwidth, total / whole_card.memory_total),
-                rates=_scaled_rates(whole_card.rates, share),
+                memory_bandwidth=_scaled(whole_card.memory_bandwidth, memory_share),
+                rates=whole_card.rates.scaled(compute_share),
                 nvlink_bandwidth=None,
             )
         )
@@ -302,20 +304,25 @@ def _mig_slices(
     return slices
 
 
-def _slice_share(nvml: Any, part: Any, memory: int, whole_card: Accelerator) -> float:
-    """The slice's part of the multiprocessors: sevenths; of the memory where the driver does not say."""
+def _slice_shares(
+    nvml: Any, part: Any, memory: int, whole_card: Accelerator, name: str
+) -> tuple[float, float]:
+    """A slice's parts of the bandwidth and of the multiprocessors.
+
+    From the card's profile where it knows the slice; else eighths of the memory, and sevenths as the driver
+    counts them.
+    """
+    known = None if whole_card.profile is None else slice_named(get_profile(whole_card.profile), name)
+    if known is not None:
+        return known.memory_share, known.compute_share
     attributes = _ask(nvml, "nvmlDeviceGetAttributes", part)
     sevenths = whole(getattr(attributes, "gpuInstanceSliceCount", 0), 1, 7)
-    return sevenths / 7 if sevenths else memory / whole_card.memory_total
+    held = memory / whole_card.memory_total
+    return min(max(round(held * 8), 1) / 8, 1.0), sevenths / 7 if sevenths else min(held, 1.0)
 
 
 def _scaled(value: float | None, share: float) -> float | None:
-    return None if value is None else value * min(share, 1.0)
-
-
-def _scaled_rates(rates: TensorRates, share: float) -> TensorRates:
-    names = ("fp16", "fp16_acc16", "bf16", "fp8", "fp4", "int8", "fp32")
-    return TensorRates(**{n: _scaled(getattr(rates, n), share) for n in names})
+    return None if value is None else value * share
 
 
 def _visible(gpus: list[Accelerator], system: System, found: FoundDevices) -> list[Accelerator]:
