@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import inf, log
+from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.accuracy_memory import read_rows
-from benchmarks.speed_cases import UNUSED_FLAGS, Case, Unsupported, case_of
+from benchmarks.speed_cases import UNUSED_FLAGS, Unsupported, case_of
 from benchmarks.speed_models import Resolver, catalogue_resolver
-from benchmarks.speed_peers import peer_bandwidth, peer_table
-from planner.plan import Interval
-from planner.speed.estimate import decode, prefill
+from benchmarks.speed_report import predicted, quantile
+from benchmarks.speed_rows import GROUPS
 
 # flags that say how a figure was written down, not that it is of something else
 NOTES = frozenset({"file_size_gb_decimal"})
@@ -49,7 +48,15 @@ def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
     flags = [str(f) for f in listed if f not in NOTES] if isinstance(listed, list) else []
     out: dict[str, Any] = {"id": str(row.get("id")), "status": "ok", "reason": None, "flags": flags}
     try:
-        found = _predicted(case_of({**row, "flags": flags}, resolver))
+        case = case_of({**row, "flags": flags}, resolver)
+        found = {
+            "hardware": case.hw,
+            "engine": case.situation.engine,
+            "residency": case.placement,
+            "model": case.how,
+            "groups": [name for name, belongs in GROUPS.items() if name != "all" and belongs(case)],
+            **predicted(case),
+        }
     except Unsupported as error:
         dropped = any(f in UNUSED_FLAGS for f in flags) or row.get("spec_decoding")
         return {**out, "status": "dropped" if dropped else "unsupported", "reason": str(error)}
@@ -65,61 +72,6 @@ def compare(row: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
             "reason": "no speed of one stream, prefill or total in the row",
         }
     return out
-
-
-def _predicted(case: Case) -> dict[str, Any]:
-    """What the case is, and each of its quantities beside what was measured."""
-    out: dict[str, Any] = {
-        "hardware": case.hw,
-        "engine": case.situation.engine,
-        "residency": case.placement,
-        "model": case.how,
-    }
-    if case.decode or case.total:
-        interval, _ = decode(case.job, case.depth, batch=case.batch, prompt_per_token=case.prompt_per_token)
-        if case.decode:
-            out["decode"] = _compared(interval, case.decode)
-            if case.batch == 1:
-                out["peers"] = _peers(case)
-        if case.batch > 1:
-            total = case.total or (case.decode or 0.0) * case.batch
-            every = Interval(*(v * case.batch for v in (interval.low, interval.expected, interval.high)))
-            out["serving"] = _compared(every, total)
-    if case.prefill:
-        interval, _ = prefill(case.job, case.prompt, case.prefill_depth)
-        out["prefill"] = _compared(interval, case.prefill)
-    return out
-
-
-def _compared(interval: Interval, measured: float) -> dict[str, float]:
-    if not (0 < measured < inf and 0 < interval.low <= interval.expected <= interval.high < inf):
-        raise Unsupported(f"{measured:g} tokens/s, or what it is compared with, is no speed")
-    return {
-        "low": interval.low,
-        "expected": interval.expected,
-        "high": interval.high,
-        "measured": measured,
-        "error": interval.expected / measured - 1,
-    }
-
-
-def _peers(case: Case) -> dict[str, float]:
-    measured = case.decode or 1.0
-    return {
-        "0.55 x bandwidth / size": peer_bandwidth(case) / measured - 1,
-        "per-quantisation table": peer_table(case) / measured - 1,
-    }
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """The q-quantile, by linear interpolation."""
-    ordered = sorted(values)
-    if not ordered:
-        return float("nan")
-    at = q * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
 
 
 def _statistics(cases: Sequence[Mapping[str, Any]], quantity: str) -> dict[str, Any]:
@@ -150,6 +102,11 @@ def summarise(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         out[quantity] = _statistics(compared, quantity) | {"covered": out["covered"]}
         for name in ("hardware", "engine", "residency"):
             out[quantity][f"by_{name}"] = _grouped(compared, quantity, name)
+        out[quantity]["by_group"] = {
+            name: _statistics([c for c in compared if name in c["groups"]], quantity)
+            for name in GROUPS
+            if any(quantity in c and name in c["groups"] for c in compared)
+        }
     out["peers"] = _peer_statistics(compared)
     return out
 
@@ -208,8 +165,8 @@ def _print_summary(title: str, summary: Mapping[str, Any]) -> None:
         if not part["count"]:
             continue
         print(f"  {_figures(quantity, part)}")
-        for group in ("by_residency", "by_engine", "by_hardware"):
-            for name, figures in list(part[group].items())[:12]:
+        for group in ("by_group", "by_residency", "by_engine", "by_hardware"):
+            for name, figures in list(part[group].items())[:13]:
                 print(f"    {_figures(name, figures)}")
     for name, figures in summary["peers"].items():
         print(

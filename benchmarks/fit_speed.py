@@ -1,8 +1,8 @@
-"""Fit the speed coefficients: ``python -m benchmarks.fit_speed [--check] [--out FILE]``.
+"""Fit the speed coefficients: ``python -m benchmarks.fit_speed [--report FILE] [--out FILE]``.
 
-Reads benchmarks/data/speed.jsonl, fits decode and prefill (benchmarks/speed_model_fit.py), measures the error
-on rows, models and hardware that were left out, derives the intervals from those residuals, and writes
-planner/speed/coefficients.json. Needs the extra [fit] (numpy, scipy).
+Reads the measured speeds of benchmarks/data, fits decode and prefill (benchmarks/speed_model_fit.py), predicts
+every row from a fit without its group (a model on a card under an engine), derives the intervals from those errors,
+and writes planner/speed/coefficients.json. Needs the extra [fit] (numpy, scipy).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,23 @@ from zlib import crc32
 import numpy as np
 from scipy.optimize import minimize
 
-from benchmarks.speed_cases import Case, Unsupported, case_of
+from benchmarks.speed_cases import Case
 from benchmarks.speed_model_fit import DECODE, PREFILL, Design, design, fit, predict
-from benchmarks.speed_models import catalogue_resolver
-from planner.speed.coefficients import PATH, Fit, Spread, features
+from benchmarks.speed_report import predicted, report
+from benchmarks.speed_rows import data_files, group_key, load, weight_of
+from planner.speed.coefficients import PATH, Coefficients, Fit, Spread, features
 from planner.speed.terms import Term, decode_terms, prefill_terms
 
-DATA = Path(__file__).parent / "data" / "speed.jsonl"
-# flags that say how precise a figure is, not that it is of something else
-_HARMLESS = frozenset({"file_size_gb_decimal", "rounded", "quant_assumed"})
-FLAGGED_WEIGHT = 0.25
+FOLDS = 24
+_CLOSE = 6  # steps of the iteration from the whole fit to one without a fold
+_HEAD = """# Speed's errors by group
+
+Written by `python -m benchmarks.fit_speed --report docs/speed_errors.md`: unflagged rows of `benchmarks/data/`,
+predicted by the shipped coefficients and, "left out", by a fit without any row of the same model on the same card
+under the same engine. A row that nobody has seen yet errs like the right half. "Inside": the share of measurements
+in the printed range, made for 80 %; "width": the range's median high/low.
+"""
+Levels = dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -42,60 +49,55 @@ class Row:
     weight: float
 
 
-def load(path: Path) -> tuple[list[Case], Counter[str]]:
-    """Every row that a prediction is made for, and the reasons why others are not."""
-    resolver = catalogue_resolver()
-    cases, reasons = [], Counter[str]()
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                cases.append(case_of(json.loads(line), resolver))
-            except Unsupported as error:
-                reasons[str(error)] += 1
-    return cases, reasons
+@dataclass(frozen=True)
+class LeftOut:
+    """Fits without one fold each: the fold of a row, the effects and what is known by fold, the residuals."""
+
+    fold: Any
+    effects: list[dict[str, float]]
+    levels: list[Levels]
+    residuals: Any  # log measured - log predicted seconds of each row, from the fit without its fold
 
 
 def rows_of(cases: Sequence[Case], quantity: str) -> list[Row]:
     """Observations of "decode" (seconds a step) or "prefill" (seconds a prompt)."""
     rows = []
     for c in cases:
-        weight = 1.0 if not set(c.row.get("flags") or ()) - _HARMLESS else FLAGGED_WEIGHT
         if quantity == "decode" and (c.decode or c.total):
             terms = decode_terms(c.job, c.depth, batch=c.batch, prompt_per_token=c.prompt_per_token)
-            rows.append(Row(c, terms, 1 / c.decode if c.decode else c.batch / (c.total or 1), weight))
+            rows.append(Row(c, terms, 1 / c.decode if c.decode else c.batch / (c.total or 1), weight_of(c)))
         elif quantity == "prefill" and c.prefill:
             terms = prefill_terms(c.job, c.prompt, c.prefill_depth)
-            rows.append(Row(c, terms, c.prompt / c.prefill, weight))
+            rows.append(Row(c, terms, c.prompt / c.prefill, weight_of(c)))
     return rows
 
 
-def left_out(d: Design, rows: Sequence[Row], beta: Any, key: Callable[[Row], str]) -> Any:
-    """Residuals (log measured - log predicted seconds) with each row's whole `key` group left out."""
-    groups = np.array([key(r) for r in rows])
-    predicted = np.zeros(d.size)
-    for group in sorted(set(groups)):
-        out = groups == group
-        predicted[out] = predict(d, fit(d, ~out, beta, 6))[0][out]
-    return d.target - predicted
+def fold_of(key: str) -> int:
+    """The fold in which a group is left out."""
+    return crc32(key.encode()) % FOLDS
 
 
-def by_row(r: Row) -> str:
-    """Ten random folds."""
-    return str(crc32(r.case.id.encode()) % 10)
+def left_out(d: Design, rows: Sequence[Row], beta: Any, key: Callable[[Case], str]) -> LeftOut:
+    """Fit without each fold of `key`'s groups in turn."""
+    fold = np.array([fold_of(key(r.case)) for r in rows])
+    residuals = np.zeros(d.size)
+    effects, levels = [], []
+    for f in range(FOLDS):
+        out = fold == f
+        b = fit(d, ~out, beta, _CLOSE) if out.any() else beta
+        residuals[out] = (d.target - predict(d, b)[0])[out]
+        effects.append(named(d, b))
+        levels.append(known([r for r, o in zip(rows, out, strict=True) if not o]))
+    return LeftOut(fold, effects, levels, residuals)
 
 
-def by_hardware(r: Row) -> str:
-    """One device."""
-    return r.case.hw
+def named(d: Design, beta: Any) -> dict[str, float]:
+    """Effects by name, without those that are nothing."""
+    return {n: round(float(b), 4) for n, b in zip(d.names, beta, strict=True) if abs(b) > 5e-4}
 
 
-def by_model(r: Row) -> str:
-    """One model."""
-    return str(r.case.row["model"])
-
-
-def known(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
-    """How many unflagged measurements each level rests on."""
+def known(rows: Sequence[Row]) -> Levels:
+    """How many measurements each level rests on."""
     cards, generations, vendors, engines = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for r in rows:
         s = r.case.situation
@@ -113,111 +115,119 @@ def known(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
             "engines": dict(engines)}  # fmt: skip
 
 
-def without(levels: dict[str, dict[str, int]], row: Row) -> dict[str, dict[str, int]]:
-    """The same without one card: what is known when that hardware is left out."""
-    if not row.case.situation.devices:
-        return levels
-    d = row.case.situation.devices[0]
-    cards = dict(levels["cards"])
-    n = cards.pop(d.card, 0)
-    n_backend = cards.pop(f"{d.card}+{d.backend}", 0)
-    generations, vendors = dict(levels["generations"]), dict(levels["vendors"])
-    generations[d.generation] -= n
-    generations[f"{d.generation}+{d.backend}"] -= n_backend
-    vendors[d.vendor] -= n
-    return {**levels, "cards": cards, "generations": generations, "vendors": vendors}
+def as_fit(effects: dict[str, float], levels: Levels, spread: Spread, count: int) -> Fit:
+    """The coefficients as the product holds them."""
+    return Fit(effects, spread, count, levels["cards"], levels["generations"], levels["vendors"],
+               levels["engines"])  # fmt: skip
 
 
-def spread_of(rows: Sequence[Row], close: Any, far: Any, levels: dict[str, dict[str, int]]) -> Spread:
-    """The spread's dependence on what is known, from residuals of rows (known card) and cards left out."""
+def spread_of(rows: Sequence[Row], close: LeftOut, far: LeftOut) -> Spread:
+    """The spread's dependence on what is known, from the residuals of groups and of cards left out."""
     empty = Spread({}, -1.0, 1.0)
     table, residuals, weights = [], [], []
-    for r, near, distant in zip(rows, close, far, strict=True):
-        c = r.case
-        for residual, have in ((near, levels), (distant, without(levels, r))):
-            fitted = Fit({}, empty, 0, have["cards"], have["generations"], have["vendors"], have["engines"])
-            table.append(features(fitted, c.job, depth=c.depth, batch=c.batch))
+    for kind, share in ((close, 1.0), (far, 0.3)):
+        fits = [as_fit({}, levels, empty, 0) for levels in kind.levels]
+        for r, fold, residual in zip(rows, kind.fold, kind.residuals, strict=True):
+            c = r.case
+            table.append(features(fits[fold], c.job, depth=c.depth, batch=c.batch))
             residuals.append(-residual)
-            weights.append(r.weight * (1.0 if residual is near else 0.3))
+            weights.append(r.weight * share)
     names = sorted({k for row in table for k in row})
     x = np.array([[row.get(n, 0.0) for n in names] for row in table])
-    res = np.array(residuals)
-    w = np.array(weights)
+    res, w = np.array(residuals), np.array(weights)
+    free = np.array(names) != "1"
 
     def loss(beta: Any) -> tuple[float, Any]:
         # Laplace likelihood: its scale is the mean absolute residual, robust against wild rows
         log_scale = x @ beta
         ratio = np.minimum(np.abs(res), 1.5) * np.exp(-log_scale)
-        penalty = 0.5 * 4.0 * np.sum(beta[np.array(names) != "1"] ** 2)
-        gradient = x.T @ (w * (1 - ratio)) + 4.0 * beta * (np.array(names) != "1")
-        return float(w @ (log_scale + ratio) + penalty), gradient
+        penalty = 0.5 * 4.0 * np.sum(beta[free] ** 2)
+        return float(w @ (log_scale + ratio) + penalty), x.T @ (w * (1 - ratio)) + 4.0 * beta * free
 
-    beta = minimize(loss, np.where(np.array(names) == "1", -2.0, 0.0), jac=True, method="L-BFGS-B").x
-    standard = res / np.exp(np.clip(x @ beta, -4.0, 0.3))
-    near = np.arange(len(res)) % 2 == 0
-    clean = w >= 1.0
-    low, high = np.quantile(standard[near & clean], (0.10, 0.90))
-    return Spread({n: round(float(b), 4) for n, b in zip(names, beta, strict=True)}, float(low), float(high))
+    beta = minimize(loss, np.where(free, 0.0, -2.0), jac=True, method="L-BFGS-B").x
+    standard = (res / np.exp(np.clip(x @ beta, -4.0, 0.3)))[: len(rows)]
+    clean = w[: len(rows)] >= 1.0
+    low, high = np.quantile(standard[clean], (0.10, 0.90))
+    weights_of = {n: round(float(b), 4) for n, b in zip(names, beta, strict=True)}
+    return Spread(weights_of, round(float(low), 4), round(float(high), 4))
 
 
-def summary(residuals: Any, pick: Any) -> str:
-    """Median and 90th percentile of the absolute relative error of speed, in per cent."""
-    if not pick.any():
-        return "no rows"
-    error = np.abs(np.expm1(residuals[pick]))
-    return f"{pick.sum():5d} rows, median {np.median(error):6.1%}, 90th percentile {np.quantile(error, 0.9):6.1%}"
+@dataclass(frozen=True)
+class Fitted:
+    """One quantity: the fit of all rows, and those without a fold of groups."""
+
+    whole: Fit
+    folds: list[Fit]
+    errors: dict[str, dict[str, float]]
+    effects: int
+    rows: int
+
+
+def fitted(cases: Sequence[Case], quantity: str) -> Fitted:
+    """Fit one quantity, and leave out each fold of groups and of cards."""
+    rows = rows_of(cases, quantity)
+    d = design([(r.terms, r.seconds, r.weight) for r in rows], DECODE if quantity == "decode" else PREFILL)
+    beta = fit(d)
+    close = left_out(d, rows, beta, group_key)
+    far = left_out(d, rows, beta, lambda c: c.hw)
+    spread = spread_of(rows, close, far)
+    clean = np.array([r.case.clean for r in rows])
+    inside = d.target - predict(d, beta)[0]
+    errors = {}
+    for name, r in (
+        ("in the fit", inside),
+        ("group left out", close.residuals),
+        ("hardware left out", far.residuals),
+    ):
+        error = np.abs(np.expm1(-r[clean]))
+        errors[name] = {
+            "median": round(float(np.median(error)), 4),
+            "p90": round(float(np.quantile(error, 0.9)), 4),
+        }
+    folds = [as_fit(e, n, spread, 0) for e, n in zip(close.effects, close.levels, strict=True)]
+    whole = as_fit(named(d, beta), known(rows), spread, int(clean.sum()))
+    return Fitted(whole, folds, errors, len(d.names), len(rows))
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Fit, print the errors, write the file."""
+    """Fit, print the errors by group, write the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_speed", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, nargs="*", default=data_files())
     parser.add_argument("--out", type=Path, default=PATH)
-    parser.add_argument("--models", action="store_true", help="also leave out one model at a time")
+    parser.add_argument("--report", type=Path, help="write the errors by group, a table, here as well")
     args = parser.parse_args(argv)
     cases, reasons = load(args.data)
     print(f"{len(cases)} rows used, {sum(reasons.values())} not:")
-    for reason, count in reasons.most_common(12):
+    for reason, count in reasons.most_common(16):
         print(f"  {count:4d}  {reason}")
-    out: dict[str, Any] = {"date": date.today().isoformat(), "source": args.data.name, "rows": len(cases)}
-    for quantity in ("decode", "prefill"):
-        rows = rows_of(cases, quantity)
-        d = design(
-            [(r.terms, r.seconds, r.weight) for r in rows], DECODE if quantity == "decode" else PREFILL
-        )
-        beta = fit(d)
-        inside = d.target - predict(d, beta)[0]
-        close = left_out(d, rows, beta, by_row)
-        far = left_out(d, rows, beta, by_hardware)
-        clean = np.array([r.case.clean for r in rows])
-        full = np.array([r.case.placement == "full" for r in rows])
-        many = np.array([r.case.batch > 1 for r in rows])
-        print(f"\n{quantity}: {len(rows)} rows, {len(d.names)} effects (unflagged rows below)")
-        groups = {"all": clean, "one stream, all on GPU": clean & full & ~many, "several streams": clean & many,
-                  "partly or all on CPU": clean & ~full}  # fmt: skip
-        kinds = [("in the fit", inside), ("row left out", close), ("hardware left out", far)]
-        if args.models:
-            kinds.append(("model left out", left_out(d, rows, beta, by_model)))
-        for name, pick in groups.items():
-            for kind, residuals in kinds:
-                print(f"  {name:24s} {kind:18s} {summary(-residuals, pick)}")
-        levels = known(rows)
-        spread = spread_of(rows, close, far, levels)
+    today = date.today().isoformat()
+    both = {quantity: fitted(cases, quantity) for quantity in ("decode", "prefill")}
+    out: dict[str, Any] = {"date": today, "source": [p.name for p in args.data], "rows": len(cases)}
+    for quantity, f in both.items():
+        print(f"\n{quantity}: {f.rows} rows, {f.effects} effects; {f.errors}")
+        s = f.whole.spread
         out[quantity] = {
-            "count": int(clean.sum()),
-            "residuals": {
-                kind: {
-                    "median": round(float(np.median(np.abs(np.expm1(-r[clean])))), 4),
-                    "p90": round(float(np.quantile(np.abs(np.expm1(-r[clean])), 0.9)), 4),
-                }
-                for kind, r in kinds
-            },
-            "known": levels,
-            "spread": {"weights": spread.weights, "low": round(spread.low, 4), "high": round(spread.high, 4)},
-            "effects": {n: round(float(b), 4) for n, b in zip(d.names, beta, strict=True) if abs(b) > 5e-4},
-        }
+            "count": f.whole.count,
+            "residuals": f.errors,
+            "known": {"cards": f.whole.cards, "generations": f.whole.generations, "vendors": f.whole.vendors,
+                      "engines": f.whole.engines},
+            "spread": {"weights": s.weights, "low": s.low, "high": s.high},
+            "effects": f.whole.effects,
+        }  # fmt: skip
     args.out.write_text(json.dumps(out, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"\nwrote {args.out}")
+    whole = Coefficients(today, both["decode"].whole, both["prefill"].whole)
+    without = [
+        replace(whole, decode=a, prefill=b)
+        for a, b in zip(both["decode"].folds, both["prefill"].folds, strict=True)
+    ]
+    table = report(
+        cases,
+        [predicted(c, whole) for c in cases],
+        [predicted(c, without[fold_of(group_key(c))]) for c in cases],
+    )
+    print(f"\n{table}")
+    if args.report:
+        args.report.write_text(f"{_HEAD}\n{table}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

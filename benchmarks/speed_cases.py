@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.speed_community import community_row, is_community
+from benchmarks.speed_doubts import queued, ranks, read_too_fast
 from benchmarks.speed_hardware import backend_of, row_device, row_host
 from benchmarks.speed_models import Resolver
 from planner.speed.job import Job
+from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Device, HostFacts, Situation
 from planner.speed.weights import weight_bits
-from planner.speed.work import ModelWork, WeightBits
 
 UNUSED_FLAGS = {
     "spill": "the driver moved part of the model to host memory",
@@ -33,6 +35,8 @@ UNUSED_FLAGS = {
     "rpc_cluster": "several hosts over RPC",
     "pcie_bottleneck_host": "a host that no machine like it is planned for",
     "driver_overhead": "driver mode costs speed",
+    "queueing": "requests waited: their concurrency is no running batch",
+    "engine_not_planned": "an engine that nobody plans for",
 }
 
 
@@ -54,6 +58,7 @@ class Case:
     prefill: float | None
     total: float | None
     how: str
+    model: str  # as the catalogue calls it
     hw: str
     placement: str  # full | partial | cpu
 
@@ -61,6 +66,11 @@ class Case:
     def job(self) -> Job:
         """The model where it ran."""
         return Job(self.work, self.bits, self.situation)
+
+    @property
+    def home(self) -> bool:
+        """A home machine's mean over a few answers: power limit, RAM and spills are unknown."""
+        return self.situation.method == "average"
 
     @property
     def clean(self) -> bool:
@@ -120,6 +130,9 @@ def _offload(
     row: Mapping[str, Any], work: ModelWork, size: float, device: Device
 ) -> tuple[float, float, float]:
     """Shares of dense weights, experts and cache on the devices of a partly offloaded run."""
+    if row.get("gpu_share") is not None:
+        share = max(0.0, min(1.0, float(row["gpu_share"])))
+        return share, share, share
     text = str(row.get("offload") or "").lower()
     layers = work.n_layer
     moe = max(1, work.n_moe)
@@ -142,9 +155,9 @@ def _offload(
     if row.get("ngl") is not None and float(row["ngl"]) < layers and not text:
         share = float(row["ngl"]) / layers
         return share, share, share
-    capacity = device.capacity * int(row.get("hw_count") or 1) * 0.88
+    capacity = _room(row, device)
     if size and capacity:
-        if work.is_moe:
+        if work.is_moe and str(row.get("engine")) != "ollama":  # which moves whole layers
             dense = (work.linear + work.head) * 1.0
             return 1.0, max(0.0, min(1.0, (capacity - dense) / max(size - dense, 1))), 1.0
         share = max(0.0, min(1.0, capacity / size))
@@ -152,13 +165,34 @@ def _offload(
     raise Unsupported("how much of the model lies on the GPU is not stated")
 
 
+def _room(row: Mapping[str, Any], device: Device) -> float:
+    """Bytes for weights on the devices of a run: what a cache and buffers usually leave."""
+    each = float(row.get("vram_gib") or 0) * 2**30 or device.capacity
+    return 0.88 * each * int(row.get("hw_count") or 1)
+
+
+def _placed(
+    row: Mapping[str, Any], work: ModelWork, size: float, device: Device
+) -> tuple[float, float, float]:
+    """Shares on the devices; a run that doesn't say where it lay was partly offloaded if it can't have fitted."""
+    residency = row.get("residency")
+    room = _room(row, device)
+    spilled = residency == "unknown" and device.memory != "unified" and 0 < room < size
+    return _offload(row, work, size, device) if residency == "partial" or spilled else (1.0, 1.0, 1.0)
+
+
 def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
     """The case that a row describes; raises Unsupported with the reason."""
+    if is_community(row):
+        row = community_row(row)
     for flag in row.get("flags") or ():
         if flag in UNUSED_FLAGS:
             raise Unsupported(f"{flag}: {UNUSED_FLAGS[flag]}")
     if row.get("spec_decoding"):
         raise Unsupported("speculative decoding with unknown acceptance")
+    waited = queued(row)
+    if waited:
+        raise Unsupported(waited)
     if "cluster" in str(row.get("hardware") or "").lower() or "rpc" in str(row.get("parallel") or ""):
         raise Unsupported("several hosts")
     try:
@@ -195,7 +229,12 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
     if decode is None and row.get("tpot_ms"):
         decode = 1000.0 / float(row["tpot_ms"])
     output = row.get("total_output_tps")
-    placement = {"partial": "partial", "cpu": "cpu"}.get(str(row.get("residency")), "full")
+    seconds = 1 / float(decode) if decode else batch / float(output) if output else None
+    doubt = read_too_fast(Job(work, bits, situation), depth, batch, seconds) if seconds else None
+    if doubt:
+        raise Unsupported(doubt)
+    on_gpu = min(situation.gpu_dense, situation.gpu_experts, situation.gpu_kv)
+    placement = "cpu" if not situation.devices else "partial" if on_gpu < 1 else "full"
     return Case(
         id=str(row["id"]),
         row=row,
@@ -211,20 +250,10 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
         prefill=float(row["prefill_tps"]) if row.get("prefill_tps") else None,
         total=float(output) if output else None,
         how=found.how,
+        model=found.name,
         hw=hw,
         placement=placement,
     )
-
-
-def _rank_count(row: Mapping[str, Any], count: int) -> int:
-    """GPUs that share one layer: a pool of more than a node's eight is replicas of the stated parallel size."""
-    stated = re.search(r"tp(\d+)", str(row.get("parallel") or ""))
-    experts = re.search(r"\bep(\d+)", str(row.get("test") or ""))
-    if stated:
-        return int(stated.group(1))
-    if experts and count > 8:
-        return int(experts.group(1))
-    return count
 
 
 def _batch(row: Mapping[str, Any], case: Situation, work: ModelWork, weights: float, each: float) -> float:
@@ -270,19 +299,21 @@ def _situation(row: Mapping[str, Any], work: ModelWork, size: float) -> tuple[Si
     mode = "tensor" if parallel.startswith("t") else "row" if parallel == "row" else "layer"
     if not parallel and engine in {"vllm", "sglang", "trt-llm"} and count > 1:
         mode = "tensor"
+    groups = 1
     if mode == "tensor":
-        count = _rank_count(row, count)
+        count, groups, wrong = ranks(row, work.heads)
+        if wrong:
+            raise Unsupported(wrong)
     _, variant = backend_of(row, device.vendor)
-    dense, experts, cache = 1.0, 1.0, 1.0
-    if row.get("residency") == "partial":
-        dense, experts, cache = _offload(row, work, size, device)
-        if host is None:
-            host = HostFacts(60e9, 8, "desktop", False)
+    dense, experts, cache = _placed(row, work, size, device)
+    if host is None:
+        host = HostFacts(60e9, 8, "desktop", False)
     return (
         Situation(
             devices=(device,) * count,
-            host=host or HostFacts(),
+            host=host,
             mode=mode,
+            attention_groups=groups,
             gpu_dense=dense,
             gpu_experts=experts,
             gpu_kv=cache,

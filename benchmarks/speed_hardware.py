@@ -55,17 +55,41 @@ _HOSTS: tuple[tuple[str, float, int, str], ...] = (
     ("ms-r1", 96e9, 12, "small"),
     ("p550", 51.2e9, 4, "small"),
 )
+# the same by what their maker allows at most, where a row doesn't say which RAM is in
+_RATED: tuple[tuple[str, float, int, str], ...] = (
+    ("i5-3230m", 25.6e9, 2, "desktop"),
+    ("i5-9500t", 42.7e9, 6, "desktop"),
+    ("i7-10710u", 42.7e9, 6, "desktop"),
+    ("i7-1365u", 76.8e9, 10, "desktop"),
+    ("i7-12700h", 76.8e9, 14, "desktop"),
+    ("i5-13600k", 89.6e9, 14, "desktop"),
+    ("ultra 7 270k", 115.2e9, 24, "desktop"),
+    ("ryzen 5 4600h", 51.2e9, 6, "desktop"),
+    ("ryzen 5 5500gt", 51.2e9, 6, "desktop"),
+    ("ryzen 7 5700x3d", 51.2e9, 8, "desktop"),
+    ("ryzen 7 7730u", 51.2e9, 8, "desktop"),
+    ("ryzen 7 7735hs", 76.8e9, 8, "desktop"),
+    ("ryzen 5 7600x", 83.2e9, 6, "desktop"),
+    ("ryzen 7 7840u", 89.6e9, 8, "desktop"),
+    ("ryzen 7 255", 89.6e9, 8, "desktop"),
+)
 _DEVICES = {
     "a100 80gb (form factor unstated)": "A100 SXM 80GB", "16gb rdna2 gpu": "RX 6800 XT", "gfx1030": "RX 6800 XT",
     "amd pro w7700": None, "rx 7600": None, "framework mainboard": "Strix Halo 8060S",
     "gtx 1650 super": None, "rtx 5060 laptop": None, "rtx 5090 mobile": "RTX 5090 Laptop", "radeon 680m": None,
 }  # fmt: skip
 _SHARED: dict[str, tuple[float, float, str]] = {  # bandwidth, fp16 rate, generation of integrated GPUs
-    "arc 140v": (136.5e9, 32e12, "xe2-lpg"), "iris xe": (51.2e9, 4e12, "xe-lp"),
+    "arc 140v": (136.5e9, 32e12, "xe2-lpg"), "arc b390": (153.6e9, 60e12, "xe3-lpg"),
+    "iris xe": (51.2e9, 4e12, "xe-lp"),
     "radeon 680m": (102.4e9, 6.8e12, "rdna2"),
     "radeon 890m": (120e9, 23.8e12, "rdna3.5"), "840m": (89.6e9, 6e12, "rdna3.5"), "660m": (76.8e9, 3.3e12, "rdna2"),
     "vega 7": (51.2e9, 3.2e12, "vega"),
 }  # fmt: skip
+# laptops' versions that no profile describes
+_MOBILE: dict[str, tuple[float, float, str, str]] = {
+    "gtx 1650 max-q": (112.1e9, 5.1e12, "nvidia", "turing"),
+    "rtx 3050 ti laptop": (192e9, 21.2e12, "nvidia", "ampere"),
+}
 _DISCRETE: dict[str, tuple[float, float, str, str]] = {
     "pro w7700": (576e9, 56.5e12, "amd", "rdna3"), "rx 7600": (288e9, 43.5e12, "amd", "rdna3"),
     "rx 6500 xt": (143.9e9, 11.5e12, "amd", "rdna2"), "rx 580": (256e9, 6.2e12, "amd", "polaris"),
@@ -81,6 +105,11 @@ def _profile_device(text: str) -> Accelerator | None:
     except InputError:
         return None
     return machine.accelerators[0] if machine.accelerators else None
+
+
+def known(text: str) -> bool:
+    """True for the name of one profile with an accelerator."""
+    return _profile_device(text) is not None
 
 
 def backend_of(row: Mapping[str, Any], vendor: str) -> tuple[str, str]:
@@ -102,6 +131,11 @@ def row_device(row: Mapping[str, Any]) -> Device | None:
     key = str(row.get("hw_key") or "")
     text = f"{key} {row.get('hardware') or ''}".lower()
     acc = None
+    for part, (bw, rate, vendor, gen) in _MOBILE.items():
+        if part in text:
+            return Device(
+                part, gen, vendor, "gddr", bw, rate, backend_of(row, vendor)[0], 8e9, capacity=4 * 2**30
+            )
     for part, profile in _DEVICES.items():
         if part in text and profile:
             acc = _profile_device(profile)
@@ -133,6 +167,9 @@ def row_host(row: Mapping[str, Any]) -> HostFacts | None:
             found = HostFacts(bandwidth, cores, kind, True)
             break
     ram = str(row.get("ram") or "")
+    for name, bandwidth, cores, kind in _RATED:
+        if found is None and name in text:
+            found = HostFacts(bandwidth, cores, kind, False)
     rate = re.search(r"DDR\d-(\d{4})", ram)
     if rate:
         channels = re.search(r"(\d+)ch", ram)

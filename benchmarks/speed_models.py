@@ -10,7 +10,8 @@ from math import log
 
 from planner.errors import PlannerError
 from planner.models.catalogue.catalogue import Entry, load_catalogue
-from planner.speed.work import ModelWork, model_work
+from planner.speed.count_work import model_work
+from planner.speed.model_work import ModelWork
 
 _DROP = frozenset(
     [

@@ -115,7 +115,15 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"layer_pages"},
         {"kv_cache"},
     ],
-    "planner.speed": [{"situation", "work"}, {"job"}, {"terms"}, {"coefficients"}, {"estimate"}, {"plans"}],
+    "planner.speed": [
+        {"situation", "cache_work"},
+        {"model_work"},
+        {"job", "count_work"},
+        {"terms"},
+        {"coefficients"},
+        {"estimate"},
+        {"plans"},
+    ],
     "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims"}],
 }
 # SGLang starts what was planned by vLLM's rules, as long as it has none of its own.

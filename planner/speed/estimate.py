@@ -34,18 +34,24 @@ def timing(fit: Fit, terms: list[Term]) -> Timing:
 
 
 def decode(
-    job: Job, depth: float, *, batch: float = 1, prompt_per_token: float = 0
+    job: Job, depth: float, *, batch: float = 1, prompt_per_token: float = 0, fit: Fit | None = None
 ) -> tuple[Interval, Timing]:
-    """Tokens/s of one stream when `batch` run at once, each with `depth` tokens in its cache."""
-    fit = coefficients().decode
+    """Tokens/s of one stream when `batch` run at once, each with `depth` tokens in its cache.
+
+    `fit`: other coefficients than those shipped.
+    """
+    fit = fit or coefficients().decode
     t = timing(fit, decode_terms(job, depth, batch=batch, prompt_per_token=prompt_per_token))
     known = features(fit, job, depth=depth, batch=batch)
     return _guessed(fit.spread.interval(1 / t.seconds, known), job.situation), t
 
 
-def prefill(job: Job, prompt: float, depth: float = 0) -> tuple[Interval, Timing]:
-    """Tokens/s with which a prompt of `prompt` tokens is read on top of `depth` cached ones."""
-    fit = coefficients().prefill
+def prefill(job: Job, prompt: float, depth: float = 0, *, fit: Fit | None = None) -> tuple[Interval, Timing]:
+    """Tokens/s with which a prompt of `prompt` tokens is read on top of `depth` cached ones.
+
+    `fit`: other coefficients than those shipped.
+    """
+    fit = fit or coefficients().prefill
     t = timing(fit, prefill_terms(job, prompt, depth))
     known = features(fit, job, depth=depth + prompt, batch=1)
     return _guessed(fit.spread.interval(prompt / t.seconds, known), job.situation), t

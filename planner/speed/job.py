@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from planner.fast_dataclass import dataclass
+from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Situation
-from planner.speed.work import ModelWork, WeightBits
 
 
 @dataclass(frozen=True, slots=True)

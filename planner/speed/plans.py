@@ -6,11 +6,12 @@ from planner.engines.register import engine_facts
 from planner.engines.work_split import WorkSplit
 from planner.hardware.machine import Accelerator, Machine
 from planner.plan import Placement, Plan, SpeedEstimate
+from planner.speed.count_work import model_work
 from planner.speed.estimate import estimate
 from planner.speed.job import Job, Traffic
+from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits
-from planner.speed.work import ModelWork, WeightBits, model_work
 
 
 def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:

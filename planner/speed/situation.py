@@ -124,7 +124,7 @@ def host_of(cpu: Cpu) -> HostFacts:
     name = cpu.name.lower()
     if "apple" in name:
         kind = "apple"
-    elif bandwidth is not None and bandwidth < 30e9:
+    elif bandwidth is not None and bandwidth < 20e9:
         kind = "small"
     elif bandwidth is not None and bandwidth > 150e9:
         kind = "server"
@@ -142,6 +142,9 @@ class Situation:
     host: HostFacts = HostFacts()
     engine: str = field(default_factory=reference_engine)
     mode: str = "layer"  # layer | tensor | row: how several devices share the layers
+    attention_groups: int = (
+        1  # groups of the devices that attend to sequences of their own (attention data parallel)
+    )
     gpu_dense: float = 1.0  # share of the dense weights on the devices
     gpu_experts: float = 1.0  # share of the routed experts on the devices
     gpu_kv: float = 1.0  # share of the cache on the devices

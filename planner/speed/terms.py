@@ -12,8 +12,8 @@ from math import log2
 from typing import NamedTuple
 
 from planner.speed.job import Job
+from planner.speed.model_work import ModelWork
 from planner.speed.situation import Situation
-from planner.speed.work import ModelWork
 
 LAYER = 1e-5  # seconds: the unit in which launch overheads a layer are expressed
 # llama.cpp multiplies quantised matrices on int8 tensor cores since mid-2024; Vulkan routes tokens to experts

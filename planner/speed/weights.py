@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from planner.quant.quantisations import QUANTISATIONS, find_quantisation
-from planner.speed.work import ModelWork, WeightBits
+from planner.speed.model_work import ModelWork, WeightBits
 
 _GGUF = re.compile(r"(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[A-Z]+|Q\d_[01K])")
 
@@ -47,6 +47,8 @@ def quant_name(text: str | None) -> tuple[str, bool]:
             return "Q6_K", dynamic
         level = short[short.index("Q") + 1]
         return {"5": "Q5_K_M", "4": "Q4_K_M", "3": "Q3_K_M", "2": "Q2_K"}.get(level, "Q4_K_M"), dynamic
+    if re.match(r"Q4F(16|32)", t):  # MLC's: four bits beside that type of activations
+        return "INT4", dynamic
     bits = re.search(r"(\d)(?:\.\d+)?_?(?:BIT|BPW)", t)
     if "MLX" in t and bits:
         return f"MLX{bits.group(1)}", dynamic
@@ -58,7 +60,7 @@ def quant_name(text: str | None) -> tuple[str, bool]:
             bits.group(1), "INT4"
         ), dynamic
     if re.match(r"Q4", t):
-        return ("INT4" if "F16" in t or "GS" in t else "Q4_K_M"), dynamic
+        return ("INT4" if "GS" in t else "Q4_K_M"), dynamic
     if re.match(r"Q2", t):
         return "IQ2_M", dynamic
     raise KeyError(text)

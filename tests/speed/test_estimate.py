@@ -13,11 +13,12 @@ from planner.hardware.profiles.load import load_profile
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Interval, Workload
 from planner.speed import estimate, estimate_plan
+from planner.speed.count_work import model_work
 from planner.speed.estimate import decode, prefill, speculative_gain
 from planner.speed.job import Job, Traffic
+from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import HostFacts, Situation, device_of
 from planner.speed.weights import weight_bits
-from planner.speed.work import ModelWork, WeightBits, model_work
 
 LLAMA = model_work(find_entry("llama-3.1-8b").architecture())
 QWEN = model_work(find_entry("qwen3-30b-a3b").architecture())

@@ -65,11 +65,12 @@ def test_narrower_levels_may_move_less() -> None:
 
 
 def test_the_shipped_file_was_fitted_from_the_shipped_rows() -> None:
-    from benchmarks.fit_speed import DATA, load, rows_of
+    from benchmarks.fit_speed import rows_of
+    from benchmarks.speed_rows import data_files, load
     from planner.speed.coefficients import PATH
 
     shipped = json.loads(Path(PATH).read_text(encoding="utf-8"))
-    cases, _ = load(DATA)
+    cases, _ = load(data_files())
     # a card that joins the catalogue may name a few more rows; beyond that the fit must be run again
     assert abs(shipped["rows"] - len(cases)) <= 0.01 * len(cases)
     rows = rows_of(cases, "prefill")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from planner.models.catalogue.catalogue import find_entry
+from planner.speed.count_work import model_work
+from planner.speed.model_work import ModelWork
 from planner.speed.weights import quant_name, weight_bits
-from planner.speed.work import ModelWork, model_work
 
 
 def work_of(name: str) -> ModelWork:

@@ -1,0 +1,102 @@
+"""Predicted beside measured speeds, in one table by group: as fitted, and with each row's group left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from statistics import median
+from typing import Any
+
+from tabulate import tabulate
+
+from benchmarks.speed_cases import Case, Unsupported
+from benchmarks.speed_peers import peer_bandwidth, peer_table
+from benchmarks.speed_rows import GROUPS
+from planner.plan import Interval
+from planner.speed.coefficients import Coefficients, coefficients
+from planner.speed.estimate import decode, prefill
+
+Compared = dict[str, float]
+
+
+def predicted(case: Case, c: Coefficients | None = None) -> dict[str, Any]:
+    """Each quantity of a case beside what was measured; `c`: other coefficients than those shipped.
+
+    Raises Unsupported for figures that are no speeds.
+    """
+    c = c or coefficients()
+    out: dict[str, Any] = {}
+    if case.decode or case.total:
+        load = {"batch": case.batch, "prompt_per_token": case.prompt_per_token}
+        interval, _ = decode(case.job, case.depth, **load, fit=c.decode)
+        if case.decode:
+            out["decode"] = compared(interval, case.decode)
+            if case.batch == 1:
+                out["peers"] = _peers(case)
+        if case.batch > 1:
+            total = case.total or (case.decode or 0.0) * case.batch
+            every = Interval(*(v * case.batch for v in (interval.low, interval.expected, interval.high)))
+            out["serving"] = compared(every, total)
+    if case.prefill:
+        interval, _ = prefill(case.job, case.prompt, case.prefill_depth, fit=c.prefill)
+        out["prefill"] = compared(interval, case.prefill)
+    return out
+
+
+def compared(interval: Interval, measured: float) -> Compared:
+    """An interval beside one figure. Raises Unsupported where either is no speed."""
+    if not (0 < measured < inf and 0 < interval.low <= interval.expected <= interval.high < inf):
+        raise Unsupported(f"{measured:g} tokens/s, or what it is compared with, is no speed")
+    return {
+        "low": interval.low,
+        "expected": interval.expected,
+        "high": interval.high,
+        "measured": measured,
+        "error": interval.expected / measured - 1,
+    }
+
+
+def _peers(case: Case) -> dict[str, float]:
+    measured = case.decode or 1.0
+    return {
+        "0.55 x bandwidth / size": peer_bandwidth(case) / measured - 1,
+        "per-quantisation table": peer_table(case) / measured - 1,
+    }
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The q-quantile, by linear interpolation."""
+    ordered = sorted(values)
+    if not ordered:
+        return float("nan")
+    at = q * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def _figures(found: Sequence[Compared]) -> list[str]:
+    errors = [abs(f["error"]) for f in found]
+    inside = sum(f["low"] <= f["measured"] <= f["high"] for f in found) / len(found)
+    width = median(f["high"] / f["low"] for f in found)
+    return [f"{median(errors):.1%}", f"{quantile(errors, 0.9):.0%}", f"{inside:.0%}", f"{width:.2f}"]
+
+
+def report(
+    cases: Sequence[Case], fitted: Sequence[Mapping[str, Any]], left_out: Sequence[Mapping[str, Any]]
+) -> str:
+    """The table, in Markdown: unflagged rows, both kinds side by side."""
+    rows = []
+    for quantity in ("decode", "serving", "prefill", "ttft"):
+        for name, belongs in GROUPS.items():
+            at = [i for i, c in enumerate(cases) if c.clean and quantity in fitted[i] and belongs(c)]
+            if at and not (quantity == "serving" and name == "serving"):
+                near, far = ([kind[i][quantity] for i in at] for kind in (fitted, left_out))
+                rows.append([quantity, name, len(at), *_figures(near), *_figures(far)])
+    heads = ["median", "p90", "inside", "width"]
+    return tabulate(
+        rows,
+        ["quantity", "rows of", "count", *heads, *(f"{h}, left out" for h in heads)],
+        tablefmt="github",
+        disable_numparse=True,
+    )
