@@ -10,7 +10,7 @@ from benchmarks.memory_case import Pairs
 from planner.engines.llama_cpp.allocation import Devices
 from planner.engines.llama_cpp.fit import FitLimits, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import LlamaCppSettings
+from planner.engines.llama_cpp.settings import LlamaCppSettings, build_of
 from planner.units import MIB
 
 
@@ -19,7 +19,11 @@ def predict_fit(
 ) -> Pairs:
     """Return the allocation's pairs, and `fit_choice`: 1 where context and layers are the engine's."""
     given, measured = row["settings"], row["measured"]
-    limits = FitLimits(int(given.get("fit_target_mib", 1024)) * MIB, int(given.get("fit_ctx", 4096)))
+    limits = FitLimits(
+        int(given.get("fit_target_mib", 1024)) * MIB,
+        int(given.get("fit_ctx", 4096)),
+        build=build_of(str(row.get("engine_version"))),
+    )
     choice = fit(table, settings, Devices(free), limits)
     pairs = compare_allocation(measured["devices"], row["machine"]["gpus"], choice.memory)
     theirs = measured["fit"]

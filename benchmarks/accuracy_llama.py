@@ -107,7 +107,8 @@ def _allocator(row: Mapping[str, Any]) -> Pairs:
     free = tuple(_UNLIMITED if g.get("free_mib") is None else int(g["free_mib"]) << 20 for g in gpus)
     if given.get("fit"):
         return predict_fit(row, table, settings, free)
-    memory = allocate(table, settings, Devices(free), measure=accounted_buffers)
+    build = build_of(str(row.get("engine_version")), _released(row["model"]))
+    memory = allocate(table, settings, Devices(free), build, measure=accounted_buffers)
     return compare_allocation(row["measured"]["devices"] if "measured" in row else {}, gpus, memory)
 
 
@@ -120,7 +121,8 @@ def _written_table(model: str, quant: str, arch: Architecture) -> WeightTable:
     if key not in _written:
         from benchmarks.gguf_headers import WRITTEN, typed_tensors
 
-        _written[key] = weight_table(arch, quant, tensors=typed_tensors(arch, WRITTEN[quant]))
+        shape = replace(arch, position_parts=True)  # write_header says so of every one
+        _written[key] = weight_table(shape, quant, tensors=typed_tensors(arch, WRITTEN[quant]))
     return _written[key]
 
 

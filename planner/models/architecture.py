@@ -115,6 +115,7 @@ class Architecture:
     )  # quantization_config
     # What the vendor publishes in other formats, by the format's name (planner.models.vendor_checkpoints).
     published: Mapping[str, Checkpoint] | None = field(default=None, compare=False, hash=False, repr=False)
+    position_parts: bool = False  # a GGUF whose rope has sections: text, time, height, width
     exact: bool = True  # False: some dimension is assumed (stated in the notes)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

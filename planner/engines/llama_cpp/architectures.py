@@ -39,14 +39,14 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     ),
     "bailingmoe2": Traits(gating="sigmoid", scaled_weights=True, predictions_skipped=True),
     "bailingmoe3": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, gating="sigmoid", scaled_weights=True, bounded_decay=True,
-        expanded_norm=False, rollback=True, predictions_cached=True,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, gating="sigmoid", scaled_weights=True,
+        bounded_decay=True, mrope_if_said=True, expanded_norm=False, rollback=True, predictions_cached=True,
         prediction=Prediction(own_vocabulary=False), tensor_split=Rule.REFUSED,
     ),
     "bloom": Traits(norm="norm", embedding_norm="norm", rope=Rope.NEVER),
     "cohere2": Traits(norm="norm", parallel=True, rope=Rope.SLIDING),
     "cohere2moe": Traits(
-        norm="norm", rows_dropped=RowsDropped.AFTER_NORM, parallel=True, gating="sigmoid",
+        norm="norm", rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, parallel=True, gating="sigmoid",
         scaled_weights=True, rope=Rope.SLIDING_OR_DENSE, prediction=Prediction(rotates=True),
     ),
     "command-r": Traits(norm="norm", parallel=True),
@@ -78,19 +78,21 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
         token_scale=True, normed_values=True, sparse_until=10, output_first=True, tensor_split=Rule.REFUSED,
     ),
     "gemma4": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, token_scale=True, normed_values=True, full_factors=True,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, token_scale=True, normed_values=True, full_factors=True,
         output_first=True, factors_where_full=True,
     ),
     "glm-dsa": Traits(
         gating="sigmoid", scaled_weights=True, predictions_loaded=("exp_probs_b",), prediction=_DRAFTS,
         tensor_split=Rule.REFUSED,
     ),
-    "glm4": Traits(predictions_skipped=True),
-    "glm4moe": Traits(gating="sigmoid", scaled_weights=True, prediction=_DRAFTS),
+    "glm4": Traits(predictions_skipped=True, mrope_if_said=True),
+    "glm4moe": Traits(gating="sigmoid", scaled_weights=True, prediction=_DRAFTS, mrope_if_said=True),
     "glm5-next": Traits(
         graph=Rule.NOT_FOLLOWED, rollback=True, prediction=_NOT_FOLLOWED, tensor_split=Rule.REFUSED,
     ),
-    "gpt-oss": Traits(rows_dropped=RowsDropped.BEFORE_NORM, gating="softmax_weight", normed_weights=False),
+    "gpt-oss": Traits(
+        rows_dropped=RowsDropped.BEFORE_NORM, crops_early=True, gating="softmax_weight", normed_weights=False,
+    ),
     "gpt2": Traits(norm="norm", rope=Rope.NEVER),
     "granite": Traits(embedding_scale=True, residual_scale=True),
     "granitehybrid": Traits(
@@ -101,8 +103,8 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "hunyuan-dense": Traits(rope_first=True),
     "hunyuan-moe": Traits(rope_first=True),
     "hy_v3": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, gating="sigmoid", scaled_weights=True, predictions_loaded=_FEED,
-        prediction=_DRAFTS,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, gating="sigmoid", scaled_weights=True,
+        predictions_loaded=_FEED, prediction=_DRAFTS,
     ),
     "hy_v4": Traits(graph=Rule.NOT_FOLLOWED, tensor_split=Rule.REFUSED),
     "jamba": Traits(normed_weights=False, residual_first=True, rope=Rope.NEVER, tensor_split=Rule.REFUSED),
@@ -128,11 +130,11 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "muse-glimmer": Traits(embedding_norm="rms_norm", norm_first=True, rope=Rope.SLIDING),
     "nemotron": Traits(norm="norm"),
     "nemotron_h": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, squared=True, rope=Rope.NEVER, rollback=True,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, squared=True, rope=Rope.NEVER, rollback=True,
         tensor_split=Rule.REFUSED,
     ),
     "nemotron_h_moe": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, squared=True, gating="sigmoid", scaled_weights=True,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, squared=True, gating="sigmoid", scaled_weights=True,
         rope=Rope.NEVER, rollback=True, prediction=Prediction(early=True, joint_block=True, norm="norm"),
         tensor_split=Rule.REFUSED,
     ),
@@ -141,15 +143,15 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "qwen2moe": Traits(normed_weights=False),
     "qwen2vl": Traits(mrope=True),
     "qwen35": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, mrope=True, rollback=True, prediction=_DRAFTS,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, mrope=True, rollback=True, prediction=_DRAFTS,
         gated_queries=True,
     ),
     "qwen35moe": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, mrope=True, rollback=True, prediction=_DRAFTS,
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, mrope=True, rollback=True, prediction=_DRAFTS,
         gated_queries=True,
     ),
     "qwen3next": Traits(
-        rows_dropped=RowsDropped.AFTER_NORM, repeated_keys=True, prediction=Prediction(early=True),
+        rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, repeated_keys=True, prediction=Prediction(early=True),
         gated_queries=True, split_apart=True,
     ),
     "qwen3vl": Traits(mrope=True),
@@ -161,8 +163,8 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "starcoder": Traits(norm="norm", rope=Rope.NEVER),
     "starcoder2": Traits(norm="norm"),
     "step35": Traits(
-        rows_dropped=RowsDropped.BEFORE_NORM, gating="sigmoid", scaled_weights=True, full_factors=True,
-        predictions_loaded=(*_FEED, "attn_gate", "attn_q_norm", "attn_k_norm"),
+        rows_dropped=RowsDropped.BEFORE_NORM, crops_early=True, gating="sigmoid", scaled_weights=True,
+        full_factors=True, predictions_loaded=(*_FEED, "attn_gate", "attn_q_norm", "attn_k_norm"),
         prediction=Prediction(state_before_norm=True),
     ),
 }

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final
 
+from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.closed_rules import estimated_buffers, largest_on_host
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement
@@ -133,7 +134,8 @@ def _constant(run: Run) -> tuple[int, int] | None:
 def _tabled(run: Run) -> ComputeBuffers | None:
     """The measured line, where this is what it was measured for: whole on one device, one sequence."""
     usual = (
-        run.placement.n_devices == 1
+        not _another_graph(run)
+        and run.placement.n_devices == 1
         and not run.placement.any_on_host
         and not run.placement.overridden
         and run.settings.kv_offload
@@ -154,15 +156,24 @@ def _tabled(run: Run) -> ComputeBuffers | None:
     return ComputeBuffers((row[0] + mask,), row[1] + mask)
 
 
+def _another_graph(run: Run) -> bool:
+    """True where the run's build or file has another graph than the one that was measured for its shape."""
+    own = traits(run.arch)
+    return (run.context.build.early_rows and own.crops_early) or (
+        own.mrope_if_said and run.arch.position_parts
+    )
+
+
 def _known(run: Run) -> _Known:
     plain = _normal(run.settings)
-    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn)
+    another = _another_graph(run)
+    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn, another)
     key = (id(run.table), _kinds(run.table, run.placement), plain, shape, run.backend)
     found = _points.get(key)
     if found is None:
         if len(_points) > _KEPT:
             _points.clear()
-        curve = shipped_curve(run)
+        curve = None if another else shipped_curve(run)
         known = {}
         if curve is not None and not curve.linear:
             known = {row[0]: ComputeBuffers(tuple(row[1:-1]), row[-1]) for row in curve.rows}

@@ -15,7 +15,7 @@ from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, 
 from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
+from planner.engines.llama_cpp.settings import ALL_LAYERS, CURRENT, Build, LlamaCppSettings
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
 from planner.units import MIB
@@ -32,6 +32,7 @@ class FitLimits:
     target: int = FIT_TARGET  # bytes left free on each device (--fit-target)
     n_ctx_min: int = FIT_CONTEXT  # tokens that the context is not made smaller than (--fit-ctx)
     host_total: int = 0  # bytes of RAM, asked for only where there is no device
+    build: Build = CURRENT  # whose rules
 
 
 class Fraction(Enum):
@@ -99,13 +100,14 @@ def fit(
     `measure` yields the compute buffers. It measures as if nothing were mapped (load_mode none in
     common_get_device_memory_data), which on Metal is less than the server then takes.
     """
-    choice = _Fitter(table, replace(settings, mmap=False), devices, limits or FitLimits(), measure).run()
+    limits = limits or FitLimits()
+    choice = _Fitter(table, replace(settings, mmap=False), devices, limits, measure).run()
     if not settings.mmap:
         return choice
     chosen = replace(choice.settings, mmap=True)
     if devices.backend is not Backend.METAL:
         return replace(choice, settings=chosen)
-    memory = allocate(table, chosen, devices, placement=choice.memory.placement, measure=measure)
+    memory = allocate(table, chosen, devices, limits.build, choice.memory.placement, measure)
     return replace(choice, settings=chosen, memory=memory)
 
 
@@ -126,6 +128,7 @@ class _Fitter:
         self.target = limits.target
         self.n_ctx_min = limits.n_ctx_min
         self.host_total = limits.host_total
+        self.build = limits.build
         arch = table.arch
         # llama_model_n_layer leaves prediction layers out, though -ngl counts them
         self.hp_ngl = arch.n_layer + (arch.n_layer_mtp if settings.load_mtp else 0)
@@ -162,7 +165,7 @@ class _Fitter:
     # measuring
 
     def _allocate(self, settings: LlamaCppSettings, placement: LayerPlacement | None = None) -> LlamaMemory:
-        return allocate(self.table, settings, self.devices, placement=placement, measure=self.measure)
+        return allocate(self.table, settings, self.devices, self.build, placement, self.measure)
 
     def _used(self, memory: LlamaMemory) -> list[int]:
         if self.nd == 0:

@@ -37,6 +37,10 @@ class Build:
     name: str = "b11434"
     all_outputs: bool = False  # logits reserved for a whole ubatch, whatever n_outputs_max says
     output_last: bool = False  # -ngl counts from the last repeating layer, the output layer comes on top
+    early_rows: bool = (
+        False  # rows without an output pass no last feed-forward, but where each is drafted from
+    )
+    inputs_first: bool = False  # the layers' own inputs (Gemma 4) are looked up before the embeddings
 
 
 CURRENT: Final = Build()
@@ -44,6 +48,9 @@ BUILD: Final = CURRENT.name
 # The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
 # for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
 _OUTPUT_FIRST, _FEW_OUTPUTS = 7410, 9500
+_NEWER: Final = (
+    11549  # crop_before_nextn in src/llama-graph.h; which build since b11434 it came with isn't known
+)
 _BUILD_DATES: Final = ((_OUTPUT_FIRST, "2025-12-15"), (_FEW_OUTPUTS, "2026-06-30"))
 
 
@@ -59,6 +66,8 @@ def build_of(version: str | None, model_released: str = "") -> Build:
         name=f"b{number}" if number else "unknown",
         all_outputs=number < _FEW_OUTPUTS,
         output_last=number < _OUTPUT_FIRST,
+        early_rows=number >= _NEWER,
+        inputs_first=number >= _NEWER,
     )
 
 
@@ -190,6 +199,7 @@ class Context:
     n_rs_seq: int
     unified: bool
     swa_full: bool
+    build: Build = CURRENT
 
     def swa_cells(self, window: int) -> int:
         """Cells of a sliding-window cache (src/llama-kv-cache-iswa.cpp)."""
@@ -231,6 +241,7 @@ def resolve(
         n_rs_seq=settings.n_rs_seq if traits(arch).rollback else 0,
         unified=settings.kv_unified,
         swa_full=settings.swa_full,
+        build=build,
     )
 
 

@@ -65,9 +65,11 @@ class Traits:
     graph: Rule = Rule.FOLLOWED
     norm: str = "rms_norm"
     rows_dropped: RowsDropped = RowsDropped.AFTER_LAST_ATTENTION
+    crops_early: bool = False  # … since b11549 after the last attention, where none is drafted from
     embedding_scale: bool = False  # a factor on all embeddings
     token_scale: bool = False  # a factor on token embeddings only: an input of one number a token
     mrope: bool = False  # four positions a token (llama_model_rope_type)
+    mrope_if_said: bool = False  # … where the file's rope has sections
     mixed: bool = True  # batches of tokens and vectors (llm_arch_supports_mixed_batch)
     embedding_norm: str = ""  # operation that normalises the embeddings
     parallel: bool = False  # attention and feed-forward from the same norm

@@ -53,6 +53,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         groups=_groups(hparams, layers),
         tensors=tuple(outside),
         rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot and hparams.rotates else None,
+        position_parts=hparams.position_parts,
         exact=own.known and not own.inexact,
         notes=tuple(notes),
     )

@@ -57,6 +57,14 @@ class Hparams:
         """Return the metadata key of an architecture's own parameter."""
         return f"{self.arch}.{name}"
 
+    @property
+    def position_parts(self) -> bool:
+        """True where the rope has sections (llama_hparams::use_mrope in src/llama-hparams.cpp)."""
+        sections = self.header.metadata.get(self.key("rope.dimension_sections"))
+        if not isinstance(sections, tuple) or len(sections) < 2:
+            return False
+        return all(isinstance(n, int) and n > 0 for n in sections[:2])
+
     def integer(self, name: str, default: int | None = None, low: int = 0, high: int = 1 << 31) -> int:
         """Return one integer; InputError where it is required and absent, or out of bounds."""
         key = self.key(name)

@@ -23,7 +23,8 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     view,
 )
 from planner.engines.llama_cpp.placing.run import Run
-from planner.fast_dataclass import dataclass
+from planner.engines.llama_cpp.traits import RowsDropped
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import (
     CacheSpec,
@@ -129,7 +130,9 @@ class Builder:
 
     def __init__(self, run: Run, batch: Batch, outside: Layer) -> None:
         self.arch = arch = run.arch
-        self.traits = traits(arch)
+        self.traits = own = traits(arch)
+        if own.crops_early and run.context.build.early_rows and run.settings.spec_type != "draft-mtp":
+            self.traits = replace(own, rows_dropped=RowsDropped.AFTER_LAST_ATTENTION)
         self.sliding = has_windows(arch)  # K is written before V then
         self.settings = settings = run.settings
         self.context = context = run.context
@@ -184,7 +187,8 @@ class Builder:
 
     def positions(self) -> Tensor:
         """inp_pos."""
-        sections = _MROPE_SECTIONS if self.traits.mrope else 1
+        parted = self.traits.mrope or (self.traits.mrope_if_said and self.arch.position_parts)
+        sections = _MROPE_SECTIONS if parted else 1
         return self.input("pos", I32, self.batch.n_tokens * sections)
 
     def out_ids(self) -> Tensor:

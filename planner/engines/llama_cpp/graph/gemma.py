@@ -25,6 +25,7 @@ from planner.engines.llama_cpp.graph.ggml.tensor import (
     transpose,
     view,
 )
+from planner.engines.llama_cpp.traits import RowsDropped
 from planner.models.cache import FullAttention, SlidingWindow
 
 
@@ -32,13 +33,28 @@ def per_layer_inputs(b: Builder, cur: Tensor) -> Tensor:
     """build_inp_per_layer and project_per_layer_inputs: (width, tokens, layers)."""
     n, outside = b.batch.n_tokens, b.outside
     width = outside.need("per_layer_proj_norm.weight").ne[0]
-    rows = get_rows(outside.need("per_layer_token_embd.weight"), b.input("per_layer_tokens", I32, n))
-    layers = rows.ne[0] // width
-    rows = b.graph.expand(same("scale", reshape(rows, width, layers, n)))
+    if b.context.build.inputs_first:
+        rows = looked_up(b)
+        layers = rows.ne[0] // width
+        rows = reshape(same("scale", rows), width, layers, n)
+    else:
+        rows = get_rows(outside.need("per_layer_token_embd.weight"), b.input("per_layer_tokens", I32, n))
+        layers = rows.ne[0] // width
+        rows = b.graph.expand(same("scale", reshape(rows, width, layers, n)))
     projected = same("scale", mul_mat(outside.need("per_layer_model_proj.weight"), cur))
     projected = b.norm(reshape(projected, width, layers, n), outside, "per_layer_proj_norm")
     joined = same("scale", same("add", projected, rows))
     return cont(permute(joined, 0, 2, 1, 3))
+
+
+def looked_up(b: Builder) -> Tensor:
+    """The rows of the layers' own embeddings; b11549 asks for them before all else, so that they stay on the host."""
+
+    def make() -> Tensor:
+        tokens = b.input("per_layer_tokens", I32, b.batch.n_tokens)
+        return b.graph.expand(get_rows(b.outside.need("per_layer_token_embd.weight"), tokens))
+
+    return b.once("per_layer_rows", make)
 
 
 def slice_2d(cur: Tensor, index: int) -> Tensor:
@@ -46,10 +62,15 @@ def slice_2d(cur: Tensor, index: int) -> Tensor:
     return view(cur, cur.ne[:2], (cur.nb[1],), index * cur.nb[2])
 
 
-def _through_inputs(b: Builder, layer: Layer, cur: Tensor, inputs: Tensor) -> Tensor:
-    """Gate this layer's own inputs by the hidden state and project them back."""
+def _through_inputs(
+    b: Builder, layer: Layer, cur: Tensor, inputs: Tensor, *, cropped: bool = False
+) -> Tensor:
+    """Gate this layer's own inputs by the hidden state and project them back; `cropped`: of some tokens alone."""
     cur = same("unary", mul_mat(layer.need("inp_gate.weight"), cur))
-    cur = same("mul", cur, slice_2d(inputs, min(layer.index, inputs.ne[2] - 1)))
+    own = slice_2d(inputs, min(layer.index, inputs.ne[2] - 1))
+    if cropped:
+        (own,) = b.select(own)
+    cur = same("mul", cur, own)
     return b.norm(mul_mat(layer.need("proj.weight"), cur), layer, "post_norm")
 
 
@@ -67,7 +88,8 @@ def two_feed_forwards(b: Builder, layer: Layer, joined: Tensor) -> Tensor:
 def gemma4_tail(b: Builder, layer: Layer, cur: Tensor, inputs: Tensor | None) -> Tensor:
     """The layer's own inputs and its scale, after the feed-forward."""
     if inputs is not None:
-        cur = same("add", cur, _through_inputs(b, layer, cur, inputs))
+        cropped = layer.last and b.traits.rows_dropped is RowsDropped.AFTER_LAST_ATTENTION
+        cur = same("add", cur, _through_inputs(b, layer, cur, inputs, cropped=cropped))
     scale = layer.get("layer_output_scale.weight")
     return cur if scale is None else same("mul", cur, scale)
 
