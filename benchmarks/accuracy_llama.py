@@ -121,7 +121,8 @@ def _written_table(model: str, quant: str, arch: Architecture) -> WeightTable:
     if key not in _written:
         from benchmarks.gguf_headers import WRITTEN, typed_tensors
 
-        shape = replace(arch, position_parts=True)  # write_header says so of every one
+        # what write_header says of every one
+        shape = replace(arch, position_parts=True, clamped_experts=True)
         _written[key] = weight_table(shape, quant, tensors=typed_tensors(arch, WRITTEN[quant]))
     return _written[key]
 

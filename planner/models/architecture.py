@@ -116,6 +116,7 @@ class Architecture:
     # What the vendor publishes in other formats, by the format's name (planner.models.vendor_checkpoints).
     published: Mapping[str, Checkpoint] | None = field(default=None, compare=False, hash=False, repr=False)
     position_parts: bool = False  # a GGUF whose rope has sections: text, time, height, width
+    clamped_experts: bool = False  # a GGUF that bounds what every layer's experts pass on
     exact: bool = True  # False: some dimension is assumed (stated in the notes)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

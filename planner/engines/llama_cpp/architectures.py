@@ -40,7 +40,8 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "bailingmoe2": Traits(gating="sigmoid", scaled_weights=True, predictions_skipped=True),
     "bailingmoe3": Traits(
         rows_dropped=RowsDropped.AFTER_NORM, crops_early=True, gating="sigmoid", scaled_weights=True,
-        bounded_decay=True, mrope_if_said=True, expanded_norm=False, rollback=True, predictions_cached=True,
+        bounded_decay=True, clamps_if_said=True, mrope_if_said=True, expanded_norm=False, rollback=True,
+        predictions_cached=True,
         prediction=Prediction(own_vocabulary=False), tensor_split=Rule.REFUSED,
     ),
     "bloom": Traits(norm="norm", embedding_norm="norm", rope=Rope.NEVER),
@@ -164,7 +165,7 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "starcoder2": Traits(norm="norm"),
     "step35": Traits(
         rows_dropped=RowsDropped.BEFORE_NORM, crops_early=True, gating="sigmoid", scaled_weights=True,
-        full_factors=True, predictions_loaded=(*_FEED, "attn_gate", "attn_q_norm", "attn_k_norm"),
+        clamps_if_said=True, full_factors=True, predictions_loaded=(*_FEED, "attn_gate", "attn_q_norm", "attn_k_norm"),
         prediction=Prediction(state_before_norm=True),
     ),
 }

@@ -159,8 +159,10 @@ def _tabled(run: Run) -> ComputeBuffers | None:
 def _another_graph(run: Run) -> bool:
     """True where the run's build or file has another graph than the one that was measured for its shape."""
     own = traits(run.arch)
-    return (run.context.build.early_rows and own.crops_early) or (
-        own.mrope_if_said and run.arch.position_parts
+    return (
+        (run.context.build.early_rows and own.crops_early)
+        or (own.mrope_if_said and run.arch.position_parts)
+        or (own.clamps_if_said and run.arch.clamped_experts)
     )
 
 

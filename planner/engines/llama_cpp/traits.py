@@ -80,6 +80,7 @@ class Traits:
     norm_first: bool = False  # the norm after attention comes before rows without an output are dropped
     precise_down: bool = False  # the experts' last product needs F32: no GPU kernel
     bounded_gate: bool = False  # both halves of gated blocks pass a tanh
+    clamps_if_said: bool = False  # experts' halves are bounded one by one where the file bounds them
     squared: bool = False  # squared ReLU
     gating: str = "softmax"  # softmax | sigmoid | softmax_weight | softplus (its root)
     normed_weights: bool = True  # weights of the chosen experts sum to one

@@ -54,6 +54,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         tensors=tuple(outside),
         rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot and hparams.rotates else None,
         position_parts=hparams.position_parts,
+        clamped_experts=hparams.clamped_experts,
         exact=own.known and not own.inexact,
         notes=tuple(notes),
     )

@@ -65,6 +65,13 @@ class Hparams:
             return False
         return all(isinstance(n, int) and n > 0 for n in sections[:2])
 
+    @property
+    def clamped_experts(self) -> bool:
+        """True where every layer's experts are bounded (build_moe_ffn in src/llama-graph.cpp)."""
+        limits = self.header.metadata.get(self.key("swiglu_clamp_exp"))
+        each = limits if isinstance(limits, tuple) else (limits,)
+        return all(isinstance(limit, float) and limit > 1e-6 for limit in each)
+
     def integer(self, name: str, default: int | None = None, low: int = 0, high: int = 1 << 31) -> int:
         """Return one integer; InputError where it is required and absent, or out of bounds."""
         key = self.key(name)

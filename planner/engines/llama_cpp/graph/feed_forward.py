@@ -127,7 +127,10 @@ def _through(b: Builder, layer: Layer, cur: Tensor, chosen: Tensor) -> Tensor:
         up = product("ffn_up_exps", cur)
         if "ffn_gate_exps.weight" in layer:
             gate = product("ffn_gate_exps", cur)
-            cur = bounded(gate, up) if b.traits.bounded_gate else glu(gate, up)
+            if b.traits.clamps_if_said and b.arch.clamped_experts:
+                cur = same("mul", same("unary", gate), up)  # clamps are views of what they bound
+            else:
+                cur = bounded(gate, up) if b.traits.bounded_gate else glu(gate, up)
         else:
             cur = same("unary", up)
             if b.traits.squared:
