@@ -13,7 +13,7 @@ from benchmarks.vllm_rows import row_gpu, row_release, row_settings
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.kv_cache import kv_layout
 from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
-from planner.engines.vllm.memory.weights import WeightTable, weights_per_rank
+from planner.engines.vllm.memory.weights import WeightTable, resolve, weights_per_rank
 from planner.engines.vllm.outcome import Outcome, evaluate
 from planner.engines.vllm.refusals import check
 from planner.engines.vllm.releases import Release
@@ -138,7 +138,7 @@ def _planning(
     gpu: GpuTraits,
     release: Release,
 ) -> Pairs:
-    resolved = settings.resolved(gpu, arch.n_ctx_train, release)
+    resolved = resolve(arch, settings, gpu, release)
     check(arch, scheme, resolved, gpu, 0)
     measured = row.get("measured") or {}
     weights = weights_per_rank(arch, scheme, resolved, gpu)

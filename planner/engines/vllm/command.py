@@ -38,6 +38,7 @@ _VALUES: Final = (
     "moe_backend",
     "attention_backend",
     "mamba_ssm_cache_dtype",
+    "mm_encoder_tp_mode",
     "distributed_executor_backend",
 )
 _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {

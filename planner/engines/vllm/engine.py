@@ -13,7 +13,7 @@ from typing import Any, Final
 from planner.engines.base import Engine
 from planner.engines.vllm.deployment import Devices, deployment_of, devices_of
 from planner.engines.vllm.memory.storage import scheme_for
-from planner.engines.vllm.memory.weights import WeightTable
+from planner.engines.vllm.memory.weights import WeightTable, resolve
 from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm.reasons import warnings, why
 from planner.engines.vllm.refusals import class_refusal, gpu_reason
@@ -64,7 +64,7 @@ class Vllm(Engine):
         """Everything that is known about one set of settings (tokens, concurrency, why it won't start)."""
         deployment = deployment_of(request)
         arch, gpu = deployment.arch, deployment.devices.gpu
-        deployment.check(deployment.settings.resolved(gpu, arch.n_ctx_train))
+        deployment.check(resolve(arch, deployment.settings, gpu))
         table = WeightTable(arch, deployment.scheme, gpu)
         return evaluate(table, deployment.settings, deployment.devices.free)
 

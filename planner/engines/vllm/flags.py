@@ -42,6 +42,7 @@ _PLANNED: Final = """
 --cpu-offload-gb : float : cpu_offload_gb
 --language-model-only / --no-language-model-only : switch : language_model_only
 --limit-mm-per-prompt : text : limit_mm_per_prompt
+--mm-encoder-tp-mode : data|weights : mm_encoder_tp_mode
 --max-num-batched-tokens : size : max_num_batched_tokens
 --max-num-seqs : int : max_num_seqs
 --enable-chunked-prefill / --disable-chunked-prefill --no-enable-chunked-prefill : switch :
@@ -327,7 +328,6 @@ _UNCOUNTED: Final = """
 --mm-processor-kwargs : json : memory of images and video
 --mm-processor-cache-gb : float : the cache of images in RAM
 --mm-encoder-only / --no-mm-encoder-only : switch : memory of images and video
---mm-encoder-tp-mode : data|weights : memory of images and video
 --mm-encoder-attn-dtype : text : memory of images and video
 --skip-mm-profiling / --no-skip-mm-profiling : switch : memory of images and video
 --video-pruning-rate : text : memory of images and video

@@ -22,6 +22,7 @@ class GpuTraits:
     sm: int | None  # compute capability × 10; None where it isn't an NVIDIA GPU
     backend: Backend = Backend.CUDA
     unified: bool = False  # GPU and host share one memory (GB10, Jetson, Strix Halo)
+    gfx: str | None = None  # AMD's target, where it is known
 
     @property
     def family(self) -> int | None:
@@ -116,6 +117,7 @@ def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
         sm=accelerator.sm,
         backend=accelerator.backend,
         unified=accelerator.unified,
+        gfx=accelerator.gfx_target,
     )
 
 

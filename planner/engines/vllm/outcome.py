@@ -107,7 +107,7 @@ class Outcome:
 def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None) -> Outcome:
     """Evaluate settings for weights on one kind of GPU; `free`: bytes that each GPU has free before the start."""
     arch, gpu, release = table.arch, table.gpu, table.release
-    resolved = settings.resolved(gpu, arch.n_ctx_train, release)
+    resolved = table.resolved(settings)
     weights = table.per_rank(resolved)
     moved = tuple(offloaded(w, resolved) for w in weights)
     on_gpu = tuple(w - m for w, m in zip(weights, moved, strict=True))

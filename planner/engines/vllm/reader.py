@@ -83,10 +83,11 @@ def for_rules(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 def started(command: Command, model: Model, machine: Machine) -> Mapping[str, Any]:
     """Return the settings with vLLM's own defaults for this model on this machine, so that none is chosen."""
     from planner.engines.vllm.deployment import devices_of
+    from planner.engines.vllm.memory.weights import resolve
 
     given = settings_from(command.settings)
     trained = model.architecture.n_ctx_train
-    full = given.resolved(devices_of(machine).gpu, trained)
+    full = resolve(model.architecture, given, devices_of(machine).gpu)
     return {
         "tensor_parallel_size": full.tensor_parallel_size,
         "gpu_memory_utilization": full.gpu_memory_utilization,

@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.memory.storage import QuantScheme
-from planner.engines.vllm.memory.weights import WeightTable
+from planner.engines.vllm.memory.weights import WeightTable, resolve
 from planner.engines.vllm.outcome import Outcome, evaluate
 from planner.engines.vllm.refusals import foreign_code
 from planner.engines.vllm.releases import CURRENT, RULES_VERSION, Release
@@ -181,11 +181,7 @@ def _what_would(deployment: Deployment, found: Found) -> Reason:
         if one > 0:
             text = f"the longest context that fits is {context_text(one)}"
             return Reason(ReasonKind.WHAT_WOULD_FIT, text, {"context": one})
-    total = sum(
-        WeightTable(arch, deployment.scheme, devices.gpu).per_rank(
-            _ONE.resolved(devices.gpu, arch.n_ctx_train)
-        )
-    )
+    total = sum(WeightTable(arch, deployment.scheme, devices.gpu).per_rank(resolve(arch, _ONE, devices.gpu)))
     share = CURRENT.default_utilization * devices.gpu.total
     needed = -(-int(total * 1.1) // max(1, int(share)))
     text, figures = f"the weights alone are {gib(total)}", {"weights": total}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from planner.engines.vllm.backends import BACKENDS
+from planner.engines.vllm.architectures import smallest_batch, vllm_traits
+from planner.engines.vllm.backends import BACKENDS, ROCM_TARGETS
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import expert_block
 from planner.engines.vllm.memory.storage import QuantScheme
@@ -12,7 +13,13 @@ from planner.engines.vllm.settings import VllmSettings
 from planner.errors import RefusedError
 from planner.hardware.machine import Accelerator, Backend
 from planner.models.architecture import Architecture, DenseFeedForward, MixtureOfExperts
-from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
+from planner.models.cache import (
+    CompressedAttention,
+    FullAttention,
+    LatentAttention,
+    RecurrentState,
+    SlidingWindow,
+)
 from planner.quant.quantisations import Storage
 
 
@@ -51,6 +58,8 @@ def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:
     """Return why this GPU can't run the format, None where it can."""
     if gpu.backend not in {*BACKENDS, Backend.CPU}:
         return f"vLLM's own releases don't drive {gpu.name} ({gpu.backend.value})"
+    if gpu.gfx is not None and gpu.gfx.split(":")[0] not in ROCM_TARGETS:
+        return f"vLLM {RULES_VERSION} doesn't run on {gpu.name} ({gpu.gfx}): it runs on {', '.join(ROCM_TARGETS)}"
     if gpu.backend is Backend.ROCM and scheme.storage_kind is Storage.NVFP4:
         return "NVFP4 has no kernel on AMD GPUs"
     if gpu.backend is Backend.CPU and scheme.storage_kind not in (Storage.PLAIN, Storage.INT4, Storage.INT8):
@@ -113,13 +122,58 @@ def refusal(
         return "Number of experts in the model must be greater than 0 when expert parallelism is enabled"
     if pp > arch.n_layer:
         return f"{arch.n_layer} layers cannot be split over {pp} pipeline stages"
+    if pp > 1 and not vllm_traits(arch).pipeline:
+        return "Pipeline parallelism is not supported for this model"
     reason = _context_parallel(settings, heads, kv, mla=uses_mla(arch)) or _batch(arch, settings)
+    reason = reason or _heads(arch, settings) or _numbers(arch, scheme, settings)
     if reason:
         return reason
     needed = settings.world_size * settings.data_parallel_size
     if n_gpu and needed > n_gpu:
         return f"{needed} GPUs are asked for (tensor × pipeline × data parallel), the machine has {n_gpu}"
     return gpu_reason(scheme, gpu) or _sparse(arch, gpu) or _shards(arch, scheme, settings)
+
+
+def _heads(arch: Architecture, settings: VllmSettings) -> str | None:
+    """Heads beside attention's that ranks must share: recurrent states' and the vision tower's.
+
+    model_executor/layers/mamba/ (gdn, kda: divide; mamba_mixer2.py: groups are repeated only where there is one),
+    the towers' own divide (models/siglip.py, qwen3_vl.py, pixtral.py …).
+    """
+    tp = settings.tensor_parallel_size
+    for cache in (c for g in arch.groups for c in g.caches):
+        if not isinstance(cache, RecurrentState) or cache.kind == "short_conv":
+            continue
+        groups = cache.n_group if cache.kind in ("gated_delta_net", "mamba2") else 0
+        alone = cache.kind == "mamba2" and groups == 1
+        if cache.n_head % tp or (groups % tp and not alone):
+            return f"{cache.n_head} heads of the recurrent layers ({groups} groups) cannot be split over {tp} ranks"
+    vision, own = arch.vision, vllm_traits(arch)
+    if vision is None or settings.language_model_only or settings.mm_encoder_tp_mode == "data":
+        return None
+    if own.tower == "split" and vision.n_head % tp:
+        return (
+            f"{vision.n_head} heads of the vision encoder cannot be split over {tp} ranks;"
+            " --mm-encoder-tp-mode data leaves it whole"
+        )
+    return None
+
+
+def _numbers(arch: Architecture, scheme: QuantScheme, settings: VllmSettings) -> str | None:
+    """Number formats that this architecture doesn't run in (config/model.py, config/vllm.py)."""
+    own, cache = vllm_traits(arch), settings.kv_cache_dtype
+    if settings.dtype in ("half", "float16") and not own.float16:
+        return f"The model type '{arch.model_type}' does not support float16"
+    if settings.dtype in ("float", "float32") and scheme.storage_kind is not Storage.PLAIN:
+        return f"torch.float32 is not supported for weights in {scheme.name}"
+    if cache == "nvfp4" and uses_mla(arch):
+        return "nvfp4 KV cache is not supported with MLA (Multi-head Latent Attention) backends"
+    if cache.startswith("fp8") and uses_mla(arch) and not own.narrow_cache:
+        return (
+            "fp8 KV cache requires an fp8 prefill query; enable"
+            " --attention-config '{\"use_prefill_query_quantization\": true}'"
+        )
+    return None
 
 
 def _sparse(arch: Architecture, gpu: GpuTraits) -> str | None:
@@ -155,6 +209,12 @@ def _batch(arch: Architecture, settings: VllmSettings) -> str | None:
     seqs, batched = settings.max_num_seqs, settings.max_num_batched_tokens
     if seqs is not None and batched is not None and seqs > batched:
         return f"max_num_batched_tokens ({batched}) must be at least max_num_seqs ({seqs})"
+    least = smallest_batch(arch, text_only=settings.language_model_only)
+    if batched is not None and batched < least:
+        return (
+            f"Chunked MM input disabled but max_tokens_per_mm_item ({least}) is larger than max_num_batched_tokens"
+            f" ({batched})"
+        )
     length = settings.max_model_len
     if length is not None and length > arch.n_ctx_train:
         return (

@@ -50,6 +50,14 @@ class Release:
         return self >= Release(0, 26)
 
     @property
+    def batch_grows(self) -> bool:
+        """The default batch is raised to a whole image or video where it must hold one, since 0.22.
+
+        engine/arg_utils.py _get_min_mm_batched_tokens; before, such a model didn't start where 2,048 was too few.
+        """
+        return self >= Release(0, 22)
+
+    @property
     def a_state_for_each_sequence(self) -> bool:
         """Capturing full CUDA graphs refuses more sequences than there are state blocks, since 0.17.
 

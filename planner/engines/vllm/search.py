@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.expert_parallel import for_many_users, replica_users
 from planner.engines.vllm.memory.budget import CONTEXT
-from planner.engines.vllm.memory.weights import WeightTable
+from planner.engines.vllm.memory.weights import WeightTable, resolve, tower_ranks
 from planner.engines.vllm.outcome import Outcome, evaluate
+from planner.engines.vllm.refusals import uses_mla
 from planner.engines.vllm.releases import CURRENT
 from planner.engines.vllm.settings import AUTO, VllmSettings, settings_from
 from planner.fast_dataclass import dataclass, replace
@@ -55,7 +57,7 @@ def parallel_choices(deployment: Deployment) -> list[VllmSettings]:
     if not base.quantization and scheme.online:
         base = replace(base, quantization=scheme.method)
     if base.dtype == "auto" and not devices.gpu.has_bf16 and arch.dtype != "float16":
-        base = replace(base, dtype="half")
+        base = replace(base, dtype="half" if vllm_traits(arch).float16 else "float32")
     if any(name in given for name in _PARALLEL):
         return [_executor(base, devices)]
     found = []
@@ -67,6 +69,9 @@ def parallel_choices(deployment: Deployment) -> list[VllmSettings]:
             if pp > 1 and not _worthwhile(tp, pp, devices):
                 continue
             candidate = replace(base, tensor_parallel_size=tp, pipeline_parallel_size=pp)
+            unsplit = vllm_traits(arch).tower == "split" and tower_ranks(arch, candidate) < tp
+            if unsplit and "mm_encoder_tp_mode" not in given:
+                candidate = replace(candidate, mm_encoder_tp_mode="data")
             if deployment.refusal(candidate) is None:
                 found.append(_executor(candidate, devices))
                 break
@@ -111,7 +116,7 @@ def rungs(
         said = (_change("gpu_memory_utilization", budget, why),)
     yield settings, said, arch.n_ctx_train
     seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
-    full = settings.resolved(devices.gpu, arch.n_ctx_train)
+    full = resolve(arch, settings, devices.gpu)
     for name, value, reason in _steps(deployment, full, seqs):
         if name in given:
             continue
@@ -141,10 +146,11 @@ def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tu
         yield "max_num_seqs", max(256, seqs), "the sampler's warm-up takes memory for every sequence allowed"
     if (full.max_num_seqs or 0) > max(64, seqs):
         yield "max_num_seqs", max(64, seqs), "the sampler's warm-up takes memory for every sequence allowed"
-    if (full.max_num_batched_tokens or 0) > 2048:
+    small = max(2048, smallest_batch(arch, text_only=full.language_model_only))
+    if (full.max_num_batched_tokens or 0) > small:
         yield (
             "max_num_batched_tokens",
-            2048,
+            small,
             "a smaller batch needs less activation memory, prefill is slower",
         )
     if arch.vision is not None and workload.use_case is not UseCase.VISION:
@@ -155,7 +161,8 @@ def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tu
         yield "gpu_memory_utilization", 0.95, "nothing else may use this GPU"
     if (full.max_num_seqs or 0) > seqs:
         yield "max_num_seqs", seqs, "the users asked for, rounded up"
-    if devices.gpu.sm is not None and devices.gpu.sm >= 89:
+    narrow = vllm_traits(arch).narrow_cache or not uses_mla(arch)
+    if devices.gpu.sm is not None and devices.gpu.sm >= 89 and narrow:
         yield "kv_cache_dtype", "fp8", "half the cache, at a small loss of accuracy on long contexts"
     if devices.gpus:
         yield "enforce_eager", True, "no CUDA graphs: less memory, slower decode"

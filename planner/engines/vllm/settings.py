@@ -61,6 +61,7 @@ class VllmSettings:
     moe_backend: str = "auto"
     attention_backend: str | None = None
     language_model_only: bool = False
+    mm_encoder_tp_mode: str = "weights"  # "data": each rank holds the whole vision encoder
     mamba_ssm_cache_dtype: str = "auto"
     speculative_method: str | None = None  # "mtp": the model's own prediction layers; "ngram": no weights
     num_speculative_tokens: int = 0
@@ -82,11 +83,14 @@ class VllmSettings:
         """Concurrent batches (vllm/config/vllm.py max_concurrent_batches, V2 model runner)."""
         return self.pipeline_parallel_size + (1 if self.async_scheduling else 0)
 
-    def resolved(self, gpu: GpuTraits, n_ctx_train: int, release: Release = CURRENT) -> VllmSettings:
-        """Fill in what the engine chooses by itself on this device.
+    def resolved(
+        self, gpu: GpuTraits, n_ctx_train: int, release: Release = CURRENT, *, smallest_batch: int = 0
+    ) -> VllmSettings:
+        """Fill in what the engine chooses by itself on this device; `smallest_batch`: what the model needs.
 
         vllm/engine/arg_utils.py get_batch_defaults and the caps after it (0.33.0): `max_num_seqs` is capped
-        at `max_num_batched_tokens`, and without chunked prefill the batch covers a whole prompt.
+        at `max_num_batched_tokens`, without chunked prefill the batch covers a whole prompt, and it is raised to
+        the model's need, though never above what all sequences together can hold.
         """
         tokens, seqs = gpu.batch_defaults(self.world_size, release)
         length = n_ctx_train if self.max_model_len is None else self.max_model_len
@@ -95,6 +99,10 @@ class VllmSettings:
             batched = tokens
             if not self.enable_chunked_prefill:
                 batched = max(batched, length if length > 0 else n_ctx_train)
+            if smallest_batch and release.batch_grows:
+                batched = max(batched, smallest_batch)
+            if length > 0:
+                batched = min(batched, length * (seqs if self.max_num_seqs is None else self.max_num_seqs))
         seqs = min(seqs, batched) if self.max_num_seqs is None else self.max_num_seqs
         return replace(
             self,

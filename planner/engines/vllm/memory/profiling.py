@@ -13,6 +13,7 @@ from typing import Final
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.memory.sampler import Ends, sampler_bytes
 from planner.engines.vllm.memory.shards import Rank
+from planner.engines.vllm.memory.weights import tower_ranks
 from planner.engines.vllm.releases import Release
 from planner.hardware.machine import Backend
 from planner.models.architecture import DenseFeedForward, LayerGroup, MixtureOfExperts
@@ -77,7 +78,7 @@ def _encoder(rank: Rank) -> Ends:
         return 0, 0, 512 * MIB
     budget = max(settings.max_num_batched_tokens or 0, own.item_tokens)
     patches = budget // own.item_tokens * own.item_tokens * own.patches_a_token
-    wide = max(6 * vision.hidden_size, 2 * vision.intermediate) / rank.tp
+    wide = max(6 * vision.hidden_size, 2 * vision.intermediate) / tower_ranks(rank.arch, settings)
     run = 2 * patches * (2 * vision.hidden_size + wide)
     return 0.6 * run, run, 1.4 * run
 

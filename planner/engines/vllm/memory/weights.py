@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from planner.engines.vllm.architectures import vllm_traits
+from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.shards import NOTHING, Rank, layer_bytes, matrix_bytes
 from planner.engines.vllm.memory.storage import QuantScheme
@@ -56,6 +56,14 @@ def weights_dtype(arch: Architecture, settings: VllmSettings) -> str:
     return "bfloat16" if arch.dtype not in ("float16", "bfloat16") else arch.dtype
 
 
+def resolve(
+    arch: Architecture, settings: VllmSettings, gpu: GpuTraits, release: Release = CURRENT
+) -> VllmSettings:
+    """Return the settings with the engine's defaults for this model on this kind of GPU."""
+    least = smallest_batch(arch, text_only=settings.language_model_only)
+    return settings.resolved(gpu, arch.n_ctx_train, release, smallest_batch=least)
+
+
 class WeightTable:
     """The weights of one model in one format on one kind of GPU, for any way to split them.
 
@@ -69,6 +77,10 @@ class WeightTable:
         self._parts = [(group, _alike(scheme, group)) for group in arch.groups]
         self._known: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._sizes: dict[tuple[object, ...], list[tuple[LayerGroup, list[tuple[tuple[int, ...], int]]]]] = {}
+
+    def resolved(self, settings: VllmSettings) -> VllmSettings:
+        """The settings with the engine's defaults for this model on this kind of GPU."""
+        return resolve(self.arch, settings, self.gpu, self.release)
 
     def rank(self, settings: VllmSettings) -> Rank:
         """What sizes a rank's share under these settings."""
@@ -248,4 +260,12 @@ def vision_bytes(arch: Architecture, settings: VllmSettings, plain: int) -> int:
         return 0
     layers = vision.n_layer * (4 * vision.hidden_size**2 + 2 * vision.hidden_size * vision.intermediate)
     split = min(layers, vision.parameters)
-    return (vision.parameters - split + -(-split // settings.tensor_parallel_size)) * plain
+    return (vision.parameters - split + -(-split // tower_ranks(arch, settings))) * plain
+
+
+def tower_ranks(arch: Architecture, settings: VllmSettings) -> int:
+    """Tensor parallel ranks that share a vision tower; 1 where each holds it whole."""
+    heads = arch.vision.n_head if arch.vision is not None else 0
+    tp = settings.tensor_parallel_size
+    whole = vllm_traits(arch).tower == "whole" or settings.mm_encoder_tp_mode == "data" or heads % tp
+    return 1 if whole else tp
