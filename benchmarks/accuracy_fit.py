@@ -8,9 +8,10 @@ from typing import Any
 from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs
 from planner.engines.llama_cpp.allocation import Devices
+from planner.engines.llama_cpp.builds import build_of
 from planner.engines.llama_cpp.fit import FitLimits, fit
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import LlamaCppSettings, build_of
+from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.units import MIB
 
 

@@ -12,9 +12,10 @@ from benchmarks.accuracy_fit import predict_fit
 from benchmarks.llama_pairs import compare_allocation
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.builds import build_of
 from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table
-from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings, build_of
+from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.ollama.defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture

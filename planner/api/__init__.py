@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from planner.api.money import buy, cost, cost_curves, read_prices
     from planner.api.offline import bundle, write_bundle
     from planner.api.planning import (
+        address,
         alternatives,
         check,
         check_cluster,
@@ -185,6 +186,7 @@ __all__ = [
     "Verification",
     "Verifications",
     "Workload",
+    "address",
     "alternatives",
     "bundle",
     "buy",
@@ -324,6 +326,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "write_bundle",
     ),
     "planner.api.planning": (
+        "address",
         "alternatives",
         "check",
         "check_cluster",

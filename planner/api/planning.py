@@ -233,6 +233,14 @@ def is_command(format: str) -> bool:
     return is_typed(text_of(format, "format"))
 
 
+def address(plan: Plan, launch: Launch, format: str = "shell") -> str | None:
+    """Return where the server of a launch answers; None where that isn't known."""
+    from planner.launching.render import address as of_launch
+    from planner.launching.render import starter
+
+    return of_launch(launch, starter(the_plan(plan), text_of(format, "format")))
+
+
 def differences_here(plan: Plan, format: str = "shell") -> tuple[str, ...]:
     """Return what the engine installed here, which would start a plan, does otherwise than the planner's rules."""
     from planner.hardware.host.system import System

@@ -99,6 +99,8 @@ def launch(
         _print_document(answer, rendered)
     else:
         _print_launch(rendered, answer)
+        if planner.api.is_command(format) and (address := planner.api.address(answer, rendered, format)):
+            diagnostic(f"note: it answers at {address}")
     for warning in answer.warnings:
         diagnostic(f"note: {warning}")
     if answer.fit is not None and format == "shell":

@@ -83,6 +83,7 @@ class EngineFacts:
     narrow_cache: ClassVar[NarrowCache | None] = None
     install: ClassVar[Install | None] = None
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
+    port: ClassVar[int | None] = None  # where its server answers, where no --port says
     programs: ClassVar[
         tuple[str, ...]
     ] = ()  # on the PATH where it is installed; the first that is there is asked
@@ -124,7 +125,7 @@ class EngineFacts:
         return ()
 
     def differences_here(self, system: System) -> tuple[str, ...]:
-        """Return the same of what is installed on this computer, as far as that can be read without running it."""
+        """Return the same of what is installed on this computer, as far as that can be read or asked at once."""
         return ()
 
     def model_folders(self, system: System) -> Sequence[str]:

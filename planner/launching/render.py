@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from planner.engines.facts import EngineFacts
-from planner.engines.launch import Launch
+from planner.engines.launch import Launch, first_command
 from planner.engines.register import engine_facts, starting, title_of
 from planner.errors import InputError
 from planner.fast_dataclass import replace
@@ -54,6 +54,14 @@ def _with_kept(launch: Launch, plan: Plan) -> Launch:
     if not written.kept:
         return launch
     return replace(launch, command=f"{launch.command} {shlex.join(written.kept)}")
+
+
+def address(launch: Launch, facts: EngineFacts) -> str | None:
+    """Return where a launch's server answers on the machine that it runs on; None where that isn't known."""
+    words = first_command(launch)
+    said = words.index("--port") + 1 if "--port" in words else len(words)
+    port = words[said] if said < len(words) else facts.port
+    return None if port is None else f"http://127.0.0.1:{port}"
 
 
 def render(plan: Plan, model: Model, format: str = SHELL) -> Launch:

@@ -55,7 +55,7 @@ def with_engines(tmp_path: Path, **env: str) -> System:
 
 def test_engines_and_their_versions(tmp_path: Path) -> None:
     found = {e.name: e.version for e in installed_engines(with_engines(tmp_path))}
-    assert found == {"Ollama": "0.12.3", "llama.cpp": "11434", "vLLM": "0.33.0"}
+    assert found == {"Ollama": "0.12.3", "llama.cpp": "b11434", "vLLM": "0.33.0"}
 
 
 def test_an_installed_vllm_of_another_release_is_told(tmp_path: Path) -> None:

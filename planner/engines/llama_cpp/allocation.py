@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from planner.engines.llama_cpp.architectures import traits
+from planner.engines.llama_cpp.builds import CURRENT, Build
 from planner.engines.llama_cpp.compute import graph_buffers
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import CacheBytes, output_bytes, place_caches
@@ -17,7 +18,7 @@ from planner.engines.llama_cpp.placing.loading import PlacedWeights, place_weigh
 from planner.engines.llama_cpp.placing.placement import HOST, LayerPlacement, place
 from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import CURRENT, Build, Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
 from planner.errors import RefusedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend, Cpu

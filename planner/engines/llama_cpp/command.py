@@ -55,13 +55,14 @@ _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
     "embeddings": ("--embeddings", ""),
     "kv_unified": ("-kvu", ""),
 }
+PORT: Final = 8080
 _FIT_CONTEXT: Final = 4096  # tokens a sequence that --fit keeps, rather than leave layers on the host
 
 
 def llama_server(plan: Plan, model: Model) -> Launch:
     """Return llama-server's command for a plan."""
     argv, source = _start(plan, model)
-    words = [*argv, *llama_arguments(plan.settings)]
+    words = [*argv, *_port(plan), *llama_arguments(plan.settings)]
     paths = tuple(words[at + 1] for at, word in enumerate(words) if word in ("-m", "-md"))
     return Launch(shlex.join(words), env=dict(plan.env), source=source, paths=paths)
 
@@ -79,7 +80,13 @@ def fit_command(plan: Plan, model: Model, advice: FitAdvice) -> str:
         str(advice.target),
         *(("-fitc", str(_FIT_CONTEXT)) if advice.shrinks else ()),
     ]
-    return shlex.join([*_start(plan, model)[0], *_flags(kept), *fit])
+    words = [*_start(plan, model)[0], *_port(plan), *_flags(kept), *fit]
+    return shlex.join([*words, *plan.request.written.kept])
+
+
+def _port(plan: Plan) -> list[str]:
+    """Say the port: without it b11434 listens on 8080, b11549 on 9931 (common/common.h)."""
+    return [] if "--port" in plan.request.written.kept else ["--port", str(PORT)]
 
 
 def _start(plan: Plan, model: Model) -> tuple[list[str], str | None]:

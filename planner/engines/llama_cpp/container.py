@@ -8,6 +8,7 @@ from typing import Final
 
 from planner.engines.container import Container, backend_of
 from planner.engines.launch import Launch, first_command
+from planner.engines.llama_cpp.command import PORT
 from planner.errors import InputError
 from planner.hardware.machine import Backend
 from planner.plan import Plan
@@ -42,7 +43,7 @@ def container(plan: Plan, shell: Launch) -> Container:
     return Container(
         image=f"{_IMAGE}:{_TAGS[backend]}",
         words=tuple(words),
-        port=8080,
+        port=PORT,
         cache="/root/.cache",
         mounts=tuple(folders.items()),
         env=shell.env,

@@ -13,12 +13,13 @@ from collections.abc import Hashable
 from typing import Final
 
 from planner.engines.llama_cpp.architectures import traits
+from planner.engines.llama_cpp.builds import BUILD
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.kv_cache import cache_bytes, padded_v
 from planner.engines.llama_cpp.placing.placement import HOST
 from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
-from planner.engines.llama_cpp.settings import BUILD, Context, LlamaCppSettings, resolve
+from planner.engines.llama_cpp.settings import Context, LlamaCppSettings, resolve
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from planner.engines.base import Engine
+from planner.engines.llama_cpp.builds import ARCHITECTURES_SINCE, BUILD
 from planner.engines.llama_cpp.fitted import fitted
 from planner.engines.llama_cpp.kept_prompts import keeping
 from planner.engines.llama_cpp.reasons import (
@@ -26,7 +27,7 @@ from planner.engines.llama_cpp.search import (
     Search,
     nice_context,
 )
-from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SETTINGS
+from planner.engines.llama_cpp.settings import ALL_LAYERS, SETTINGS
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
@@ -50,7 +51,9 @@ class LlamaCpp(Engine):
         """None where llama.cpp runs this; else the reason why not."""
         arch = model.architecture
         if arch.gguf_arch is None:
-            text = f"llama.cpp {BUILD} has no implementation of {arch.model_type}"
+            since = ARCHITECTURES_SINCE.get(arch.model_type)
+            later = f"; b{since} has one, which is not followed here" if since else ""
+            text = f"llama.cpp {BUILD} has no implementation of {arch.model_type}{later}"
             return Reason(ReasonKind.NOT_SUPPORTED, text, {"build": BUILD, "model_type": arch.model_type})
         try:
             nearest_mix(quant)

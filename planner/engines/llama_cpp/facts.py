@@ -38,6 +38,7 @@ class LlamaCppFacts(EngineFacts):
         instead_of={"cache_type_k": "f16"},
     )
     server = "llama-server"
+    port = 8080  # as it is started here; its own is 9931 since b11549
     programs = ("llama-server", "llama-cli")
     install = Install(
         "https://github.com/ggml-org/llama.cpp/releases",
@@ -85,6 +86,30 @@ class LlamaCppFacts(EngineFacts):
             else env.get("XDG_CACHE_HOME") or f"{home}/.cache"
         )
         return (env.get("LLAMA_CACHE") or f"{cache}/llama.cpp",)
+
+    def installed_version(self, system: System, program: str) -> str | None:
+        """Return the build that the program at this path says it is."""
+        from planner.engines.llama_cpp.builds import number_of
+
+        for line in (system.run([program, "--version"]) or "").splitlines():
+            number = number_of(line) if "version" in line.lower() else None
+            if number is not None:
+                return f"b{number}"
+        return super().installed_version(system, program)
+
+    def differences(self, version: str) -> tuple[str, ...]:
+        """Return what an installed build does otherwise than the rules."""
+        from planner.engines.llama_cpp.builds import differences
+
+        return differences(version)
+
+    def differences_here(self, system: System) -> tuple[str, ...]:
+        """Return the same of the llama-server on the PATH, which has to be asked."""
+        from planner.engines.local_files import which
+
+        path = which(system, self.server)
+        version = self.installed_version(system, path) if path else None
+        return self.differences(version) if version else ()
 
     def running(self, pages: Pages) -> list[Running] | None:
         """Return what a running llama-server tells."""

@@ -12,10 +12,11 @@ from enum import Enum
 from typing import Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
+from planner.engines.llama_cpp.builds import CURRENT, Build
 from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_cpp.placing.weights import WeightTable
-from planner.engines.llama_cpp.settings import ALL_LAYERS, CURRENT, Build, LlamaCppSettings
+from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
 from planner.units import MIB

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
+from planner.engines.llama_cpp.builds import BUILD
 from planner.engines.llama_cpp.flags import TABLE
-from planner.engines.llama_cpp.settings import ALL_LAYERS, BUILD, SPEC_TYPES
+from planner.engines.llama_cpp.settings import ALL_LAYERS, SPEC_TYPES
 from planner.engines.llama_cpp.settings import SETTINGS as SETTINGS
 from planner.errors import InputError
 

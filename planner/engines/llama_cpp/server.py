@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.engines.llama_cpp.builds import differences
 from planner.engines.running import Pages, Running, count, section, text
 
 
@@ -10,6 +11,7 @@ def running(pages: Pages) -> list[Running] | None:
     props = pages.object("/props")
     if not props or "build_info" not in props:
         return None
+    build = text(props["build_info"]) or "unknown"
     settings = section(props, "default_generation_settings")
     path = text(props.get("model_path"))
     ram, vram = pages.process_memory()
@@ -19,13 +21,13 @@ def running(pages: Pages) -> list[Running] | None:
     return [
         Running(
             engine="llama.cpp",
-            build=text(props["build_info"]) or "unknown",
+            build=build,
             model=text(props.get("model_alias")) or path or "unknown",
             path=path,
             context=count(settings.get("n_ctx")),
             sequences=count(props.get("total_slots")),
             process_ram=ram,
             process_vram=vram,
-            notes=notes,
+            notes=(*notes, *differences(build)),
         )
     ]

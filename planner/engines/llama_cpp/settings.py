@@ -5,7 +5,6 @@ Names and defaults are those of llama-server in llama.cpp b11434 (common/common.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from planner.engines.base import DraftModel
 from planner.engines.llama_cpp.architectures import traits
+from planner.engines.llama_cpp.builds import CURRENT, Build
 from planner.engines.llama_cpp.option_values import NEGATED, typed
 from planner.engines.llama_cpp.tensor_types import TENSOR_TYPES, type_traits
 from planner.errors import InputError, RefusedError
@@ -28,48 +28,6 @@ from planner.models.cache import (
 )
 from planner.quant.formats import ggml_format
 from planner.units import round_up
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What differs between builds; the rules are b11434's unless a field says otherwise."""
-
-    name: str = "b11434"
-    all_outputs: bool = False  # logits reserved for a whole ubatch, whatever n_outputs_max says
-    output_last: bool = False  # -ngl counts from the last repeating layer, the output layer comes on top
-    early_rows: bool = (
-        False  # rows without an output pass no last feed-forward, but where each is drafted from
-    )
-    inputs_first: bool = False  # the layers' own inputs (Gemma 4) are looked up before the embeddings
-
-
-CURRENT: Final = Build()
-BUILD: Final = CURRENT.name
-# The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
-# for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
-_OUTPUT_FIRST, _FEW_OUTPUTS = 7410, 9500
-_NEWER: Final = (
-    11549  # crop_before_nextn in src/llama-graph.h; which build since b11434 it came with isn't known
-)
-_BUILD_DATES: Final = ((_OUTPUT_FIRST, "2025-12-15"), (_FEW_OUTPUTS, "2026-06-30"))
-
-
-def build_of(version: str | None, model_released: str = "") -> Build:
-    """Return the rules of a build such as "b9849" or "7896 (ec6c7421e)".
-
-    Where the version isn't known, the build is as old as it can be: no older than the model it ran (ISO date).
-    """
-    match = re.match(r"\s*b?(\d{4,6})\b", version or "")
-    oldest = max((n for n, date in _BUILD_DATES if date <= model_released), default=0)
-    number = int(match.group(1)) if match else oldest
-    return Build(
-        name=f"b{number}" if number else "unknown",
-        all_outputs=number < _FEW_OUTPUTS,
-        output_last=number < _OUTPUT_FIRST,
-        early_rows=number >= _NEWER,
-        inputs_first=number >= _NEWER,
-    )
-
 
 ALL_LAYERS: Final = 999
 MAX_SEQUENCES: Final = 256  # LLAMA_MAX_SEQ

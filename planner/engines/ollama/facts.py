@@ -33,6 +33,7 @@ class OllamaFacts(EngineFacts):
     environment_note = "for the server: set these where 'ollama serve' runs, and restart it"
     narrow_cache = LlamaCppFacts.narrow_cache
     server = "Ollama"
+    port = 11434
     programs = ("ollama",)
     install = Install("https://ollama.com/download", "the archive of the target's system")
 

@@ -22,6 +22,7 @@ class SglangFacts(EngineFacts):
     backends = VllmFacts.backends
     serves_many = True
     may_spill = False
+    port = 30000
     starts_plans_of = VllmFacts.name
 
     def command(self, plan: Plan, model: Model) -> Launch:

@@ -30,6 +30,7 @@ class VllmFacts(EngineFacts):
     spans_hosts = True
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
     server = "vLLM"
+    port = 8000
     programs = ("vllm",)
     install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
 

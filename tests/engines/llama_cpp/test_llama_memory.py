@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.builds import Build, build_of
 from planner.engines.llama_cpp.placing.weights import weight_table
-from planner.engines.llama_cpp.settings import Build, LlamaCppSettings, build_of, resolve
+from planner.engines.llama_cpp.settings import LlamaCppSettings, resolve
 from planner.errors import InputError, RefusedError
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.tensors import TensorInfo

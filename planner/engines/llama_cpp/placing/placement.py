@@ -13,7 +13,8 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
-from planner.engines.llama_cpp.settings import CURRENT, Build, LlamaCppSettings
+from planner.engines.llama_cpp.builds import CURRENT, Build
+from planner.engines.llama_cpp.settings import LlamaCppSettings
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture, LayerGroup

@@ -1,0 +1,95 @@
+"""Builds of llama.cpp: how they name themselves, and what one that is installed does otherwise than the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planner.api import load_profile, plan, plan_command
+from planner.engines.llama_cpp.builds import build_of, differences, number_of
+from planner.engines.llama_cpp.engine import LlamaCpp
+from planner.engines.llama_cpp.facts import LlamaCppFacts
+from planner.hardware.host.system import System
+from planner.models.load import load_model
+from planner.plan import Workload
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("version: 0.6.0-dev (build 11549, commit unknown)", 11549),
+        ("version: 9010 (6fe4ae9)", 9010),
+        ("b11739-6fe4ae9", 11739),
+        ("b9849", 9849),
+        ("7896 (ec6c7421e)", 7896),
+        ("0.6.0-dev", None),
+        ("unknown", None),
+        (None, None),
+    ],
+)
+def test_a_build_is_known_by_what_it_says(said: str | None, number: int | None) -> None:
+    assert number_of(said) == number
+
+
+def test_the_rules_own_build_differs_in_nothing() -> None:
+    assert differences("b11434") == ()
+    assert differences("unknown") == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("b4321", ["no --fit", "250 to 500 MiB more"]),
+        ("b9010", ["250 to 500 MiB more"]),
+        ("b10000", ["may differ by some MiB"]),
+        ("b11549", ["port 9931", "--moe-cache-mib"]),
+        ("b11739", ["port 9931", "not read"]),
+    ],
+)
+def test_another_build_differs_in_one_line(version: str, says: list[str]) -> None:
+    (line,) = differences(version)
+    assert all(word in line for word in (version, "b11434", *says))
+    assert ("no --fit" in line) == (version == "b4321")
+
+
+def test_rules_of_each_build() -> None:
+    assert build_of("b9010").all_outputs and not build_of("b9010").output_last
+    assert build_of("b7000").output_last
+    assert not build_of("b11434").early_rows
+    assert build_of("0.6.0-dev (build 11549, commit unknown)").early_rows
+    assert build_of(None, "2026-09-01").all_outputs is False, "no older than its model"
+
+
+def test_an_installed_server_is_asked(tmp_path: Path) -> None:
+    program = tmp_path / "usr/bin/llama-server"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho 'version: 0.6.0-dev (build 11549, commit unknown)'\n")
+    program.chmod(0o755)
+    said = "ggml_cuda_init: found 1 CUDA devices\nversion: 0.6.0-dev (build 11549, commit unknown)\n"
+    system = System(root=tmp_path, env={"PATH": "/usr/bin"}, run=lambda command: said)
+    facts = LlamaCppFacts()
+    assert facts.installed_version(system, "/usr/bin/llama-server") == "b11549"
+    (line,) = facts.differences_here(system)
+    assert "b11549" in line
+    nothing = System(root=tmp_path, env={"PATH": "/nowhere"}, run=lambda command: said)
+    assert facts.differences_here(nothing) == ()
+
+
+def test_an_architecture_of_a_later_build_is_said_to_be_one() -> None:
+    model, machine = load_model("IFM/K2-Horizon-7B"), load_profile("h100-80gb")
+    reason = LlamaCpp().supports(model, "Q4_K_M", machine)
+    assert reason is not None
+    assert "b11434 has no implementation of k2_horizon; b11549 has one" in reason.text
+
+
+def test_every_command_says_its_port() -> None:
+    machine = load_profile("rtx-4090")
+    found = plan("gpt-oss-20b", machine, Workload(context=8192))
+    assert found.fit is not None
+    for command in (found.command, found.fit.command):
+        assert "--port 8080" in command
+    asked = plan_command("llama-server -m gpt-oss-20b --port 9000 -c 8192", machine)
+    assert asked.fit is not None
+    for command in (asked.command, asked.fit.command):
+        assert command.count("--port") == 1 and "--port 9000" in command
