@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from planner.api.evidence import claim_names, claims, diagnose, remember, verify_file, verify_server
     from planner.api.hardware import (
+        adjust_machine,
         detect,
         doctor,
         export_profile,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         user_speed,
     )
     from planner.api.vocabulary import (
+        backend_names,
         document,
         engine_names,
         engine_title,
@@ -187,7 +189,9 @@ __all__ = [
     "Verifications",
     "Workload",
     "address",
+    "adjust_machine",
     "alternatives",
+    "backend_names",
     "bundle",
     "buy",
     "check",
@@ -307,6 +311,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "verify_server",
     ),
     "planner.api.hardware": (
+        "adjust_machine",
         "detect",
         "doctor",
         "export_profile",
@@ -343,6 +348,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "user_speed",
     ),
     "planner.api.vocabulary": (
+        "backend_names",
         "document",
         "engine_names",
         "engine_title",

@@ -56,6 +56,26 @@ def load_profile(
     return load(text_or_none(spec, "profile"), ram=memory_of(ram, "ram"), vram=memory_of(vram, "vram"))
 
 
+def adjust_machine(machine: Machine, *, free: str | None = None, backend: str | None = None) -> Machine:
+    """Return a machine with what you know better of it.
+
+    `free`: memory that is free, "20GiB" of every GPU, "20GiB,10GiB" of each in turn, "ram=24GiB" of the host.
+    `backend`: what drives its GPUs: cuda, rocm, vulkan, sycl or metal; cpu leaves them idle. Raises InputError for
+    more than there is, or a backend that drives none of them.
+
+        >>> machine = planner.load_profile("rtx-3090 x2")
+        >>> [gpu.memory_free >> 30 for gpu in planner.adjust_machine(machine, free="20GiB,8GiB").accelerators]
+        [20, 8]
+    """
+    from planner.hardware.adjusted import driven_by, with_free
+    from planner.hardware.machine import Machine
+
+    changed = instance_of(machine, Machine, "machine")
+    if backend is not None:
+        changed = driven_by(changed, text_of(backend, "backend"))
+    return changed if free is None else with_free(changed, text_of(free, "free"))
+
+
 def list_profiles(search: str = "") -> Profiles:
     """Return the devices and machines that `load_profile` knows, or those that hold all the words.
 

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from planner.models.model import Model
 
 
+def backend_names() -> tuple[str, ...]:
+    """Return the names of what may drive a GPU, and cpu.
+
+    >>> planner.api.backend_names()
+    ('cuda', 'rocm', 'metal', 'vulkan', 'sycl', 'cpu')
+    """
+    from planner.hardware.machine import Backend
+
+    return tuple(b.value for b in Backend if b is not Backend.OTHER)
+
+
 def engine_names() -> tuple[str, ...]:
     """Return the names of the engines that plans are made for.
 

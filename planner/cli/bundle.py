@@ -9,8 +9,10 @@ import typer
 
 from planner.cli import completion
 from planner.cli.options import (
+    BackendOption,
     ContextOption,
     EngineOption,
+    FreeOption,
     JsonOption,
     ProfileOption,
     QuantOption,
@@ -31,6 +33,8 @@ def bundle(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     engine: EngineOption = None,
@@ -52,12 +56,13 @@ def bundle(
 
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; name a folder")
-    machine = chosen_machine(profile, ram, vram)
+    machine = chosen_machine(profile, ram, vram, free, backend)
     workload = make_workload(context, users)
     try:
         answer = planner.bundle(models, machine, workload, engine=engine, quant=quant, ask=ask)
     except UnfitError as error:
-        explains = f"planner plan {error.model}{asked(profile, ram, vram, context, users)} explains"
+        same = asked(profile, ram, vram, context, users, free=free, backend=backend)
+        explains = f"planner plan {error.model}{same} explains"
         raise UnfitError(f"{error} ({explains})", error.model) from None
     for problem in answer.problems:
         diagnostic(f"planner: {problem}")

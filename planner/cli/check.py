@@ -6,14 +6,16 @@ from typing import Annotated, Final
 
 import typer
 
+from planner.api import adjust_machine, detect
 from planner.api import check as best_of
-from planner.api import detect
 from planner.cli import completion
 from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
+    BackendOption,
     ContextOption,
     EngineOption,
     FormatOption,
+    FreeOption,
     JsonOption,
     LicenseOption,
     MinSpeedOption,
@@ -33,6 +35,8 @@ def check(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
@@ -72,14 +76,19 @@ def check(
     if serve and cluster is None:
         raise InputError("--serve places models on a cluster; name it with --cluster")
     if cluster is not None:
-        if profile or ram or vram or engine:
-            raise InputError("--cluster reads its machines; leave out --profile, --ram, --vram and --engine")
+        if any((profile, ram, vram, free, backend, engine)):
+            raise InputError(
+                "--cluster reads its machines; leave out --profile, --ram, --vram, --free, --backend and --engine"
+            )
         from planner.cli.fleet_view import show_cluster
 
         return show_cluster(cluster, serve or [], workload, json)
     if measure and (profile or ram or vram):
         raise InputError("--measure measures this machine; leave out --profile, --ram and --vram")
-    machine = detect(measure=True) if measure else chosen_machine(profile, ram, vram)
+    if measure:
+        machine = adjust_machine(detect(measure=True), free=free, backend=backend)
+    else:
+        machine = chosen_machine(profile, ram, vram, free, backend)
     answer = best_of(machine, workload, engine=engine, limit=limit)
     if json:
         print_document(answer)
@@ -116,7 +125,9 @@ def check(
     if answer.plans:
         print_line()
         speed = None if min_speed is None else f"{min_speed:g}"
-        same = asked(profile, ram, vram, context, users, engine=engine, min_speed=speed)
+        same = asked(
+            profile, ram, vram, context, users, free=free, backend=backend, engine=engine, min_speed=speed
+        )
         print_heading("More" if why else "More, and how it was ranked")
         print_line(f"planner plan {short_name(answer.plans[0])}{same}")
         if not why:

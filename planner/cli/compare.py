@@ -10,9 +10,11 @@ import typer
 from planner.api import engine_title
 from planner.cli import completion
 from planner.cli.options import (
+    BackendOption,
     ContextOption,
     EngineOption,
     FormatOption,
+    FreeOption,
     JsonOption,
     ProfileOption,
     RamOption,
@@ -37,6 +39,8 @@ def compare(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     engine: EngineOption = None,
@@ -49,8 +53,8 @@ def compare(
 
     workload = make_workload(context, users)
     machine = None
-    if profile is not None or ram is not None or vram is not None:
-        machine = chosen_machine(profile, ram, vram)
+    if any((profile, ram, vram, free, backend)):
+        machine = chosen_machine(profile, ram, vram, free, backend)
     answer = side_by_side(models, machine, workload, engine=engine)
     if json:
         print_document(answer)

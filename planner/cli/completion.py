@@ -21,6 +21,13 @@ def models(incomplete: str) -> list[str]:
     return _beginning(incomplete, model_names(ids="/" in incomplete))
 
 
+def backends(incomplete: str) -> list[str]:
+    """What may drive a GPU."""
+    from planner.api import backend_names
+
+    return _beginning(incomplete, backend_names())
+
+
 def profiles(incomplete: str) -> list[str]:
     """Ids of the profiles, the user's own first."""
     from planner.api import list_profiles

@@ -9,9 +9,11 @@ import typer
 from planner.cli.machine_options import chosen_machine
 from planner.cli.money_options import CurrencyOption, HoursOption, KwhOption, MonthsOption
 from planner.cli.options import (
+    BackendOption,
     ContextOption,
     EngineOption,
     FormatOption,
+    FreeOption,
     JsonOption,
     ModelArgument,
     ProfileOption,
@@ -44,6 +46,8 @@ def cost(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     tokens_per_day: Annotated[
@@ -107,7 +111,7 @@ def cost(
         currency=currency,
     )
     chosen = planner.load_model(model)
-    machine = chosen_machine(profile, ram, vram)
+    machine = chosen_machine(profile, ram, vram, free, backend)
     plan = planner.plan(chosen, machine, make_workload(context, users), engine=engine, quant=quant)
     if not plan.fits or plan.speed is None:
         diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {planner.shortage(plan)}")

@@ -14,8 +14,10 @@ from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
 from planner.cli.machine_options import asked, chosen_machine
 from planner.cli.options import (
+    BackendOption,
     CommandOrModel,
     ContextOption,
+    FreeOption,
     JsonOption,
     MinSpeedOption,
     ProfileOption,
@@ -51,6 +53,8 @@ def launch(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     min_speed: MinSpeedOption = None,
@@ -69,8 +73,10 @@ def launch(
     """The exact command (and files) to start a model so that the plan holds."""
     import planner.api
 
-    if run and (profile or vram or ram):
-        raise InputError("--run starts the model on this machine; leave out --profile, --ram and --vram")
+    if run and (profile or vram or ram or free):
+        raise InputError(
+            "--run starts the model on this machine; leave out --profile, --ram, --vram and --free"
+        )
     command = asked_command(ctx, model, engine)
     if command is not None:
         engine = command.engine
@@ -80,7 +86,7 @@ def launch(
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = None if command else read_settings(ctx.args, started_by)
     workload = make_workload(context, users, min_speed=min_speed)
-    machine = chosen_machine(profile, ram, vram)
+    machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
         chosen = answer.request.model
@@ -91,7 +97,8 @@ def launch(
         if json:
             _print_document(answer)
         name = shlex.quote(model or chosen.id)
-        explains = f"planner plan {name}{asked(profile, ram, vram, context, users)} explains"
+        same = asked(profile, ram, vram, context, users, free=free, backend=backend)
+        explains = f"planner plan {name}{same} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1
     rendered = planner.launch(answer, chosen, format=format)

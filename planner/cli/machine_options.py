@@ -1,24 +1,30 @@
-"""--profile, --ram and --vram -> Machine."""
+"""--profile, --ram, --vram, --free and --backend -> Machine."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
 
-from planner.api import detect, load_profile
+from planner.api import adjust_machine, detect, load_profile
 
 if TYPE_CHECKING:
     from planner.api import Machine
 
 
-def chosen_machine(profile: str | None, ram: str | None, vram: str | None) -> Machine:
+def chosen_machine(
+    profile: str | None,
+    ram: str | None,
+    vram: str | None,
+    free: str | None = None,
+    backend: str | None = None,
+) -> Machine:
     """Return the machine that the options describe; without any, the one in front of us.
 
-    Raises InputError for an unknown profile or an impossible size.
+    Raises InputError for an unknown profile, an impossible size or a backend that drives none of its GPUs.
     """
-    if profile is None and ram is None and vram is None:
-        return detect()
-    return load_profile(profile, ram=ram, vram=vram)
+    described = profile is not None or ram is not None or vram is not None
+    machine = load_profile(profile, ram=ram, vram=vram) if described else detect()
+    return adjust_machine(machine, free=free, backend=backend) if free or backend else machine
 
 
 def asked(

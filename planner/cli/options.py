@@ -49,6 +49,23 @@ VramOption = Annotated[
     str | None,
     typer.Option("--vram", metavar="SIZE", help="One otherwise unknown GPU of this size, e.g. 24GiB."),
 ]
+FreeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--free",
+        metavar="SIZE[,SIZE]",
+        help="Memory that is free: of every GPU, of each in turn, or of the host (20GiB,10GiB,ram=24GiB).",
+    ),
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="What drives the GPUs: cuda, rocm, vulkan, sycl, metal; cpu leaves them idle.",
+        autocompletion=completion.backends,
+    ),
+]
 ContextOption = Annotated[
     str | None,
     typer.Option("--context", "-c", metavar="TOKENS", help="Context for each user: 32k, 131072 …"),

@@ -9,10 +9,12 @@ import typer
 from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
 from planner.cli.machine_options import chosen_machine
 from planner.cli.options import (
+    BackendOption,
     CommandOrModel,
     ContextOption,
     EngineOption,
     FormatOption,
+    FreeOption,
     JsonOption,
     MinSpeedOption,
     ProfileOption,
@@ -41,6 +43,8 @@ def plan(
     profile: ProfileOption = None,
     ram: RamOption = None,
     vram: VramOption = None,
+    free: FreeOption = None,
+    backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     min_speed: MinSpeedOption = None,
@@ -71,7 +75,7 @@ def plan(
     command = asked_command(ctx, model, engine)
     settings = None if command else read_settings(ctx.args, engine)
     workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
-    machine = chosen_machine(profile, ram, vram)
+    machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
     else:

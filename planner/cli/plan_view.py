@@ -66,7 +66,9 @@ def print_machine(machine: Machine) -> None:
     print_heading(title)
     groups: list[tuple[Accelerator, int]] = []
     for accelerator in machine.accelerators:
-        if groups and not machine.detected and groups[-1][0].name == accelerator.name:
+        last = groups[-1][0] if groups else None
+        alike = last and (last.name, last.memory_free) == (accelerator.name, accelerator.memory_free)
+        if alike and not machine.detected:
             groups[-1] = (groups[-1][0], groups[-1][1] + 1)
         else:
             groups.append((accelerator, 1))

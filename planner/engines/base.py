@@ -30,6 +30,10 @@ class Engine(Protocol):
         """None where the engine can run this; else the reason why not, its text one clause."""
         ...
 
+    def machine_refusal(self, machine: Machine) -> Reason | None:
+        """None where the engine can use this machine at all, whatever the model; else the reason why not."""
+        return None
+
     def quants(self, model: Model) -> tuple[str, ...]:
         """Names of the quantisations that this engine runs for this model, largest first."""
         ...

@@ -143,7 +143,7 @@ NAMES = [
     ("RX 580", "rx-580-8"),
     ("DGX Station", "dgx-station-gb300"),
     ("Radeon Pro W7900", "w7900"),
-    ("MI50", "? mi50-16, mi50-32"),
+    ("MI50", "mi50-16"),
     ("MI60", "mi60"),
     ("Radeon VII", "radeon-vii"),
     ("16 cores + 64GB ddr5-6000", "cpu"),

@@ -95,7 +95,7 @@ def test_compose_of_other_engines(engine: str, port: int) -> None:
     ("profile", "engine", "image", "devices"),
     [
         ("rx-7900-xtx", "llama.cpp", "ghcr.io/ggml-org/llama.cpp:server-rocm", ["/dev/kfd", "/dev/dri"]),
-        ("arc-b580", "llama.cpp", "ghcr.io/ggml-org/llama.cpp:server-intel", ["/dev/dri"]),
+        ("arc-b580", "llama.cpp", "ghcr.io/ggml-org/llama.cpp:server-vulkan", ["/dev/dri"]),
         ("rx-7900-xtx", "ollama", "ollama/ollama:rocm", ["/dev/kfd", "/dev/dri"]),
         ("arc-b580", "ollama", "ollama/ollama", ["/dev/dri"]),
     ],

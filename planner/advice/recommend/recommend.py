@@ -15,7 +15,7 @@ from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
-from planner.engines.register import engine_facts
+from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
@@ -141,7 +141,7 @@ def recommend(
         plans = tuple(with_measurement(p) for p in plans)
     return Recommendation(
         plans=plans,
-        notes=tuple(_notes(machine, wanted, chosen, too_big)),
+        notes=tuple(_notes(asked, chosen, too_big)),
         why=tuple(_steps(chosen, too_big, wanted)),
         considered=len(everything),
         planned=planned,
@@ -322,11 +322,13 @@ def _cautions(entry: Entry, workload: Workload) -> list[Reason]:
     return cautions
 
 
-def _notes(
-    machine: Machine, workload: Workload, chosen: Sequence[_Candidate], too_big: Sequence[_TooBig]
-) -> list[str]:
+def _notes(asked: _Asked, chosen: Sequence[_Candidate], too_big: Sequence[_TooBig]) -> list[str]:
     """Return what the reader should know beside the table."""
+    machine, workload = asked.machine, asked.workload
     notes = []
+    refusal = None if asked.engine is None else get_engine(asked.engine).machine_refusal(machine)
+    if refusal is not None:
+        return [f"Nothing runs: {refusal}."]
     if not chosen:
         notes.append(_nothing(machine, workload, too_big))
     elif not _has_evidence(chosen[0].entry, workload) or chosen[0].choice.worth.score < POOR_SCORE:
@@ -334,8 +336,8 @@ def _notes(
     elif not chosen[0].usable and not workload.min_speed:
         notes.append("Nothing good fits: what is listed runs, but slower than most people can bear.")
     if chosen and workload.min_speed and not chosen[0].usable:
-        asked = rate_text(workload.min_speed)
-        notes.append(f"Nothing good fits: what is listed runs, but below the {asked} tokens/s asked for.")
+        speed = rate_text(workload.min_speed)
+        notes.append(f"Nothing good fits: what is listed runs, but below the {speed} tokens/s asked for.")
     best = chosen[0].choice.worth.score if chosen else 0.0
     bigger = [big for big in too_big if big.score > best]
     if chosen and bigger:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from planner.engines.base import Engine
+from planner.engines.vllm.backends import BACKENDS, LEAST_CAPABILITY, ROCM_TARGETS
 from planner.engines.vllm.deployment import Devices, deployment_of, devices_of
 from planner.engines.vllm.memory.storage import scheme_for
 from planner.engines.vllm.memory.weights import WeightTable, resolve
@@ -22,7 +23,7 @@ from planner.engines.vllm.search import parallel_choices, search
 from planner.engines.vllm.settings import SETTINGS, VllmSettings
 from planner.errors import PlannerError, UnsupportedError
 from planner.fast_dataclass import replace
-from planner.hardware.machine import Backend, Machine
+from planner.hardware.machine import Accelerator, Backend, Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.quant.quantisations import checkpoints
@@ -41,6 +42,11 @@ class Vllm(Engine):
     def supports(self, model: Model, quant: str, machine: Machine) -> Reason | None:
         """None where vLLM can run this model in this format on this machine; else why not."""
         why_not = _unsupported(model, quant, machine)
+        return None if why_not is None else Reason(ReasonKind.NOT_SUPPORTED, why_not)
+
+    def machine_refusal(self, machine: Machine) -> Reason | None:
+        """None where vLLM's releases run on this system and drive one of its GPUs, or it has none; else why not."""
+        why_not = _machine_refusal(machine)
         return None if why_not is None else Reason(ReasonKind.NOT_SUPPORTED, why_not)
 
     def quants(self, model: Model) -> tuple[str, ...]:
@@ -123,14 +129,9 @@ class Vllm(Engine):
 
 
 def _unsupported(model: Model, quant: str, machine: Machine) -> str | None:
-    reason = class_refusal(model.architecture)
+    reason = class_refusal(model.architecture) or _machine_refusal(machine)
     if reason is not None:
         return reason
-    if machine.host.os in ("windows", "macos"):
-        return f"vLLM doesn't run on {machine.host.os}"
-    foreign = [a for a in machine.accelerators if a.backend not in (Backend.CUDA, Backend.ROCM)]
-    if foreign and len(foreign) == len(machine.accelerators):
-        return f"vLLM's own releases don't drive {foreign[0].name}"
     try:
         deployment = deployment_of(PlanRequest(model, quant, machine))
     except PlannerError as error:
@@ -140,6 +141,25 @@ def _unsupported(model: Model, quant: str, machine: Machine) -> str | None:
         return reason
     single = deployment.refusal(VllmSettings())
     return single if single and not parallel_choices(deployment) else None
+
+
+def _machine_refusal(machine: Machine) -> str | None:
+    if machine.host.os in ("windows", "macos"):
+        return f"vLLM doesn't run on {machine.host.os}"
+    undriven = [reason for reason in map(_undriven, machine.accelerators) if reason]
+    return undriven[0] if undriven and len(undriven) == len(machine.accelerators) else None
+
+
+def _undriven(accelerator: Accelerator) -> str | None:
+    """Return why vLLM's releases can't use a GPU, None where they do (docs/getting_started/installation, 0.33.0)."""
+    name, target, sm = accelerator.name, accelerator.gfx_target, accelerator.sm
+    if target is not None and target.split(":")[0] not in ROCM_TARGETS:
+        return f"vLLM {RULES_VERSION} doesn't run on {name} ({target}): it runs on {', '.join(ROCM_TARGETS)}"
+    if accelerator.backend not in BACKENDS:
+        return f"vLLM's own releases don't drive {name} ({accelerator.backend.value})"
+    if sm is not None and sm < LEAST_CAPABILITY:
+        return f"vLLM needs compute capability {LEAST_CAPABILITY / 10}, {name} has {sm / 10}"
+    return None
 
 
 def shown(chosen: VllmSettings, resolved: VllmSettings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+from planner.hardware.backends import usual_backend
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine, TensorRates
 from planner.hardware.profiles.profile import Bin, Profile
 from planner.hardware.profiles.slices import SLICE
@@ -44,13 +45,6 @@ _SERVER_FEATURES: Final = frozenset({"avx2", "fma", "f16c", "avx512f", "avx512_v
 _DESKTOP_FEATURES: Final = frozenset({"avx2", "fma", "f16c"})
 _CLOUD_RAM_PER_GPU: Final = 128 * GIB
 
-_BACKENDS: Final = {
-    "nvidia": Backend.CUDA,
-    "amd": Backend.ROCM,
-    "apple": Backend.METAL,
-    "intel": Backend.SYCL,
-}
-
 
 def system_reserve(ram: int) -> int:
     """RAM that the operating system and its services hold: a sixteenth, 2 GiB at least and 8 GiB at most.
@@ -74,7 +68,7 @@ def accelerator(profile: Profile, index: int, smaller: Bin | None = None, share:
     return Accelerator(
         name=profile.driver_names[0] if profile.driver_names else profile.name,
         vendor=profile.vendor,
-        backend=_BACKENDS.get(profile.vendor, Backend.OTHER),
+        backend=Backend.OTHER if profile.undriven else usual_backend(profile.vendor, profile.gfx_target),
         memory_total=total,
         memory_free=total - int(reserve * share),
         memory_reserved=int(reserve * share) if profile.vendor == "nvidia" else None,

@@ -108,6 +108,7 @@ class Profile:
     architecture: str | None = None
     compute_capability: tuple[int, int] | None = None
     gfx_target: str | None = None
+    undriven: bool = False  # no engine here drives it: it is listed for comparison
     gpu_cores: int | None = None
     physical_cores: int | None = None
     features: frozenset[str] = frozenset()
@@ -292,6 +293,7 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         architecture=compute.text("architecture"),
         compute_capability=compute.numbers("compute_capability", ".", "8.9"),
         gfx_target=compute.text("gfx_target"),
+        undriven=compute.flag("undriven"),
         gpu_cores=compute.whole("gpu_cores"),
         physical_cores=compute.whole("physical_cores", top=1 << 16),
         features=frozenset(compute.texts("features")),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.hardware.backends import usual_backend
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend
@@ -82,7 +83,7 @@ def _card(
     gpu = Accelerator(
         name=name,
         vendor="amd",
-        backend=Backend.ROCM if usable else Backend.VULKAN,
+        backend=usual_backend("amd", target) if usable else Backend.VULKAN,
         memory_total=total,
         memory_free=max(0, min(free, total)),
         gfx_target=target,

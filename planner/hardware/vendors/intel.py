@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.hardware.backends import usual_backend
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend
@@ -83,7 +84,7 @@ def _discrete(system: System, card: DrmCard, found: FoundDevices) -> Accelerator
     gpu = Accelerator(
         name=name,
         vendor="intel",
-        backend=Backend.SYCL,
+        backend=usual_backend("intel"),
         memory_total=total,
         memory_free=total if free is None else min(free, total),
         pcie_bandwidth=link_bandwidth(system, card, name, found.notes),
