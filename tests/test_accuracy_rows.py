@@ -102,7 +102,7 @@ def test_a_setting_without_a_rule_is_not_left_out(name: str) -> None:
     [
         "--hf-overrides '{\"num_hidden_layers\": 4}'",
         "--kv-cache-dtype-skip-layers 0",
-        '--speculative-config \'{"method":"eagle3","model":"x/y","num_speculative_tokens":3}\'',
+        '--speculative-config \'{"method":"dflash","model":"x/y","num_speculative_tokens":3}\'',
         "--prefill-context-parallel-size 2",
     ],
 )

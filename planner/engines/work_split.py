@@ -21,6 +21,9 @@ class WorkSplit:
     op_offload: bool = True  # prefill streams weights of the host to a GPU
     threads: int | None = None  # that decode uses on the host
     drafts: bool = False  # a second context drafts already
+    drafted: int = 0  # tokens that the model's own prediction layers draft a step, whose gain is known
+    streamed: float = 0.0  # share of the weights that the devices read from the host's memory
+    eager: bool = False  # the host launches every kernel of every step
     together: bool = False  # the devices share each layer already, though the speed is that of `mode`
 
 

@@ -6,6 +6,8 @@ under a millisecond.
 
 from __future__ import annotations
 
+from typing import Final
+
 from planner.fast_dataclass import dataclass
 from planner.plan import Interval, SpeedEstimate
 from planner.speed.coefficients import Fit, coefficients, features
@@ -43,7 +45,8 @@ def decode(
     fit = fit or coefficients().decode
     t = timing(fit, decode_terms(job, depth, batch=batch, prompt_per_token=prompt_per_token))
     known = features(fit, job, depth=depth, batch=batch)
-    return _guessed(fit.spread.interval(1 / t.seconds, known), job.situation), t
+    speed = _guessed(fit.spread.interval(1 / t.seconds, known), job.situation)
+    return (_launched(speed, job) if job.situation.eager else speed), t
 
 
 def prefill(job: Job, prompt: float, depth: float = 0, *, fit: Fit | None = None) -> tuple[Interval, Timing]:
@@ -62,6 +65,21 @@ def _guessed(interval: Interval, s: Situation) -> Interval:
     if all(d.exact for d in s.devices) and (s.devices or s.host.exact):
         return interval
     return Interval(interval.low / 2, interval.expected, interval.high * 2)
+
+
+# Seconds that the host takes to run and launch one operation of a layer in eager mode, on a fast, an ordinary and a
+# slow core, an assumption with one measurement inside (gpt-oss-120b on GB10: 59 tokens/s with graphs, 26 without);
+# operations of a layer: norms, projections, rope, cache write, attention, activation, and the choice of experts.
+_LAUNCH: Final = (10e-6, 20e-6, 40e-6)
+_OPERATIONS, _OF_EXPERTS = 20, 10
+
+
+def _launched(speed: Interval, job: Job) -> Interval:
+    """No step is shorter than the host takes to launch it, however fast the device is."""
+    work = job.work
+    operations = _OPERATIONS * work.n_layer + _OF_EXPERTS * work.n_moe
+    fast, middle, slow = (1 / (operations * each) for each in _LAUNCH)
+    return Interval(min(speed.low, slow), min(speed.expected, middle), min(speed.high, fast))
 
 
 def speculative_gain(draft: int, accepted: float = MTP_ACCEPTED) -> float:

@@ -29,7 +29,7 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
         prompt=workload.prompt,
         output=workload.output,
         users=workload.users,
-        drafted=int(plan.settings.get("num_speculative_tokens") or 0),
+        drafted=split.drafted,
     )
     return estimate(Job(work, plan_bits(plan, work, split), situation_of(plan, split)), traffic)
 
@@ -74,6 +74,8 @@ def situation_of(plan: Plan, split: WorkSplit) -> Situation:
         op_offload=split.op_offload,
         drafts=split.drafts,
         together=split.together,
+        streamed=split.streamed,
+        eager=split.eager,
     )
 
 

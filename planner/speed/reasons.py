@@ -21,6 +21,7 @@ _NAMES = {
     "c": "exchanging results between the GPUs in every layer",
     "cb": "the bandwidth of the link between the GPUs",
     "p": "handing over between the GPUs",
+    "u": "reading weights from the host's RAM over the GPU's link",
     "hw": "reading weights from the host's RAM",
     "hx": "reading weights, most of them routed experts, from the host's RAM",
     "hk": "reading the KV cache from the host's RAM",

@@ -158,6 +158,15 @@ class Situation:
     threads: int | None = None  # that decode uses on the host; prefill uses all cores
     drafts: bool = False  # a second context drafts already; what that saves isn't counted
     together: bool = False  # the devices share each layer already, though the speed is that of `mode`
+    streamed: float = (
+        0.0  # share of the weights that lies in the host's memory and is read over the devices' links
+    )
+    eager: bool = False  # the host launches every kernel of every step
+
+    @property
+    def links(self) -> float:
+        """Bytes/s that the devices read from the host together, where they share each layer."""
+        return sum((d.pcie or 16e9) for d in self.devices[: self.tensor_parallel]) or 16e9
 
     @property
     def family(self) -> str:

@@ -108,14 +108,17 @@ def decode_terms(job: Job, depth: float, *, batch: float = 1.0, prompt_per_token
             common += [("w/tp", 1.0), ("w/tp~n", log2(s.tensor_parallel)), (f"w/tp#{s.family}", 1.0)]
         dense = [*common, (f"w:{bits.kind}", 1.0), (f"w:{bits.kind}@{d.vendor}", 1.0),
                  (f"w:{bits.kind}@{d.generation}+{d.backend}", 1.0)]  # fmt: skip
-        terms.append(Term("w", s.gpu_dense * dense_bytes * inv, tuple(dense)))
+        here = 1 - s.streamed
+        terms.append(Term("w", here * s.gpu_dense * dense_bytes * inv, tuple(dense)))
+        if s.streamed:
+            terms.append(Term("u", s.streamed * (dense_bytes + expert_bytes) / s.links, ()))
         if expert_bytes:
             size = max(-4.0, min(4.0, log2(max(w.expert_matrix, 1) / 4e6)))
             experts = [*common, *_device_effects("x", s), (f"x:{xkind}", 1.0), (f"x:{xkind}@{d.vendor}", 1.0),
                        ("x~size", size), ("x~batch", log2(batch))]  # fmt: skip
             if s.tensor_parallel > 1:
                 experts.append(("x/tp~n", log2(s.tensor_parallel)))
-            terms.append(Term("x", s.gpu_experts * expert_bytes * inv, tuple(experts)))
+            terms.append(Term("x", here * s.gpu_experts * expert_bytes * inv, tuple(experts)))
         attention = _device_effects("k", s, card=False)
         if s.flash_attention is False:
             attention += [("k-fa", 1.0), (f"k-fa@{d.vendor}+{d.backend}", 1.0)]
@@ -267,6 +270,8 @@ def prefill_terms(job: Job, prompt: float, depth: float = 0.0) -> list[Term]:
         quadratic += [("A~head", head), (f"A~head@{d.backend}", head)]
         terms.append(Term("A", attention * inv_attention * s.gpu_kv, tuple(quadratic)))
         read = s.gpu_dense * dense_bytes + s.gpu_experts * expert_bytes
+        if s.streamed:
+            terms.append(Term("U", steps * s.streamed * read / s.links, ()))
         terms.append(
             Term("B", steps * read * s.inverse_bandwidth, tuple(_device_effects("B", s, card=False)))
         )

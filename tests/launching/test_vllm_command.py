@@ -56,7 +56,7 @@ def test_every_setting_has_a_flag_or_a_reason() -> None:
             type(None): lambda d: 3,
         }[type(default)](default)
         settings = {name: given, "distributed_executor_backend": "ray"} if name in silent else {name: given}
-        if name == "num_speculative_tokens":
+        if name in ("num_speculative_tokens", "speculative_model"):
             settings["speculative_method"] = "mtp"
         printed = list(settings_flags(settings))
         assert printed or name in silent, name

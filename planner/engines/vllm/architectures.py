@@ -47,6 +47,8 @@ class VllmTraits:
     pipeline: bool = True
     # An FP8 cache asserts a query in FP8 too, which nothing sets by itself: models/kimi_k3/nvidia/mla.py
     narrow_cache: bool = True
+    # Its n-gram tables stay in pinned host memory unless told otherwise: config/engram.py
+    tables_in_ram: bool = False
 
 
 # fmt: off
@@ -75,8 +77,8 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
             "mellum", "mimo", "mimo_v2", "mimo_v2_flash", "minimax_m2", "minimax_m3", "minimax_m3_vl",
             "minimax_m3_vl_text", "ministral", "ministral3", "mistral4", "muse_spark", "muse_spark_text",
             "nemotron", "nemotron-nas", "olmo2", "olmo3", "phi", "phi3", "phi4-siglip", "qwen2", "qwen3",
-            "qwen3_omni_moe", "qwen3_omni_moe_text", "qwen4_exp", "qwen4_exp_text", "seed_oss", "smollm3",
-            "solar_open", "starcoder2", "step3p5", "step3p7", "step3p7_text",
+            "qwen3_omni_moe", "qwen3_omni_moe_text", "seed_oss", "smollm3", "solar_open", "starcoder2", "step3p5",
+            "step3p7", "step3p7_text",
         ),
         VllmTraits(),
     ),
@@ -108,6 +110,7 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
     **dict.fromkeys(("gemma3n", "gemma3n_text"), replace(_EVERYWHERE, pipeline=False)),
     "gemma2": replace(_EVERYWHERE, float16=False),
     "glm4": VllmTraits(float16=False),
+    **dict.fromkeys(("qwen4_exp", "qwen4_exp_text"), VllmTraits(tables_in_ram=True)),
     "diffusion_gemma": VllmTraits(pipeline=False, tower="whole"),
     "kimi_linear": VllmTraits(narrow_cache=False),
     "kimi_k3": VllmTraits(narrow_cache=False, tower="falls back"),

@@ -128,6 +128,9 @@ def settings_flags(settings: Mapping[str, Any]) -> Iterator[str]:
         yield str(method)
         yield "--speculative-config.num_speculative_tokens"
         yield str(settings.get("num_speculative_tokens", 1))
+        if model := settings.get("speculative_model"):
+            yield "--speculative-config.model"
+            yield str(model)
     nodes = settings.get("nnodes", 1)
     if nodes > 1 and settings.get("distributed_executor_backend") != "ray":
         yield "--nnodes"

@@ -100,7 +100,7 @@ class Vllm(Engine):
             engine=self.name,
             backend=devices.gpu.backend,
             fits=found.fits,
-            placement=Placement.CPU if not devices.gpus else Placement.GPU,
+            placement=_placement(devices, outcome),
             settings=shown(found.chosen, outcome.settings),
             memory=memory,
             max_context=longest,
@@ -160,6 +160,12 @@ def _undriven(accelerator: Accelerator) -> str | None:
     if sm is not None and sm < LEAST_CAPABILITY:
         return f"vLLM needs compute capability {LEAST_CAPABILITY / 10}, {name} has {sm / 10}"
     return None
+
+
+def _placement(devices: Devices, outcome: Outcome) -> Placement:
+    if not devices.gpus:
+        return Placement.CPU
+    return Placement.HYBRID if max(outcome.offloaded) else Placement.GPU
 
 
 def shown(chosen: VllmSettings, resolved: VllmSettings) -> dict[str, Any]:

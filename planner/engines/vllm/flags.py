@@ -359,6 +359,7 @@ _GONE: Final = """
 --task : text
 --rope-scaling : json
 --rope-theta : float
+--speculative-method : text : --spec-method
 --speculative-model : text : --spec-model
 --num-speculative-tokens : int : --spec-tokens
 --speculative-draft-tensor-parallel-size : int

@@ -34,6 +34,7 @@ class Outcome:
     available: tuple[int, ...]  # for the KV cache, expected
     available_low: tuple[int, ...]  # with overheads at the upper end of their interval
     layout: KvLayout
+    tables: int  # in host memory once, whatever the ranks: n-gram tables
     reason: Reason | None  # why the engine doesn't start, its text a clause; None where it does
 
     @property
@@ -121,7 +122,7 @@ def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None
         available_low = tuple(requested - w - o.inside("high") for w, o in zip(on_gpu, inside, strict=True))
         if gpu.backend is Backend.CPU:
             available = available_low = tuple(_cpu_cache(a) for a in available)
-    layout = kv_layout(arch, resolved, gpu, release)
+    layout = kv_layout(table.cached_shape(resolved), resolved, gpu, release)
     if resolved.max_model_len == AUTO:
         resolved = replace(resolved, max_model_len=layout.longest(available, arch.n_ctx_train))
     outcome = Outcome(
@@ -134,6 +135,7 @@ def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None
         available=available,
         available_low=available_low,
         layout=layout,
+        tables=table.tables(resolved),
         reason=None,
     )
     reason = _reason(outcome, free)
@@ -233,7 +235,7 @@ def memory_of(
                 overhead_high=high,
             )
         )
-    host = sum(outcome.offloaded) * tp * outcome.settings.data_parallel_size
+    host = sum(outcome.offloaded) * tp * outcome.settings.data_parallel_size + outcome.tables
     if host:
         devices.append(DeviceMemory(name="CPU", kind="cpu", weights=host, available=host_free))
     return MemoryEstimate(tuple(devices))

@@ -14,6 +14,7 @@ from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
 from planner.engines.vllm.choices import ATTENTION_BACKENDS
 from planner.engines.vllm.flags import TABLE
+from planner.engines.vllm.memory.drafts import shape_known
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.settings import KV_CACHE_DTYPES, settings_from
 from planner.engines.vllm.settings import SETTINGS as SETTINGS
@@ -35,8 +36,6 @@ STARTS: Final = Starts(
     ),
     images=(("vllm-openai", _SERVE),),
 )
-# Ways to draft that load nothing beside the model; "…mtp" loads the model's own prediction layers.
-DRAFTLESS: Final = frozenset({"ngram", "ngram_gpu", "suffix"})
 _BACKENDS: Final = frozenset(ATTENTION_BACKENDS.split())
 _EXECUTORS: Final = ("ray", "mp", "uni", "external_launcher")
 _OWN_CODE: Final = frozenset({"auto", "vllm"})
@@ -254,14 +253,17 @@ class _Line:
         if method not in known:
             raise TABLE.refusal(first, f"invalid choice: '{method}' (choose from {', '.join(known)})")
         own = method.endswith("mtp") and model is None
-        if own or method in DRAFTLESS:
+        named = isinstance(model, str) and not method.endswith("mtp") and shape_known(method, model)
+        if own or named or model is None:
             self.settings["speculative_method"] = method
+            if named:
+                self.settings["speculative_model"] = model
             tokens = said.get("num_speculative_tokens")
             if tokens is not None:
                 if not isinstance(tokens, int):
                     raise TABLE.refusal(first, f"num_speculative_tokens is '{tokens}', not a whole number")
                 self.settings["num_speculative_tokens"] = tokens
-            rest = set(said) - {"method", "num_speculative_tokens"}
+            rest = set(said) - {"method", "num_speculative_tokens"} - ({"model"} if named else set())
             if not rest:
                 return
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from planner.engines.vllm.deployment import Deployment, Devices
+from planner.engines.vllm.memory.drafts import draft_of, loads_a_model
 from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.memory.weights import WeightTable, resolve
 from planner.engines.vllm.outcome import Outcome, evaluate
@@ -219,6 +220,9 @@ def warnings(deployment: Deployment, found: Found) -> tuple[Reason, ...]:
             " routers are counted in FP8"
         )
         warn(ReasonKind.LAYOUT_UNKNOWN, text, repository=scheme.assumed)
+    if loads_a_model(outcome.settings) and draft_of(arch, outcome.settings) is None:
+        text = f"the model that drafts ({outcome.settings.speculative_model}) is not counted: its shape is not known"
+        warn(ReasonKind.NOT_COUNTED, text, model=outcome.settings.speculative_model or "")
     if (foreign := foreign_code(arch)) is not None:
         warn(ReasonKind.FOREIGN_CODE, foreign)
     stages = outcome.settings.pipeline_parallel_size

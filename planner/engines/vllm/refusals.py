@@ -5,6 +5,7 @@ from __future__ import annotations
 from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.backends import BACKENDS, ROCM_TARGETS
 from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.drafts import unnamed
 from planner.engines.vllm.memory.shards import expert_block
 from planner.engines.vllm.memory.storage import QuantScheme
 from planner.engines.vllm.registry import BY_TRANSFORMERS, IN_PLUGINS, REGISTERED, last_release
@@ -125,7 +126,7 @@ def refusal(
     if pp > 1 and not vllm_traits(arch).pipeline:
         return "Pipeline parallelism is not supported for this model"
     reason = _context_parallel(settings, heads, kv, mla=uses_mla(arch)) or _batch(arch, settings)
-    reason = reason or _heads(arch, settings) or _numbers(arch, scheme, settings)
+    reason = reason or _heads(arch, settings) or _numbers(arch, scheme, settings) or unnamed(settings)
     if reason:
         return reason
     needed = settings.world_size * settings.data_parallel_size

@@ -64,6 +64,7 @@ class VllmSettings:
     mm_encoder_tp_mode: str = "weights"  # "data": each rank holds the whole vision encoder
     mamba_ssm_cache_dtype: str = "auto"
     speculative_method: str | None = None  # "mtp": the model's own prediction layers; "ngram": no weights
+    speculative_model: str | None = None  # what drafts, where the method loads a model
     num_speculative_tokens: int = 0
     distributed_executor_backend: str | None = None
     nnodes: int = 1

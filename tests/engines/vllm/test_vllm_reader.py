@@ -168,7 +168,7 @@ UNCOUNTED = [
     ("--config serve.yaml", "settings in a file (--config)"),
     ("--mm-processor-cache-gb 0", "the cache of images in RAM (--mm-processor-cache-gb)"),
     ("--offload-group-size 8", "layers held in RAM (--offload-group-size)"),
-    ("--spec-method eagle3 --spec-model a/b", "a model that drafts (eagle3) (--spec-method)"),
+    ("--spec-method dflash --spec-model a/b", "a model that drafts (dflash) (--spec-method)"),
     ('--speculative-config \'{"model":"a/b"}\'', "a model that drafts (draft_model) (--speculative-config)"),
 ]
 # words of earlier releases -> what they are read as

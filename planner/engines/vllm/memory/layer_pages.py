@@ -152,7 +152,7 @@ def paged_layers(
     caching = prefix_caching(settings, release)
     found: list[PagedLayers] = []
     for group in arch.groups:
-        if group.mtp and not settings.uses_mtp:
+        if group.mtp and not (settings.uses_mtp or settings.speculative_model):
             continue
         for cache in group.caches:
             if isinstance(cache, RecurrentState):

@@ -12,14 +12,17 @@ from typing import Final
 
 from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.drafts import draft_of, with_draft
 from planner.engines.vllm.memory.shards import NOTHING, Rank, layer_bytes, matrix_bytes
-from planner.engines.vllm.memory.storage import QuantScheme
+from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.engines.vllm.settings import VllmSettings
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup
 from planner.models.cache import CacheSpec, FullAttention, LatentAttention, SlidingWindow
 from planner.models.tensors import Role
+from planner.quant.quantisations import Storage
 from planner.units import GIB, round_up
 
 VOCAB_PADDING: Final = 64  # DEFAULT_VOCAB_PADDING_SIZE
@@ -76,6 +79,7 @@ class WeightTable:
         self.arch, self.scheme, self.gpu, self.release = arch, scheme, gpu, release
         self._parts = [(group, _alike(scheme, group)) for group in arch.groups]
         self._known: dict[tuple[object, ...], tuple[int, ...]] = {}
+        self._drafts: dict[tuple[str | None, str | None], WeightTable | None] = {}
         self._sizes: dict[tuple[object, ...], list[tuple[LayerGroup, list[tuple[tuple[int, ...], int]]]]] = {}
 
     def resolved(self, settings: VllmSettings) -> VllmSettings:
@@ -103,6 +107,9 @@ class WeightTable:
         if base is None:
             # a layer is the same however many stages there are
             base = self._known[key] = self._stages(rank, key[1:])
+        if (draft := self.draft(settings)) is not None:
+            alone = replace(_NO_DRAFT, tensor_parallel_size=settings.tensor_parallel_size)
+            base = (*base[:-1], base[-1] + draft.per_rank(alone)[0])
         stages = stage_layers(self.arch.n_layer, settings.pipeline_parallel_size)
         everywhere = vllm_traits(self.arch).head_everywhere
         return tuple(
@@ -110,6 +117,40 @@ class WeightTable:
             + attention_buffers(rank, held)
             + (vision_bytes(self.arch, settings, rank.plain) if everywhere or stage == 0 else 0)
             for stage, (have, held) in enumerate(zip(base, stages, strict=True))
+        )
+
+    def draft(self, settings: VllmSettings) -> WeightTable | None:
+        """The weights of the model that drafts; None where none is loaded, or its size isn't known."""
+        key = settings.speculative_method, settings.speculative_model
+        if key[1] is None:
+            return None
+        if key not in self._drafts:
+            arch = draft_of(self.arch, settings)
+            table = (
+                None
+                if arch is None
+                else WeightTable(arch, scheme_for(arch, "native"), self.gpu, self.release)
+            )
+            self._drafts[key] = table
+        return self._drafts[key]
+
+    def cached_shape(self, settings: VllmSettings) -> Architecture:
+        """The layers whose cache is kept: the model's, and the draft's."""
+        draft = self.draft(settings)
+        return self.arch if draft is None else with_draft(self.arch, draft.arch)
+
+    def tables(self, settings: VllmSettings) -> int:
+        """Bytes of the n-gram tables that stay in the host's memory, of all tensor parallel ranks together.
+
+        vllm/config/engram.py: cpu_offload and dp_shared_memory are its defaults, so that replicas share them.
+        """
+        if not vllm_traits(self.arch).tables_in_ram:
+            return 0
+        rank = self.rank(settings)
+        return sum(
+            matrix_bytes(t.row, t.rows, _table_storage(self.scheme), self.scheme, rank.plain)
+            for t in self.arch.tensors
+            if t.role is Role.PER_LAYER_EMBD
         )
 
     def _stages(self, rank: Rank, split: tuple[object, ...]) -> tuple[int, ...]:
@@ -135,6 +176,17 @@ class WeightTable:
                         total += size * sum(1 for i in members if i in held)
             result.append(total)
         return tuple(result)
+
+
+_NO_DRAFT: Final = VllmSettings()
+
+
+def _table_storage(scheme: QuantScheme) -> Storage:
+    """How n-gram tables lie in a checkpoint: as its other matrices do (models/qwen4_exp/common/ngram_embedding.py)."""
+    kind = scheme.storage_kind
+    if kind in (Storage.FP8_BLOCK, Storage.FP8_TENSOR, Storage.FP8_CHANNEL):
+        return Storage.FP8_TENSOR
+    return Storage.NVFP4 if kind is Storage.NVFP4 else Storage.PLAIN
 
 
 def _alike(scheme: QuantScheme, group: LayerGroup) -> list[tuple[tuple[int, ...], frozenset[Role]]]:
@@ -172,6 +224,8 @@ def _outside_bytes(rank: Rank, first: bool, last: bool) -> int:
     embedding = first or own.embedding_everywhere or (arch.tied_embeddings and last)
     for tensor in arch.tensors:
         storage = rank.scheme.storage(tensor.role, tensor.name)
+        if tensor.role is Role.PER_LAYER_EMBD and own.tables_in_ram:
+            continue
         if tensor.role in (Role.TOKEN_EMBD, Role.OUTPUT, Role.PER_LAYER_EMBD) and len(tensor.shape) > 1:
             wanted = head and not arch.tied_embeddings if tensor.role is Role.OUTPUT else embedding
             if wanted:
