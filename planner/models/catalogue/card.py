@@ -143,7 +143,7 @@ class ModelCard(_Part):
     family: str
     vendor: str
     released: str = ""
-    kind: Literal["chat", "embedding"] = "chat"
+    kind: Literal["chat", "embedding", "classifier"] = "chat"
     superseded_by: str = ""
     downloads_30d: int = 0
     aliases: tuple[str, ...] = ()
