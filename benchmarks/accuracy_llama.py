@@ -34,7 +34,10 @@ _SAID_APART = frozenset(
     {"n_outputs_max", "fit", "fit_target_mib", "fit_ctx", "threads", "n_threads", "n_threads_batch"}
     | {"use_mmap", "mmap", "use_mlock", "mlock", "load_mode", "no_alloc", "seed", "numa", "warmup"}
 )
-_BACKENDS = {"CUDA": Backend.CUDA, "ROCm": Backend.ROCM, "Vulkan": Backend.VULKAN, "Metal": Backend.METAL}
+_BACKENDS = {
+    "CUDA": Backend.CUDA, "ROCm": Backend.ROCM, "Vulkan": Backend.VULKAN, "SYCL": Backend.SYCL,
+    "Metal": Backend.METAL, "MTL": Backend.METAL,
+}  # fmt: skip
 _DEVICE = re.compile(r"^(CUDA|ROCm|Vulkan|SYCL|Metal|MTL)(\d*)$")
 
 

@@ -18,7 +18,7 @@ from planner.models.catalogue.catalogue import load_catalogue
 
 _CONTEXTS = (4096, 8192, 24576, 65536)  # those up to what the model was trained for must lie on the line
 _KINDS = (("Q4_K_M", "q"), ("BF16", "f"))
-_BACKENDS = ((Backend.CUDA, "c"), (Backend.METAL, "o"))
+_BACKENDS = ((Backend.CUDA, "c"), (Backend.SYCL, "o"))
 
 
 def measure(arch: Architecture, quant: str, backend: Backend) -> list[int] | None:

@@ -19,6 +19,13 @@ class Build:
     name: str = "b11434"
     all_outputs: bool = False  # logits reserved for a whole ubatch, whatever n_outputs_max says
     output_last: bool = False  # -ngl counts from the last repeating layer, the output layer comes on top
+    wide_mask: bool = False  # with flash attention too the mask is F32 first, and cast
+    one_input: bool = False  # a batch holds tokens or vectors, never both
+    pooled_scratch: bool = (
+        False  # flash attention's F16 copies lie in a pool of the backend's, not in the buffer
+    )
+    graph_as_built: bool = False  # Vulkan doesn't reorder it
+    tokens_alone: bool = False  # the graph has no input for vectors
     early_rows: bool = False  # rows without an output pass no last feed-forward, where none is drafted from
     inputs_first: bool = False  # the layers' own inputs (Gemma 4) are looked up before the embeddings
     expert_cache: bool = False  # --moe-cache-mib
@@ -29,7 +36,15 @@ BUILD: Final = CURRENT.name
 READ: Final = 11434  # what CURRENT is
 # The output layer is offloaded first since llama_params_fit came (December 2025, b7410); logits are reserved
 # for n_outputs_max only since June 2026 (between b9010 and b9849 in published logs).
-_FIT, _FEW_OUTPUTS = 7410, 9500
+_FIT, _FEW_OUTPUTS = 7410, 9150
+# What Metal copies for flash attention (pull request 27390) came in the time of _MIXED; Vulkan orders graphs since
+# September 2025.
+_VULKAN_ORDERS: Final = 6600
+_SELECTED: Final = 7780  # pull request 18898 (20 January 2026): the graph is the same for tokens and vectors
+# An F16 mask came with pull request 23764 (28 May 2026, between b9190 and b9607), batches of both between b10400 and
+# b11200 in published logs.
+_NARROW_MASK, _MIXED = 9450, 10800
+_SCRATCH_COUNTED: Final = 9800  # between b9190 and b10400 in published logs
 NEWEST: Final = 11549  # the newest that was read; with which build after b11434 its changes came isn't known
 _BUILD_DATES: Final = ((_FIT, "2025-12-15"), (_FEW_OUTPUTS, "2026-06-30"))
 # model_type of a config.json -> the first build known to run it, where the rules here don't (src/models)
@@ -61,6 +76,11 @@ def build_of(version: str | None, model_released: str = "") -> Build:
         name=f"b{number}" if number else "unknown",
         all_outputs=number < _FEW_OUTPUTS,
         output_last=number < _FIT,
+        wide_mask=number < _NARROW_MASK,
+        one_input=number < _MIXED,
+        pooled_scratch=number < _SCRATCH_COUNTED,
+        graph_as_built=number < _VULKAN_ORDERS,
+        tokens_alone=number < _SELECTED,
         early_rows=newer,
         inputs_first=newer,
         expert_cache=newer,

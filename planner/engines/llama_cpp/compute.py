@@ -24,6 +24,7 @@ from planner.engines.llama_cpp.shipped.constants import UBATCH, constant
 from planner.engines.llama_cpp.shipped.curves import Curve
 from planner.engines.llama_cpp.shipped.curves import curve as shipped_curve
 from planner.fast_dataclass import replace
+from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, LatentAttention
 from planner.quant.formats import ggml_format
@@ -160,7 +161,10 @@ def _another_graph(run: Run) -> bool:
     """True where the run's build or file has another graph than the one that was measured for its shape."""
     own = traits(run.arch)
     return (
-        (run.context.build.early_rows and own.crops_early)
+        run.backend in (Backend.VULKAN, Backend.METAL)
+        or run.context.build.wide_mask
+        or run.context.build.one_input
+        or (run.context.build.early_rows and own.crops_early)
         or (own.mrope_if_said and run.arch.position_parts)
         or (own.clamps_if_said and run.arch.clamped_experts)
     )
@@ -169,7 +173,7 @@ def _another_graph(run: Run) -> bool:
 def _known(run: Run) -> _Known:
     plain = _normal(run.settings)
     another = _another_graph(run)
-    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn, another)
+    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn, run.context.build)
     key = (id(run.table), _kinds(run.table, run.placement), plain, shape, run.backend)
     found = _points.get(key)
     if found is None:

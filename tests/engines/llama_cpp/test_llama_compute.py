@@ -23,7 +23,7 @@ from tests.engines.llama_cpp.test_llama_plan import machine
 
 
 @pytest.mark.parametrize("model", ["gpt-oss-20b", "Qwen/Qwen3-30B-A3B", "google/gemma-3-4b-it"])
-@pytest.mark.parametrize(("backend", "cuda"), [(Backend.CUDA, True), (Backend.METAL, False)])
+@pytest.mark.parametrize(("backend", "cuda"), [(Backend.CUDA, True), (Backend.SYCL, False)])
 def test_the_table_is_what_the_graph_says(model: str, backend: Backend, cuda: bool) -> None:
     """Otherwise: python -m benchmarks.compute_table."""
     arch = find_entry(model).architecture()

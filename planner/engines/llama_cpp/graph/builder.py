@@ -199,8 +199,9 @@ class Builder:
         """build_inp_embd: tokens, vectors or both; all three ways have their inputs."""
         n, width = self.batch.n_tokens, self.arch.hidden_size
         tokens = self.graph.expand(get_rows(table, self.input("tokens", I32, n)))
-        self.graph.expand(self.input("embd", F32, width, n))
-        if self.traits.mixed:
+        if not self.context.build.tokens_alone:
+            self.graph.expand(self.input("embd", F32, width, n))
+        if self.traits.mixed and not self.context.build.one_input:
             copy = Tensor("dup", F32, (width, n, 1, 1), (self.input("mixed_embd", F32, width, n),))
             rows = get_rows(table, self.input("mixed_tokens", I32, n))
             self.graph.expand(set_rows(copy, rows, self.input("mixed_slots", I64, n)))
@@ -233,8 +234,10 @@ class Builder:
         v_idxs = None
         if not latent:
             v_idxs = self.input("v_idxs" + suffix, I64, n if self.rows_v else n * self.widest_v())
-        kind = F16 if self.flash else F32
-        mask = self.input("mask" + suffix, kind, cells, n // streams, 1, streams)
+        wide = not self.flash or self.context.build.wide_mask
+        mask = self.input("mask" + suffix, F32 if wide else F16, cells, n // streams, 1, streams)
+        if wide and self.flash:
+            mask = Tensor("cpy", F16, mask.ne, (mask,))
         made = AttentionInput(k_idxs, v_idxs, mask, cells)
         if not latent:
             self._rotations(made, isinstance(spec, SlidingWindow), suffix)

@@ -33,7 +33,7 @@ def per_layer_inputs(b: Builder, cur: Tensor) -> Tensor:
     """build_inp_per_layer and project_per_layer_inputs: (width, tokens, layers)."""
     n, outside = b.batch.n_tokens, b.outside
     width = outside.need("per_layer_proj_norm.weight").ne[0]
-    if b.context.build.inputs_first:
+    if b.context.build.inputs_first and b.traits.crops_early:
         rows = looked_up(b)
         layers = rows.ne[0] // width
         rows = reshape(same("scale", rows), width, layers, n)

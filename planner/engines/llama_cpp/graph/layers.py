@@ -39,7 +39,8 @@ from planner.models.cache import (
 
 def build(b: Builder, layers: Sequence[Layer], table: Tensor, output: tuple[Layer, str]) -> None:
     """Fill the builder's graph: `table` is the input embedding, `output` the head's weights and its name."""
-    if "per_layer_token_embd.weight" in b.outside and b.context.build.inputs_first:
+    inputs_first = b.context.build.inputs_first and b.traits.crops_early
+    if "per_layer_token_embd.weight" in b.outside and inputs_first:
         gemma.looked_up(b)
     cur = b.embeddings(table)
     inputs = gemma.per_layer_inputs(b, cur) if "per_layer_token_embd.weight" in b.outside else None

@@ -20,7 +20,8 @@ from planner.engines.llama_cpp.graph.ggml.allocator import (
     NotRepeatable,
     Repeat,
 )
-from planner.engines.llama_cpp.graph.ggml.scheduler import Scheduler
+from planner.engines.llama_cpp.graph.ggml.cuda_fusion import fuse
+from planner.engines.llama_cpp.graph.ggml.scheduler import Optimise, Scheduler
 from planner.engines.llama_cpp.graph.ggml.tensor import Graph
 from planner.engines.llama_cpp.graph.layers import build
 from planner.engines.llama_cpp.graph.prediction_layers import build_draft
@@ -29,9 +30,11 @@ from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.settings import Context
 from planner.engines.llama_cpp.traits import Rule
 from planner.fast_dataclass import replace
+from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 
+_METAL_ALIGNMENT: Final = 32  # ggml-metal.cpp
 _INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
@@ -129,14 +132,30 @@ def _graph(run: Run, batch: Batch, chosen: list[int]) -> Builder:
 
 
 def _scheduler(run: Run) -> Scheduler:
+    build = run.context.build
     device = CUDA_BUFFER if run.cuda else BufferType(CUDA_BUFFER.alignment)
+    if build.pooled_scratch:
+        device = replace(device, flash_extra=False)
+    if run.backend is Backend.METAL:
+        device = BufferType(_METAL_ALIGNMENT, metal=True, metal_copies=not build.one_input)
     return Scheduler(
         (*([device] * run.placement.n_devices), CPU_BUFFER),
         cuda=run.cuda,
         pipelined=run.pipelined,
         op_offload=run.settings.op_offload,
-        experts=run.arch.is_moe and run.settings.split_mode != "tensor",  # which optimises no graph
+        optimise=_optimiser(run),
     )
+
+
+def _optimiser(run: Run) -> Optimise | None:
+    """What the devices' backend does with a split's nodes; -sm tensor has a backend of its own, which does nothing."""
+    if run.settings.split_mode == "tensor":
+        return None
+    if run.backend is Backend.VULKAN and not run.context.build.graph_as_built:
+        from planner.engines.llama_cpp.graph.ggml.vulkan_order import reorder
+
+        return reorder
+    return fuse if run.cuda and run.arch.is_moe else None
 
 
 def _batch(context: Context) -> Batch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from planner.engines.llama_cpp.graph.ggml.metal_extra import extra as metal_extra
 from planner.engines.llama_cpp.graph.ggml.tensor import F16, F32, INPLACE, Tensor
 from planner.engines.llama_cpp.tensor_types import type_traits
 from planner.fast_dataclass import dataclass
@@ -25,6 +26,8 @@ class BufferType:
     alignment: int
     row_padding: bool = False  # CUDA: quantised rows filled up to 512 elements
     flash_extra: bool = False  # CUDA: flash attention keeps an F16 copy of other cache types
+    metal: bool = False  # Metal: room for what an operation needs in passing
+    metal_copies: bool = False  # … also an F16 copy of a layer's whole cache
 
 
 CUDA_BUFFER: Final = BufferType(CUDA_ALIGNMENT, row_padding=True, flash_extra=True)
@@ -34,6 +37,8 @@ CPU_BUFFER: Final = BufferType(CPU_ALIGNMENT)
 def alloc_size(tensor: Tensor, buffer: BufferType) -> int:
     """Bytes that a backend's buffer type allocates for a tensor, unaligned."""
     size = tensor.nbytes
+    if buffer.metal:
+        return size + metal_extra(tensor, copies=buffer.metal_copies)
     if buffer.flash_extra and tensor.op == "flash_attn":
         return size + _flash_extra(tensor, size)
     if buffer.row_padding and tensor.kind.block > 1:

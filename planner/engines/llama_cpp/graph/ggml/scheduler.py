@@ -6,16 +6,17 @@ indices: the devices in order, the host last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Final
 
 from planner.engines.llama_cpp.graph.ggml.allocator import Allocator, BufferType, NotRepeatable, Repeat
-from planner.engines.llama_cpp.graph.ggml.cuda_fusion import fuse
 from planner.engines.llama_cpp.graph.ggml.supported_ops import device_supports
 from planner.engines.llama_cpp.graph.ggml.tensor import VIEWS, Graph, Tensor
 from planner.fast_dataclass import dataclass
 
+# A backend's graph_optimize: reorders one split's nodes in place, returns what each node (by id) keeps alive
+Optimise = Callable[[list[Tensor]], dict[int, list[Tensor]]]
 _COPIES: Final = 4  # GGML_SCHED_MAX_COPIES
 _OFFLOAD_BATCH: Final = 32  # GGML_OP_OFFLOAD_MIN_BATCH
 
@@ -33,14 +34,20 @@ class Scheduler:
     """Splits a graph over backends and measures the compute buffers."""
 
     def __init__(
-        self, buffers: tuple[BufferType, ...], *, cuda: bool, pipelined: bool, op_offload: bool, experts: bool
+        self,
+        buffers: tuple[BufferType, ...],
+        *,
+        cuda: bool,
+        pipelined: bool,
+        op_offload: bool,
+        optimise: Optimise | None,
     ) -> None:
         self.buffers = buffers
         self.host = len(buffers) - 1
         self.cuda = cuda
         self.copies = _COPIES if pipelined else 1
         self.op_offload = op_offload
-        self.experts = experts  # whether there is anything that the CUDA backend fuses
+        self.optimise = optimise
 
     def measure(self, graph: Graph, repeats: Sequence[Repeat] = ()) -> list[int]:
         """Return the size of each backend's compute buffer in bytes; the graph can't be used again.
@@ -217,7 +224,7 @@ class Scheduler:
                 order.append((_dependency(src, [src]), src.backend))
                 order.append((copies[id(src), split.backend][0], split.backend))
             piece = graph.nodes[split.start : split.end]
-            kept = fuse(piece) if self.cuda and self.experts and split.backend != self.host else {}
+            kept = self.optimise(piece) if self.optimise and split.backend != self.host else {}
             for index, node in enumerate(piece, split.start):
                 while index >= bounds[number]:
                     number += 1
