@@ -19,7 +19,7 @@ from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm.reasons import warnings, why
 from planner.engines.vllm.refusals import class_refusal, gpu_reason
 from planner.engines.vllm.releases import RULES_VERSION
-from planner.engines.vllm.search import parallel_choices, search
+from planner.engines.vllm.search import longest_anywhere, parallel_choices, search
 from planner.engines.vllm.settings import SETTINGS, VllmSettings
 from planner.errors import PlannerError, UnsupportedError
 from planner.fast_dataclass import replace
@@ -91,6 +91,7 @@ class Vllm(Engine):
         longest = 0
         if outcome.starts_shorter:
             longest = outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+        longest = max(longest, longest_anywhere(deployment))
         memory = _memory(outcome, devices)
         found = replace(found, fits=found.fits and memory.fits)
         return Plan(
@@ -123,9 +124,10 @@ class Vllm(Engine):
         if self.supports(request.model, request.quant, request.machine) is not None:
             return 0
         found = search(deployment)
-        if found is None or not found.fits:
-            return 0
-        return found.outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+        here = 0
+        if found is not None and found.fits:
+            here = found.outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+        return max(here, longest_anywhere(deployment))
 
 
 def _unsupported(model: Model, quant: str, machine: Machine) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.expert_parallel import for_many_users, replica_users
-from planner.engines.vllm.memory.budget import CONTEXT
+from planner.engines.vllm.memory.budget import CONTEXT, after_cache
 from planner.engines.vllm.memory.weights import WeightTable, resolve, tower_ranks
 from planner.engines.vllm.outcome import Outcome, evaluate
 from planner.engines.vllm.refusals import uses_mla
@@ -107,10 +107,10 @@ def rungs(
     given = deployment.given
     settings = start
     said: tuple[Reason, ...] = ()
-    budget = _utilization(devices, start)
+    budget = _utilization(deployment, start)
     if budget is not None and "gpu_memory_utilization" not in given:
         settings = replace(settings, gpu_memory_utilization=budget)
-        why = "as much as is free once vLLM's own context is there"
+        why = _FREE
         if budget == _UNIFIED_SHARE and devices.gpu.unified:
             why = "the system and the engine's own processes live in the same memory"
         said = (_change("gpu_memory_utilization", budget, why),)
@@ -123,6 +123,15 @@ def rungs(
         settings = replace(settings, **{name: value})
         said = tuple(change for change in said if change.values["setting"] != name)
         said = (*said, _change(name, value, reason))
+        lower = _utilization(deployment, settings)
+        if (
+            lower is not None
+            and lower < (settings.gpu_memory_utilization or 1)
+            and "gpu_memory_utilization" not in given
+        ):
+            settings = replace(settings, gpu_memory_utilization=lower)
+            said = tuple(change for change in said if change.values["setting"] != "gpu_memory_utilization")
+            said = (*said, _change("gpu_memory_utilization", lower, _FREE))
         if name == "max_num_seqs" and value >= 64:
             enough = arch.n_ctx_train
         else:
@@ -173,14 +182,19 @@ def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tu
 _UNIFIED_SHARE: Final = 0.85
 
 
-def _utilization(devices: Devices, settings: VllmSettings) -> float | None:
+_FREE: Final = "as much as is free once vLLM's own context is there"
+
+
+def _utilization(deployment: Deployment, settings: VllmSettings) -> float | None:
     """A lower utilisation where other processes hold memory; None where the default is free."""
+    devices = deployment.devices
     if not devices.gpus:
         return None
     default = settings.gpu_memory_utilization or CURRENT.default_utilization
     wanted = min(default, _UNIFIED_SHARE) if devices.gpu.unified else default
     # The process's own context is there before vLLM looks at what is free (request_memory in worker/utils.py).
-    usable_share = (devices.free - CONTEXT.high) / devices.gpu.total
+    after = after_cache(deployment.arch, settings, devices.gpu)
+    usable_share = (devices.free - CONTEXT.high - after) / devices.gpu.total
     if usable_share >= wanted:
         return wanted if wanted < default else None
     return max(0.01, int(usable_share * 100) / 100)
@@ -205,6 +219,21 @@ def search(deployment: Deployment) -> Found | None:
             best = found
     result = _preferred(fitting, devices) if fitting else best
     return None if result is None else _spread(deployment, table, result)
+
+
+def longest_anywhere(deployment: Deployment) -> int:
+    """Longest context for the workload's users over every legal split, each at its tightest settings; 0 where none
+    starts. It never falls with more memory: no split and no step depends on how much there is.
+    """
+    arch, devices = deployment.arch, deployment.devices
+    table, best = WeightTable(arch, deployment.scheme, devices.gpu), 0
+    for choice in parallel_choices(deployment):
+        *_, (tightest, _, _) = rungs(deployment, choice)
+        outcome = evaluate(table, replace(tightest, max_model_len=arch.n_ctx_train), devices.free)
+        if outcome.starts_shorter:
+            users = replica_users(choice, deployment.workload.users)
+            best = max(best, outcome.longest(arch.n_ctx_train, users, safe=True))
+    return best
 
 
 def _spread(deployment: Deployment, table: WeightTable, found: Found) -> Found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -10,6 +12,7 @@ from benchmarks.vllm_checks import refusals
 from benchmarks.vllm_startup import MACHINES, commands, server_of
 from planner.engines.register import get_engine
 from planner.errors import RefusedError, UnsupportedError
+from planner.hardware.machine import Machine
 from planner.hardware.profiles.load import load_profile
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.load import from_entry
@@ -79,3 +82,52 @@ def test_an_fp8_cache_is_not_proposed_where_the_model_asserts_against_it() -> No
 def test_classes_without_pipeline_parallelism() -> None:
     with pytest.raises(RefusedError, match="Pipeline parallelism is not supported"):
         planned("gemma-3n-e4b", "rtx-4090 x2", "BF16", pipeline_parallel_size=2)
+
+
+def test_the_longest_context_never_falls_as_memory_grows_and_can_be_asked_for() -> None:
+    """Any pair of two memories of one machine: a larger card never gets a shorter answer (60 of some 10,000 pairs)."""
+    rnd, engine, judged = Random(11), get_engine("vllm"), 0
+    names = (
+        "qwen3-8b",
+        "gemma-3-4b",
+        "granite-3.1-8b",
+        "qwen3-32b",
+        "qwen3-vl-8b",
+        "gpt-oss-20b",
+        "qwen3.5-9b",
+    )
+    for _ in range(60):
+        model = from_entry(find_entry(rnd.choice(names)))
+        quant = rnd.choice(engine.quants(model))
+        machine, users = (
+            load_profile(rnd.choice(("rtx-4060", "rtx-5090", "l40s x4", "a100-sxm-40 x8"))),
+            rnd.choice((1, 16)),
+        )
+        share = rnd.uniform(0.6, 1.6)
+        less, more = (
+            PlanRequest(model, quant, with_memory(machine, part), Workload(users=users))
+            for part in (share, share * 1.3)
+        )
+        short, long = (engine.longest_context(request) for request in (less, more))
+        assert short <= long, (model.id, quant, machine.name, share)
+        if short >= 1024:
+            judged += 1
+            asked = replace(less, workload=Workload(users=users, context=short))
+            assert engine.plan(less).max_context == short and engine.plan(asked).fits, (
+                model.id,
+                quant,
+                machine.name,
+            )
+    assert judged >= 25
+
+
+def with_memory(machine: Machine, share: float) -> Machine:
+    """The machine with so much of its GPUs' memory."""
+    hosts = []
+    for host in machine.hosts:
+        gpus = [
+            replace(a, memory_total=int(a.memory_total * share), memory_free=int(a.memory_free * share))
+            for a in host.accelerators
+        ]
+        hosts.append(replace(host, accelerators=tuple(gpus)))
+    return replace(machine, hosts=tuple(hosts))

@@ -86,10 +86,7 @@ def overheads(rank: Rank, *, first: bool = True, last: bool = True) -> Overheads
         low, middle, high = next(values for until, values in _ROCM if release < until)
     if gpu.unified:
         low, middle, high = (a + b for a, b in zip((low, middle, high), _UNIFIED_EXTRA, strict=True))
-    # FlashInfer's metadata builder takes its workspace for the first batch that it plans, which is the first graph
-    workspace = 0
-    if gpu.backend is Backend.CUDA and attention_backend(arch, settings, gpu) == "FLASHINFER":
-        workspace = _FLASHINFER_WORKSPACE
+    workspace = _workspace(arch, settings, gpu)
     graphs = _graphs(arch, settings, gpu)
     seen = release.graphs_in_budget and graphs.expected > 0
     if seen:
@@ -101,6 +98,17 @@ def overheads(rank: Rank, *, first: bool = True, last: bool = True) -> Overheads
         graphs_in_budget=release.graphs_in_budget,
         after=0 if seen else workspace,
     )
+
+
+def _workspace(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> int:
+    """What FlashInfer's metadata builder takes for the first batch that it plans, which is the first graph."""
+    flashinfer = gpu.backend is Backend.CUDA and attention_backend(arch, settings, gpu) == "FLASHINFER"
+    return _FLASHINFER_WORKSPACE if flashinfer else 0
+
+
+def after_cache(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> int:
+    """Bytes taken beside the budget once the cache is there: the workspace, where no graph shows it before."""
+    return _workspace(arch, settings, gpu) if settings.enforce_eager else 0
 
 
 def capture_sizes(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> int:
