@@ -42,6 +42,33 @@ class Licence(StrEnum):
     PERMISSIVE = "permissive"  # Apache-2.0, MIT and their like
 
 
+@dataclass(frozen=True, slots=True)
+class ContextNeed:
+    """Tokens of context that a use case asks for, where the person leaves it open."""
+
+    least: int
+    """Below this nobody gets work done."""
+    short: int
+    """Below this it is felt to be short: documents, thinking that runs to thousands of tokens, tool output."""
+    needed: int
+    """What is worth giving up some speed for."""
+    most: int
+    """Beyond this the memory is better left free."""
+
+
+# Chat holds a document or two; thinking runs to tens of thousands of tokens; agents and coding tools read files and
+# their own output again and again: Ollama's docs/context-length.mdx asks at least 64,000 of them.
+_CHAT: Final = ContextNeed(2048, 16384, 32768, 32768)
+_TOOLS: Final = ContextNeed(16384, 65536, 65536, 131072)
+CONTEXT_NEEDS: Final[Mapping[UseCase, ContextNeed]] = {
+    UseCase.GENERAL: _CHAT,
+    UseCase.MULTILINGUAL: _CHAT,
+    UseCase.VISION: _CHAT,
+    UseCase.REASONING: ContextNeed(4096, 32768, 65536, 65536),
+    UseCase.CODING: _TOOLS,
+    UseCase.AGENTS: _TOOLS,
+}
+
 MAX_USERS: Final = 100_000
 MAX_SPEED: Final = 1e6  # tokens/s
 
@@ -158,6 +185,15 @@ class PlanRequest:
     """The engine's own, by its names; what isn't named is chosen, or has the engine's default."""
     written: Written = field(default_factory=lambda: NOTHING_WRITTEN)
     """What a person wrote of the engine's own command; nothing where none was given."""
+    open_context: int | None = None
+    """Tokens at which a context that is left open ends; None: what the use case asks for."""
+
+    @property
+    def context_need(self) -> ContextNeed:
+        """What a context that is left open should hold, no more than the model was trained for."""
+        need = CONTEXT_NEEDS[self.workload.use_case]
+        limit = min(self.open_context or need.most, self.arch.n_ctx_train)
+        return ContextNeed(*(min(n, limit) for n in (need.least, need.short, need.needed, need.most)))
 
     @property
     def arch(self) -> Architecture:

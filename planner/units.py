@@ -118,6 +118,18 @@ def context_text(tokens: int) -> str:
     return f"{tokens:,}"
 
 
+def nice_context(tokens: int, trained: int) -> int:
+    """Largest round context not above `tokens`: the trained one, or a power of two (or 1.5 times one)."""
+    if tokens >= trained:
+        return trained
+    best = 0
+    for exponent in range(10, 24):
+        for value in (1 << exponent, 3 << (exponent - 1)):
+            if value <= tokens:
+                best = max(best, value)
+    return best
+
+
 def context_about(tokens: int) -> str:
     """Print a longest context rounded down to what people say: 131072 -> 128k, 43520 -> 42k."""
     if tokens >= 1 << 20:

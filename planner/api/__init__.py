@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         recommend,
         run,
         shortage,
+        started_context,
         user_speed,
     )
     from planner.api.vocabulary import (
@@ -242,6 +243,7 @@ __all__ = [
     "short_options",
     "shortage",
     "show",
+    "started_context",
     "starter_names",
     "starts_engine",
     "user_speed",
@@ -345,6 +347,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "recommend",
         "run",
         "shortage",
+        "started_context",
         "user_speed",
     ),
     "planner.api.vocabulary": (

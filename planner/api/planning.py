@@ -200,6 +200,17 @@ def user_speed(plan: Plan) -> Interval | None:
     return user_interval(the_plan(plan), plan.request.workload.users)
 
 
+def started_context(plan: Plan) -> int:
+    """Return the tokens that each user gets as the plan starts; the longest that fits may be more (max_context).
+
+    >>> planner.started_context(planner.plan("gpt-oss-20b", "rtx-4090", planner.Workload(context="16k")))
+    16384
+    """
+    from planner.advice.plan.worth import started_context as started
+
+    return started(the_plan(plan))
+
+
 def launch(plan: Plan, model: Model | str | None = None, *, format: str = "shell") -> Launch:
     """Render a plan as what starts it, in one of `launch_formats`.
 

@@ -102,7 +102,10 @@ def plan(
     print_line()
     print_heading(f"{answer.name} {answer.quant} on {planner.engine_title(answer.engine)}")
     if answer.fits:
-        longest = f"longest context {context_about(answer.max_context)}"
+        started = planner.started_context(answer)
+        longest = f"context {context_about(started)}"
+        if answer.max_context > started:
+            longest += f", longest {context_about(answer.max_context)}"
         fits = style("fits", "green")
         print_wrapped(f"{fits}, {PLACEMENT_WORDS[answer.placement]}; {longest}{_concurrency(answer)}", "  ")
     else:

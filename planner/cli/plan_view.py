@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from planner.api import daemon_of, engine_title, user_speed
+from planner.api import daemon_of, engine_title, started_context, user_speed
 from planner.cli.output import (
     PLAIN,
     print_heading,
@@ -117,7 +117,7 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
                 plan.quant,
                 engine_title(plan.engine),
                 memory_text(plan),
-                context_about(plan.max_context),
+                context_about(started_context(plan)),
                 "?" if speed is None else range_text(speed),
             ]
         )
@@ -127,7 +127,7 @@ def print_plans(plans: Sequence[Plan], users: int = 1, fmt: str = PLAIN) -> None
         "Quant",
         "Engine",
         "GiB",
-        "Max\ncontext",
+        "Context",
         "Tokens/s" if users == 1 else "Tokens/s each",
     ]
     print_table(rows, headers, fmt, wrap=1)

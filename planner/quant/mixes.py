@@ -33,10 +33,7 @@ def nearest_mix(name: str) -> tuple[Quantisation, bool]:
     if found is not None:
         return found, True
     key = name.strip().upper().replace("-", "_").removeprefix("UD_").removeprefix("I1_")
-    for suffix, instead in (
-        *(("", ""), ("_XL", "_M"), ("_L", "_M"), ("_XL", ""), ("_XS", "_S")),
-        *(("_K_XL", "_0"), ("_K_S", "_K")),
-    ):
+    for suffix, instead in (("", ""), ("_XL", "_M"), ("_L", "_M"), ("_XL", ""), ("_XS", "_S")):
         if key.endswith(suffix):
             found = find_mix(key.removesuffix(suffix) + instead)
             if found is not None:
@@ -44,15 +41,6 @@ def nearest_mix(name: str) -> tuple[Quantisation, bool]:
     raise UnsupportedError(
         f"quantisation '{name}' is not one of llama.cpp's; choose for example Q4_K_M, Q8_0 or MXFP4"
     )
-
-
-def is_mix(name: str) -> bool:
-    """True for a name of GGUF files whose tensors' types are known, or near those of a public mix."""
-    try:
-        nearest_mix(name)
-    except UnsupportedError:
-        return False
-    return True
 
 
 GroupTypes = tuple[str | tuple[str, ...], ...]

@@ -128,9 +128,15 @@ def test_what_would_change_the_answer_keeps_the_settings_asked_for() -> None:
     drafts = {"spec_type": "draft-mtp"}
     plan = planner.plan(model, machine, settings=drafts)
     eight = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
-    longest = planner.plan(model, machine, settings={**drafts, **eight}).max_context
+    here = {**drafts, "n_gpu_layers": plan.settings["n_gpu_layers"]}
+    now = planner.plan(model, machine, quant=plan.quant, settings=here).max_context
+    longest = planner.plan(model, machine, quant=plan.quant, settings={**here, **eight}).max_context
     said = " ".join(alternatives(plan))
-    assert f"from {context_about(plan.max_context)} to {context_about(longest)}" in said
+    assert f"from {context_about(now)} to {context_about(longest)}" in said
+    assert (
+        now < plan.max_context
+        and f"that fits is {context_about(plan.max_context)} with more of it in RAM" in said
+    )
     assert plan.speed is not None
     assert not any("speculative" in hint for hint in plan.speed.faster)
     plain = planner.plan(model, machine)

@@ -20,11 +20,11 @@ from planner.advice.plan.worth import (
     upper_bound,
     worth,
 )
-from planner.plan import Interval, Placement, Plan, SpeedEstimate, UseCase, Workload
+from planner.plan import CONTEXT_NEEDS, Interval, Placement, Plan, SpeedEstimate, UseCase, Workload
 from tests.asked import plan_of
 
 
-def make_plan(tps: float, context: int = 32768, fits: bool = True, **fields: Any) -> Plan:
+def make_plan(tps: float, context: int = 65536, fits: bool = True, **fields: Any) -> Plan:
     interval = Interval(tps, tps, tps)
     speed = SpeedEstimate(interval, interval, interval, **{k: fields.pop(k) for k in [*fields] if "tps" in k})
     return plan_of(fits=fits, max_context=context, speed=speed, **fields)
@@ -133,9 +133,9 @@ def test_below_a_comfortable_speed_a_plan_loses_and_below_a_third_nobody_calls_i
         (UseCase.GENERAL, 16384),  # a long document
         (UseCase.MULTILINGUAL, 16384),
         (UseCase.VISION, 16384),
-        (UseCase.CODING, 32768),  # files, thinking and the output of tools
-        (UseCase.REASONING, 32768),
-        (UseCase.AGENTS, 32768),
+        (UseCase.REASONING, 32768),  # thinking
+        (UseCase.CODING, 65536),  # files, thinking and the output of tools
+        (UseCase.AGENTS, 65536),
     ],
 )
 def test_half_of_an_everyday_context_costs_a_seventh_of_the_quality(use_case: UseCase, tokens: int) -> None:
@@ -145,6 +145,21 @@ def test_half_of_an_everyday_context_costs_a_seventh_of_the_quality(use_case: Us
     assert 0.84 < short < 0.87
     asked_for = Workload(use_case=use_case, context=tokens // 2)
     assert value(make_plan(20, tokens // 2), 40, asked_for) == value(make_plan(20, tokens), 40, asked_for)
+
+
+@pytest.mark.parametrize("use_case", [UseCase.CODING, UseCase.AGENTS])
+def test_nobody_works_with_tools_below_sixteen_thousand_tokens(use_case: UseCase) -> None:
+    workload = Workload(use_case=use_case)
+    assert not is_usable(make_plan(50, 12288), workload)
+    assert is_usable(make_plan(50, 16384), workload)
+    assert is_usable(make_plan(50, 8192), Workload(use_case=use_case, context=8192)), "who asks for it has it"
+
+
+def test_what_counts_is_the_context_that_is_started() -> None:
+    workload = Workload(use_case=UseCase.AGENTS)
+    short = make_plan(50, 262144, settings={"num_ctx": 4096})
+    assert not is_usable(short, workload)
+    assert value(short, 40, workload) < value(make_plan(50, 65536), 40, workload)
 
 
 def test_the_figures_are_those_that_the_documentation_states() -> None:
@@ -161,8 +176,7 @@ def test_the_figures_are_those_that_the_documentation_states() -> None:
         [share["POINTS_PER_HALVING"]],
         [
             share["SHORT_CONTEXT_PENALTY"],
-            rules.SHORT_CONTEXT[UseCase.GENERAL],
-            rules.SHORT_CONTEXT[UseCase.CODING],
+            *(CONTEXT_NEEDS[case].short for case in (UseCase.GENERAL, UseCase.REASONING, UseCase.CODING)),
         ],
         [share["HYBRID_PENALTY"]],
     ]

@@ -12,11 +12,11 @@ from tests.cli.conftest import Cli
 OLLAMA = ["launch", "gpt-oss-20b", "--engine", "ollama", "--profile", "rtx-4060-ti-16gb"]
 
 
-def test_ollamas_own_defaults_need_no_modelfile(cli: Cli) -> None:
-    assert cli(*OLLAMA).out == "ollama run gpt-oss:20b\n"
+def test_an_open_context_is_set_whatever_ollama_would_start(cli: Cli) -> None:
+    assert "PARAMETER num_ctx 32768" in cli(*OLLAMA).out
 
 
-def test_another_context_goes_into_a_modelfile(cli: Cli) -> None:
+def test_the_context_goes_into_a_modelfile(cli: Cli) -> None:
     """A server that runs already would not hear of OLLAMA_CONTEXT_LENGTH in another shell."""
     answer = json.loads(cli(*OLLAMA, "--context", "32k", "--json").out)
     (modelfile,) = answer["files"]

@@ -132,4 +132,4 @@ def test_check_names_engine_and_quantisation_on_a_narrow_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     out = cli("check", "--profile", "rtx-4090").out
-    assert "Engine" in out and "Quant" in out and "Max context" in out
+    assert "Engine" in out and "Quant" in out and "Context" in out

@@ -28,7 +28,7 @@ def test_one_size_is_that_of_every_gpu_and_without_gpus_the_ram() -> None:
 def test_less_free_memory_is_less_room_in_the_plan() -> None:
     full, half = load_profile("rtx-3090"), with_free(load_profile("rtx-3090"), "8GiB")
     plans = [planner.plan("qwen3-8b", m, engine="llama.cpp", quant="Q4_K_M") for m in (full, half)]
-    assert plans[0].max_context > plans[1].max_context
+    assert planner.started_context(plans[0]) > planner.started_context(plans[1])
     assert plans[1].memory.devices[0].available == 8 * GIB
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from planner.advice.plan.candidates import is_last_resort, quants_for
 from planner.advice.plan.one_plan import bare_plan, complete
-from planner.advice.plan.stated_context import planned_context, without_context
+from planner.advice.plan.stated_context import is_open, planned_context, without_context
 from planner.advice.plan.worth import misses_speed
 from planner.engines.register import engine_facts, get_engine
 from planner.errors import PlannerError
@@ -32,6 +32,7 @@ def alternatives(plan: Plan) -> list[str]:
         lines += _missing(plan)
     lines += _other_quants(plan)
     lines += _shorter_context(plan)
+    lines += _longer_context(plan)
     lines += _smaller_cache(plan)
     lines += _whole_on_gpu(plan)
     lines += _asked_speed(plan)
@@ -113,18 +114,39 @@ def _smaller_cache(plan: Plan) -> list[str]:
     if narrow is None or any(plan.settings.get(k, v) != v for k, v in narrow.instead_of.items()):
         return []
     asked = plan.request
-    settings = {**without_context(asked.settings), **_placement(plan), **narrow.settings}
+    here = {**without_context(asked.settings), **_placement(plan)}
+    engine, usable = get_engine(plan.engine), asked.model.usable_context
     try:
-        longest = get_engine(plan.engine).longest_context(replace(asked, quant=plan.quant, settings=settings))
+        now, then = (
+            min(engine.longest_context(replace(asked, quant=plan.quant, settings=settings)), usable)
+            for settings in (here, {**here, **narrow.settings})
+        )
     except PlannerError:
         return []
-    longest = min(longest, asked.model.usable_context)
-    if longest > plan.max_context * 1.05 and plan.max_context:
+    if then > now * 1.05 and now:
         return [
-            f"{narrow.said} raises the longest context from {context_about(plan.max_context)} to "
-            f"{context_about(longest)}, at a small loss of quality"
+            f"{narrow.said} raises the longest context with this placement from {context_about(now)} to "
+            f"{context_about(then)}, at a small loss of quality"
         ]
     return []
+
+
+def _longer_context(plan: Plan) -> list[str]:
+    """The longest context that fits with any placement, and the speed there, where the plan starts a shorter one."""
+    if not plan.fits or plan.max_context <= planned_context(plan) or not is_open(plan.request):
+        return []
+    longest = replace(plan.request.workload, context=plan.max_context)
+    other = _planned(
+        plan.engine, replace(plan.request, quant=plan.quant, workload=longest, open_context=None)
+    )
+    if other is None or not other.fits:
+        return []
+    where = " with more of it in RAM" if _in_ram(other) > _in_ram(plan) else ""
+    return [f"the longest context that fits is {context_about(plan.max_context)}{where}: {_tps(other)}"]
+
+
+def _in_ram(plan: Plan) -> int:
+    return sum(d.weights + d.kv_cache for d in plan.memory.devices if d.kind == "cpu")
 
 
 def _asked_speed(plan: Plan) -> list[str]:

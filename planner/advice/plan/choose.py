@@ -25,6 +25,7 @@ from planner.advice.plan.worth import (
     enough_speed,
     is_short,
     misses_speed,
+    started_context,
     user_interval,
     user_speed,
     worth,
@@ -127,8 +128,10 @@ class _Search:
             plan = self._try(engine, quant)
             if plan is None or plan.placement is not Placement.GPU:
                 continue
-            short = is_short(plan.max_context, self._workload)
-            whole_context = plan.max_context >= self._model.usable_context
+            context = started_context(plan)
+            # What would take too long to read is not made longer by fewer bits.
+            short = is_short(context, self._workload) and plan.request.open_context is None
+            whole_context = context >= self._model.usable_context
             tps = user_speed(plan, self._workload)
             # Below four bits, what is won in speed is lost in quality.
             slow = (
@@ -164,7 +167,10 @@ class _Search:
             if self._nearest is None or plan.memory.total < self._nearest.memory.total:
                 self._nearest = plan
             return None
-        plan = complete(plan)
+        bare = plan
+        plan = complete(plan, ranking=self._ranking)
+        if self._ranking and plan.request is not bare.request:
+            final = False  # its context was made shorter, well enough to rank
         loss = quant_loss(self._model, quant, self._score)
         value = worth(plan, self._score, loss, self._workload)
         if self._needs_speed:

@@ -6,12 +6,20 @@ planner.launching what to type.
 
 from __future__ import annotations
 
-from planner.advice.plan.stated_context import advised, within_stated
+from typing import Final
+
+from planner.advice.plan.stated_context import (
+    advised,
+    is_open,
+    planned_context,
+    with_context,
+    within_stated,
+)
 from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import replace
 from planner.plan import Plan, PlanRequest
 from planner.reason import Reason, ReasonKind, Value
-from planner.units import gib
+from planner.units import gib, nice_context
 
 
 def bare_plan(engine: str, request: PlanRequest) -> Plan:
@@ -25,11 +33,45 @@ def ranking_plan(engine: str, request: PlanRequest) -> tuple[Plan, bool]:
     return within_stated(plan, request), final
 
 
-def complete(plan: Plan) -> Plan:
-    """Return the plan with its speed, command, source and the model's own notes."""
+# Seconds that a prompt may take that fills an open context: a few minutes.
+PATIENCE: Final = 300.0
+AT_LEAST: Final = 8192  # tokens: a shorter context saves nobody's time, a conversation fills it bit by bit
+
+
+def readable(plan: Plan, *, ranking: bool = False) -> Plan:
+    """Return the plan with an open context no longer than the machine reads in a few minutes.
+
+    Never below what the use case can do with at all, or a page or two. `ranking`: good enough to rank.
+    """
+    request = plan.request
+    tokens = planned_context(plan)
+    if not plan.fits or not tokens or not is_open(request) or request.open_context or request.written.line:
+        return plan
+    from planner.speed import estimate_plan
+
+    need = request.context_need
+    filled = replace(plan, request=replace(request, workload=replace(request.workload, prompt=tokens)))
+    seconds = estimate_plan(filled).ttft_s.expected
+    least = max(need.least, min(need.most, AT_LEAST))
+    if seconds <= PATIENCE or tokens <= least:
+        return plan
+    bound = max(nice_context(int(tokens * PATIENCE / seconds), need.most), least)
+    bounded = replace(request, open_context=bound)
+    if ranking:
+        return replace(plan, request=bounded, settings=with_context(plan, bound))
+    shorter = bare_plan(plan.engine, bounded)
+    return shorter if shorter.fits else plan
+
+
+def complete(plan: Plan, *, ranking: bool = False) -> Plan:
+    """Return the plan with its speed, command, source and the model's own notes.
+
+    An open context is bounded by what the machine reads in a few minutes; `ranking`: well enough to rank.
+    """
     from planner.launching.render import command_line
     from planner.speed import estimate_plan
 
+    plan = readable(plan, ranking=ranking)
     model, machine = plan.request.model, plan.request.machine
     notes = (Reason(ReasonKind.ABOUT_MODEL, note) for note in model.notes)
     plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *notes))

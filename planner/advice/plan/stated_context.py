@@ -53,9 +53,21 @@ def within_stated(plan: Plan, request: PlanRequest) -> Plan:
     return replace(plan, request=request, max_context=min(plan.max_context, limit), warnings=warnings)
 
 
+def is_open(request: PlanRequest) -> bool:
+    """True where nobody named a context."""
+    return request.workload.context is None and not _CONTEXT_SETTINGS & request.settings.keys()
+
+
 def planned_context(plan: Plan) -> int:
     """Tokens that the plan's settings give each sequence."""
     settings = plan.settings
     tokens = next((int(settings[name]) for name in _CONTEXT_SETTINGS & settings.keys() if settings[name]), 0)
     shared = settings.get("kv_unified") or "n_ctx" not in settings
     return tokens if shared else tokens // max(int(settings.get("n_parallel") or 1), 1)
+
+
+def with_context(plan: Plan, tokens: int) -> dict[str, Any]:
+    """Return the plan's settings with so many tokens for each sequence."""
+    now = planned_context(plan)
+    named = _CONTEXT_SETTINGS & plan.settings.keys()
+    return {**plan.settings, **{name: int(plan.settings[name]) * tokens // now for name in named}}

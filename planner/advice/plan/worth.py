@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from planner.advice.plan.stated_context import planned_context
 from planner.fast_dataclass import dataclass
-from planner.plan import Interval, Placement, Plan, UseCase, Workload
+from planner.plan import CONTEXT_NEEDS, Interval, Placement, Plan, UseCase, Workload
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
 COMFORTABLE: Final = {
@@ -26,16 +27,6 @@ ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
 SHARED: Final = 4.0
 POINTS_PER_DOUBLING: Final = 0.04  # share of the quality that one doubling of speed above comfort is worth
 POINTS_PER_HALVING: Final = 0.25  # share of the quality that one halving below comfort costs
-# Tokens below which a context is felt to be short: documents, thinking that runs to thousands of tokens,
-# files and tool output in the conversation.
-SHORT_CONTEXT: Final = {
-    UseCase.GENERAL: 16384,
-    UseCase.MULTILINGUAL: 16384,
-    UseCase.VISION: 16384,
-    UseCase.CODING: 32768,
-    UseCase.REASONING: 32768,
-    UseCase.AGENTS: 32768,
-}
 SHORT_CONTEXT_PENALTY: Final = 0.15  # share of the quality for each halving below it
 # Share of the quality that running partly from RAM costs: slow long prompts, and a host that is full.
 HYBRID_PENALTY: Final = 0.12
@@ -105,14 +96,19 @@ def speed_share(tps: float, comfortable: float, enough: float = ENOUGH) -> float
 
 def is_short(tokens: int, workload: Workload) -> bool:
     """True for a context that is felt to be short where none was asked for."""
-    return workload.context is None and tokens < SHORT_CONTEXT[workload.use_case]
+    return workload.context is None and tokens < CONTEXT_NEEDS[workload.use_case].short
 
 
 def context_share(tokens: int, workload: Workload) -> float:
     """Penalty for a context shorter than everyday documents, as a share of the quality."""
     if workload.context is not None or not is_short(tokens, workload):
         return 0.0
-    return -SHORT_CONTEXT_PENALTY * math.log2(SHORT_CONTEXT[workload.use_case] / max(tokens, 512))
+    return -SHORT_CONTEXT_PENALTY * math.log2(CONTEXT_NEEDS[workload.use_case].short / max(tokens, 512))
+
+
+def started_context(plan: Plan) -> int:
+    """Tokens that each sequence gets as the plan starts; the longest that fits where its settings name none."""
+    return planned_context(plan) or plan.max_context
 
 
 def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Worth:
@@ -122,7 +118,7 @@ def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Wo
     quality = max(score - quant_loss, 0.0)
     tps = user_speed(plan, workload) or comfortable_speed(workload)
     speed_points = quality * speed_share(tps, comfortable_speed(workload), enough_speed(workload))
-    context_points = quality * context_share(plan.max_context, workload)
+    context_points = quality * context_share(started_context(plan), workload)
     placement_points = -quality * HYBRID_PENALTY if plan.placement is Placement.HYBRID else 0.0
     total = quality + speed_points + context_points + placement_points
     return Worth(score, quant_loss, speed_points, context_points, placement_points, total)
@@ -135,10 +131,14 @@ def upper_bound(score: float, workload: Workload) -> float:
 
 
 def is_usable(plan: Plan, workload: Workload) -> bool:
-    """True where a user would call it usable: fits, and at least as fast as was asked for (or a third of
-    comfortable where nothing was asked for).
+    """True where a user would call it usable.
+
+    It fits with a context to work in, and is at least as fast as was asked for (or a third of comfortable where
+    nothing was asked for).
     """
     if not plan.fits:
+        return False
+    if workload.context is None and started_context(plan) < CONTEXT_NEEDS[workload.use_case].least:
         return False
     tps = user_speed(plan, workload)
     if tps is None:

@@ -5,7 +5,7 @@ The rules are those of build b11434; each module that holds one names the file i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Final
 
 from planner.engines.base import Engine
@@ -15,29 +15,29 @@ from planner.engines.llama_cpp.kept_prompts import keeping
 from planner.engines.llama_cpp.reasons import (
     first_fitting,
     hopeless,
+    is_whole,
     placement_reason,
     to_plan,
     unmapped_reason,
 )
 from planner.engines.llama_cpp.search import (
-    DEFAULT_CONTEXT,
     SMALLEST_CONTEXT,
     Found,
     Precision,
     Search,
-    nice_context,
 )
 from planner.engines.llama_cpp.settings import ALL_LAYERS, SETTINGS
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
-from planner.plan import MemoryEstimate, Plan, PlanRequest
+from planner.plan import ContextNeed, MemoryEstimate, Plan, PlanRequest
 from planner.quant.mixes import nearest_mix
 from planner.quant.quantisations import offered
 from planner.reason import SHORTAGES, Reason, ReasonKind, Value
-from planner.units import context_text, gib
+from planner.units import context_text, gib, nice_context
 
+SHORTER: Final = (16384, 8192, 4096)  # tokens that are tried where not even half of the need fits
 _PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor"})
 
 
@@ -146,8 +146,8 @@ def _given_placement(
 ) -> tuple[Found, list[Reason]]:
     settings = search.base
     if wanted is None:
-        longest = nice_context(search.longest(settings, trained), trained)
-        wanted = longest or min(SMALLEST_CONTEXT, trained)
+        most = search.request.context_need.most
+        wanted = nice_context(search.longest(settings, most), most) or min(SMALLEST_CONTEXT, trained)
     if fixed is None:
         settings = search.with_context(settings, wanted)
     given = Reason(ReasonKind.PLACEMENT_GIVEN, "The placement is the one that was asked for.")
@@ -189,37 +189,58 @@ def _cache_total(found: Found) -> int:
 
 
 def _open_context(search: Search, trained: int) -> tuple[Found, list[Reason]]:
-    """The person left the context open: as long as fits comfortably, but the model on the GPU first."""
-    comfortable, smallest = min(DEFAULT_CONTEXT, trained), min(SMALLEST_CONTEXT, trained)
-    if len(search.room.gpus) == 1:
-        everything = replace(search.base, n_gpu_layers=ALL_LAYERS)
-        whole = search.open_context(everything, trained, smallest)
-        candidates: Iterable[Iterable[Found]] = (
-            [whole] if whole else [],
-            search.partial(comfortable),
-            search.partial(smallest),
-            search.whole(smallest) if search.room.unified else [],
-        )
-    else:
-        candidates = (
-            search.whole(comfortable),
-            search.whole(smallest),
-            search.partial(comfortable),
-            search.partial(smallest),
-        )
-    found = first_fitting(candidate for each in candidates for candidate in each)
+    """The person left the context open: what the use case needs, as much as possible of the model on the GPUs.
+
+    Half of the need with the whole model on the GPUs is better than all of it with a part in RAM; experts in RAM
+    are better than less, and cost little. What memory is left stays free.
+    """
+    need = search.request.context_need
+    found = first_fitting(_openings(search, need, min(SMALLEST_CONTEXT, trained)))
     reasons = [placement_reason(search, found)]
     if not found.fits:
         return found, reasons
-    now = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
-    chosen = nice_context(search.longest(found.settings, trained, now), trained)
-    if chosen > now:
-        found = search.evaluate(search.with_context(found.settings, chosen))
-    if chosen < trained:
-        context = max(chosen, now)
-        text = (
-            f"The context is {context_text(context)} of the {context_text(trained)} that the model was"
-            " trained for: the longest round number that fits with this placement."
-        )
-        reasons.append(Reason(ReasonKind.CONTEXT_CHOSEN, text, {"context": context, "trained": trained}))
+    context = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
+    if is_whole(found) or not search.room.gpus:  # what RAM holds is read slowly: no more than is needed
+        longer = need.most
+        while longer > context:
+            more = search.evaluate(search.with_context(found.settings, longer))
+            if more.fits:
+                found, context = more, longer
+            longer = nice_context(longer - 1, trained)
+    if context < trained:
+        reasons.append(_chosen_context(search, context, trained))
     return found, reasons
+
+
+def _openings(search: Search, need: ContextNeed, smallest: int) -> Iterator[Found]:
+    """Placements and contexts for an open context, the best first."""
+    half = max(nice_context(need.needed // 2, need.most), smallest)
+    shorter = sorted({max(smallest, min(tokens, half)) for tokens in SHORTER}, reverse=True)
+    for tokens in (need.needed, half):
+        yield from search.whole(tokens)
+    for tokens in (need.needed, half):
+        yield from search.experts(tokens)
+    for tokens in shorter:
+        if tokens >= need.least:
+            yield from search.whole(tokens)
+    for tokens in (half, *shorter):
+        yield from search.partial(tokens)
+    for tokens in shorter:
+        yield from search.whole(tokens)
+
+
+def _chosen_context(search: Search, context: int, trained: int) -> Reason:
+    """Say why an open context is what it is."""
+    need, use_case = search.request.context_need, search.request.workload.use_case.value
+    why = (
+        f"what {use_case} use needs"
+        if context >= need.needed
+        else f"the longest round number that fits with this placement; {use_case} use would like"
+        f" {context_text(need.needed)}"
+    )
+    if context >= need.needed and search.request.open_context == need.most:
+        why = "as long as this machine reads in a few minutes"
+    whole = context_text(trained)
+    text = f"The context is {context_text(context)} of the {whole} that the model was trained for: {why}."
+    figures: dict[str, Value] = {"context": context, "trained": trained, "needed": need.needed}
+    return Reason(ReasonKind.CONTEXT_CHOSEN, text, figures)

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
 from planner.engines.llama_cpp.placing.run import Run
-from planner.engines.llama_cpp.published_files import file_reasons
 from planner.engines.llama_cpp.room import Room, device_spare, spare_of
-from planner.engines.llama_cpp.search import Found, Search
+from planner.engines.llama_cpp.search import Found, Precision, Search
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
@@ -128,7 +127,7 @@ def to_plan(engine: str, search: Search, found: Found, why: list[Reason]) -> Pla
     if not found.fits:
         longest = 0 if hopeless(search) else _longest_anywhere(search, trained)
     else:
-        longest = search.longest(settings, trained, min(known, trained))
+        longest = _longest(search, settings, min(known, trained))
     return Plan(
         request=request,
         model=request.model.id,
@@ -179,6 +178,22 @@ def fit_advice(search: Search, found: Found) -> FitAdvice | None:
     return FitAdvice(reason, -(-room.overheads[0].high // MIB), not asked)
 
 
+_PLACEMENT_KEYS: Final = frozenset({"n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "fit"})
+
+
+def _longest(search: Search, settings: LlamaCppSettings, known: int) -> int:
+    """The longest context: over all placements, where none was asked for."""
+    trained = search.arch.n_ctx_train
+    if known >= trained:
+        return trained
+    if search.precision is not Precision.EXACT:  # what ranks is the context that is started
+        search.reached = search.precision
+        return known
+    if _PLACEMENT_KEYS & search.request.settings.keys():
+        return search.longest(settings, trained, known)
+    return search.longest_anywhere(settings, trained, known)
+
+
 def _longest_anywhere(search: Search, trained: int) -> int:
     """Where the asked context doesn't fit: the longest one that does, with any placement."""
     smallest = first_fitting(search.candidates(256))
@@ -218,12 +233,14 @@ def _holders(found: Found) -> list[DeviceMemory]:
 
 
 def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
-    warnings: list[Reason] = []
+    warnings = []
 
     def warn(kind: ReasonKind, text: str, **figures: Value) -> None:
         warnings.append(Reason(kind, text, figures))
 
-    warnings += file_reasons(search.request.model, search.request.quant, search.table)
+    if not search.table.exact and search.table.scale == 1.0:
+        text = "This mix is no public rule: weights are those of the nearest public one."
+        warn(ReasonKind.WEIGHTS_ESTIMATED, text)
     if found.settings.mmproj:
         text = "The projector's own buffers, a few hundred MiB an image, are not counted."
         warn(ReasonKind.NOT_COUNTED, text)

@@ -27,7 +27,6 @@ from planner.plan import MemoryEstimate, PlanRequest, UseCase
 from planner.units import round_up
 
 STEP: Final = 256  # contexts are multiples of this
-DEFAULT_CONTEXT: Final = 8192  # where the person leaves it open and the GPU is short
 SMALLEST_CONTEXT: Final = 4096  # as --fit-ctx
 
 
@@ -77,7 +76,7 @@ class Search:
         self.base = settings_of(request) if base is None else base
         self.table = weights_of(request.model, request.quant)
         self.arch = request.arch
-        self.room = room_of(request.machine.host, experts=self.arch.is_moe, excess=self.table.excess)
+        self.room = room_of(request.machine.host, experts=self.arch.is_moe)
         self.n_layer = sum(g.count for g in self.arch.groups)
 
     @property
@@ -146,89 +145,68 @@ class Search:
         smallest = max(min(settings.n_ubatch, settings.n_batch) // STEP, 1)
         low = max(known // STEP, smallest)
         high = self._longest_without(settings, low, round_up(ceiling, STEP) // STEP)
-        spares: dict[int, int] = {}
 
-        def spare(steps: int) -> int:
-            if steps not in spares:
-                spares[steps] = spare_of(self.evaluate(self.with_context(settings, steps * STEP)).estimate)
-            return spares[steps]
+        def spare(steps: int, precision: Precision = Precision.BOUND) -> int:
+            tokens = min(steps * STEP, ceiling)
+            return spare_of(self.evaluate(self.with_context(settings, tokens), precision).estimate)
 
-        if spare(low) < 0:
+        def surely(steps: int) -> int:
+            return spare(steps, self.precision)
+
+        if spare(low) < 0 and surely(low) < 0:
             return 0
         if high <= low:
             return min(low * STEP, ceiling)
-        if spare(high) >= 0:
-            return self._surely(settings, high, low, ceiling)
-        floor = low
-        while high - low > 1:
-            middle = (low + high) // 2
-            if high - low >= 8:
-                share = spare(low) / max(spare(low) - spare(high), 1)
-                edge = max((high - low) // 64, 1)  # keep off the ends, or the search degenerates
-                middle = min(max(low + int((high - low) * share), low + edge), high - edge)
-            if spare(middle) >= 0:
-                low = middle
-            else:
-                high = middle
-        return self._surely(settings, low, floor, ceiling)
+        near = _last_fitting(spare, low, high)
+        ends = (near, high) if surely(near) >= 0 else (low, near)
+        return min(_last_fitting(surely, *ends) * STEP, ceiling)
 
-    def _surely(self, settings: LlamaCppSettings, steps: int, floor: int, ceiling: int) -> int:
-        """Tokens of so many steps, or of a few less where the exact figures turn out higher."""
-        while steps > floor:
-            tokens = min(steps * STEP, ceiling)
-            if self.settle(self.with_context(settings, tokens)).fits:
-                return tokens
-            steps -= max(steps // 64, 1)
-        return min(floor * STEP, ceiling)
-
-    def _longest_without(
-        self, settings: LlamaCppSettings, low: int, high: int, compute: ComputeBuffers | None = None
-    ) -> int:
-        """Most steps of 256 for which weights and caches fit, beside these buffers or none at all."""
-        given = compute or ComputeBuffers((0,) * len(self.room.gpus), 0)
+    def _longest_without(self, settings: LlamaCppSettings, low: int, high: int) -> int:
+        """Most steps of 256 for which weights and caches fit, whatever the compute buffers take."""
+        given = ComputeBuffers((0,) * len(self.room.gpus), 0)
 
         def spare(steps: int) -> int:
             return spare_of(self.evaluate(self.with_context(settings, steps * STEP), compute=given).estimate)
 
         if high <= low:
             return high
-        above = spare(high)
-        if above >= 0:
-            return high
-        below = spare(max(low, 1))  # a context of 0 would be the trained one
-        if below < 0:
-            return low
-        low = max(low, 1)
-        halve = False
+        found = _last_fitting(spare, max(low, 1), high)  # a context of 0 would be the trained one
+        return low if found == max(low, 1) and spare(found) < 0 else found
+
+    def longest_anywhere(self, settings: LlamaCppSettings, ceiling: int, known: int) -> int:
+        """Longest context a sequence, up to `ceiling`, that fits with any placement; `known` does with this one."""
+
+        def fits(tokens: int) -> bool:
+            return any(found.fits for found in self.candidates(tokens))
+
+        # Mostly it is the placement that keeps the least on the GPU: it is looked at first.
+        least = [replace(self.base, **where) for where in self._least_on_gpu()]
+        first = (self.evaluate(self.with_context(s, ceiling)).fits for s in (settings, *least))
+        if known >= ceiling or any(first):
+            return ceiling
+        if fits(ceiling):
+            return ceiling
+        ends = (self.longest(settings, ceiling, known), *(self.longest(s, ceiling) for s in least))
+        low, high, step = max(ends) // STEP, round_up(ceiling, STEP) // STEP, 1
+        while low + step < high and fits((low + step) * STEP):
+            low, step = low + step, 2 * step
+        high = min(high, low + step)
         while high - low > 1:
-            # Linear but for sliding windows: the line through both ends meets the limit at once, or nearly.
-            share = 0.5 if halve else below / (below - above)
-            middle = min(max(low + int((high - low) * share), low + 1), high - 1)
-            wide = high - low
-            now = spare(middle)
-            if now >= 0:
-                low, below = middle, now
+            middle = (low + high) // 2
+            if fits(middle * STEP):
+                low = middle
             else:
-                high, above = middle, now
-            halve = 2 * (high - low) > wide and not halve
-        return low
+                high = middle
+        return low * STEP
 
-    def open_context(self, settings: LlamaCppSettings, trained: int, smallest: int) -> Found | None:
-        """Longest round context with which this placement fits; None where not even the smallest does.
-
-        Buffers of the longest context that weights and caches leave room for bound those of every shorter
-        one: two exact figures settle it.
-        """
-        top = self._longest_without(settings, 0, round_up(trained, STEP) // STEP)
-        if top * STEP < smallest:
-            return None
-        most = self.evaluate(self.with_context(settings, min(top * STEP, trained)))
-        if most.fits and top * STEP >= trained:
-            return most
-        steps = self._longest_without(settings, 0, top, most.memory.compute)
-        tokens = nice_context(max(steps * STEP, smallest), trained)
-        found = self.evaluate(self.with_context(settings, max(tokens, smallest)))
-        return found if found.fits else None
+    def _least_on_gpu(self) -> Iterator[dict[str, Any]]:
+        """Placements that keep as little on the GPUs as any."""
+        if not self.room.gpus or not self.room.beside or self.room.unified:
+            return
+        if self.base.split_mode != "tensor":
+            yield {"n_gpu_layers": 0, "op_offload": False}
+        if self.arch.is_moe:
+            yield {"n_gpu_layers": ALL_LAYERS, "n_cpu_moe": self.n_layer}
 
     def candidates(self, n_ctx_seq: int) -> Iterator[Found]:
         """Placements from best to worst for one context; the caller takes the first that fits."""
@@ -256,16 +234,21 @@ class Search:
         if self.room.unified:  # what the CPU computes from the same memory spares the GPU nothing
             yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
             return
-        if self.arch.is_moe:
-            everything = replace(base, n_gpu_layers=ALL_LAYERS)
-            found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
-            if found is not None:
-                yield found
+        yield from self.experts(n_ctx_seq)
         found = self._fewest(lambda n: replace(base, n_gpu_layers=self.n_layer + 1 - n), self.n_layer)
         if found is not None:
             yield found
         if base.split_mode != "tensor":
             yield self.evaluate(replace(base, n_gpu_layers=0, op_offload=False))
+
+    def experts(self, n_ctx_seq: int) -> Iterator[Found]:
+        """Everything on the GPUs but the experts of as few layers as will do."""
+        if not self.arch.is_moe or not self.room.gpus or not self.room.beside or self.room.unified:
+            return
+        everything = replace(self.with_context(self.base, n_ctx_seq), n_gpu_layers=ALL_LAYERS)
+        found = self._fewest(lambda n: replace(everything, n_cpu_moe=n), self.n_layer)
+        if found is not None:
+            yield found
 
     def _single(self, settings: LlamaCppSettings) -> Iterator[Found]:
         """Everything on the roomiest GPU alone: no split, no hop between cards."""
@@ -318,6 +301,30 @@ class Search:
         return self._balanced(settings(most))
 
 
+def _last_fitting(spare: Callable[[int], int], low: int, high: int) -> int:
+    """Return the most steps between two ends with something to spare; `low` where there are none.
+
+    Linear but for sliding windows: the line through both ends meets the limit at once, or nearly.
+    """
+    if high <= low or (above := spare(high)) >= 0:
+        return max(low, high)
+    below = spare(low)
+    if below < 0:
+        return low
+    halve = False
+    while high - low > 1:
+        share = 0.5 if halve else below / (below - above)
+        middle = min(max(low + int((high - low) * share), low + 1), high - 1)
+        wide = high - low
+        now = spare(middle)
+        if now >= 0:
+            low, below = middle, now
+        else:
+            high, above = middle, now
+        halve = 2 * (high - low) > wide and not halve
+    return low
+
+
 def settings_of(request: PlanRequest) -> LlamaCppSettings:
     """Return the settings that a request fixes. Raises InputError for one that llama.cpp doesn't have."""
     arch, workload = request.arch, request.workload
@@ -340,15 +347,3 @@ def _without(run: Run) -> ComputeBuffers:
 def _rounded(split: tuple[float, ...]) -> tuple[float, ...]:
     """Shares a person can read: of a hundred."""
     return tuple(max(round(100 * s / sum(split), 1), 0.1) for s in split)
-
-
-def nice_context(tokens: int, trained: int) -> int:
-    """Largest round context not above `tokens`: the trained one, or a power of two (or 1.5 times one)."""
-    if tokens >= trained:
-        return trained
-    best = 0
-    for exponent in range(10, 24):
-        for value in (1 << exponent, 3 << (exponent - 1)):
-            if value <= tokens:
-                best = max(best, value)
-    return best

@@ -7,21 +7,20 @@ not set, llama-server's own --fit decides what is offloaded (planner.engines.lla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from planner.engines.base import Engine
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, upper_bound
-from planner.engines.llama_cpp.engine import LlamaCpp
+from planner.engines.llama_cpp.engine import SHORTER, LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_cpp.kept_prompts import fitting, kept_prompts, room_to_keep, with_kept
-from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table, weights_of
-from planner.engines.llama_cpp.published_files import file_reasons
+from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
 from planner.engines.llama_cpp.reasons import too_small
 from planner.engines.llama_cpp.room import Room, estimate_of, room_of
-from planner.engines.llama_cpp.search import SMALLEST_CONTEXT, nice_context
+from planner.engines.llama_cpp.search import SMALLEST_CONTEXT
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.ollama.architectures import ollama_traits
 from planner.engines.ollama.defaults import (
@@ -32,14 +31,13 @@ from planner.engines.ollama.defaults import (
     predicted_vram,
     served_quant,
 )
-from planner.engines.ollama.own_tags import library_tag
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.reason import Reason, ReasonKind, Value
-from planner.units import MIB, context_text
+from planner.units import MIB, context_text, nice_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +88,11 @@ class Ollama(Engine):
         if reason is not None:
             raise UnsupportedError(reason)
         table, room, settings = _asked(request)
-        loaded, why = _choose(table, room, settings, request.settings)
+        loaded, why = _choose(request, table, room, settings)
         return _to_plan(request, table, room, loaded, why)
 
     def longest_context(self, request: PlanRequest) -> int:
-        """Longest num_ctx that fits, on the GPU alone where anything does."""
+        """Longest num_ctx that fits."""
         return _longest(*_asked(request))
 
 
@@ -107,10 +105,8 @@ def _asked(request: PlanRequest) -> tuple[WeightTable, Room, OllamaSettings]:
     settings = OllamaSettings.of(given)
     if ollama_traits(arch).one_at_a_time:
         settings = replace(settings, num_parallel=1)
-    quant = served_quant(arch, request.quant)
-    own = library_tag(request.model, request.quant) is not None  # a file of Ollama's own making
-    table = weight_table(arch, quant) if own else weights_of(request.model, quant)
-    return table, room_of(request.machine.host, experts=arch.is_moe, excess=table.excess), settings
+    table = weights_of(request.model, served_quant(arch, request.quant))
+    return table, room_of(request.machine.host, experts=arch.is_moe), settings
 
 
 def _prepare(
@@ -178,26 +174,18 @@ def _whole(loaded: Loaded) -> bool:
 
 
 def _choose(
-    table: WeightTable, room: Room, settings: OllamaSettings, given: Mapping[str, Any]
+    request: PlanRequest, table: WeightTable, room: Room, settings: OllamaSettings
 ) -> tuple[Loaded, list[Reason]]:
-    """Choose what is left open: a shorter context or a q8_0 cache where that keeps the model on the GPU."""
+    """Choose what is left open: the context that the use case needs, a q8_0 cache where that keeps it on the GPU."""
+    given = request.settings
+    if settings.num_ctx == 0 and not request.written.line:
+        opened = _open_context(request, table, room, settings)
+        if opened is not None:
+            return opened
     loaded = _load(table, room, settings)
-    default = settings.num_ctx == 0
     why = [_reason(loaded, room, table)]
     if loaded.estimate.fits and (_whole(loaded) or not room.gpus):
         return loaded, why
-    if default:
-        longest = nice_context(_longest(table, room, settings), table.arch.n_ctx_train)
-        if longest >= min(SMALLEST_CONTEXT, table.arch.n_ctx_train) and longest < loaded.settings.num_ctx:
-            shorter = _load(table, room, replace(settings, num_ctx=longest))
-            if shorter.estimate.fits and (_whole(shorter) or not loaded.estimate.fits):
-                usual = loaded.settings.num_ctx
-                text = (
-                    f"num_ctx is {context_text(longest)}: with Ollama's default of"
-                    f" {context_text(usual)} part of the model would leave the GPU."
-                )
-                note = Reason(ReasonKind.CONTEXT_CHOSEN, text, {"context": longest, "default": usual})
-                return shorter, [_reason(shorter, room, table), note]
     if not {"kv_cache_type", "flash_attention"} & given.keys() and room.gpus:
         smaller = _with_small_cache(table, room, settings)
         if smaller and smaller.estimate.fits and (_whole(smaller) or not loaded.estimate.fits):
@@ -207,6 +195,43 @@ def _choose(
             note = Reason(ReasonKind.CACHE_QUANTISED, text, {"type": "q8_0"})
             return smaller, [_reason(smaller, room, table), note]
     return loaded, why
+
+
+def _open_context(
+    request: PlanRequest, table: WeightTable, room: Room, settings: OllamaSettings
+) -> tuple[Loaded, list[Reason]] | None:
+    """Return the load with the context that the use case needs; None where no context fits.
+
+    Ollama's own default goes by the GPU's memory, 4k on most (server/routes.go): too short to work in.
+    """
+    need, trained = request.context_need, table.arch.n_ctx_train
+    half = max(nice_context(need.needed // 2, need.most), min(SMALLEST_CONTEXT, trained))
+    shorter = sorted({min(tokens, half) for tokens in SHORTER}, reverse=True)
+
+    def tried(tokens: int) -> Loaded | None:
+        found = _load(table, room, replace(settings, num_ctx=tokens))
+        return found if found.estimate.fits else None
+
+    chosen = None
+    whole = [need.needed, half] if table.arch.is_moe else [need.needed, half, *shorter]
+    for tokens in whole:
+        if room.gpus and _stays_whole(table, room, replace(settings, num_ctx=tokens)):
+            longest = min(_longest_whole(table, room, settings), need.most)
+            chosen = tried(max(tokens, nice_context(longest, need.most)))
+            break
+    for tokens in (need.needed, half, *shorter):
+        chosen = chosen or tried(tokens)
+    if chosen is None:
+        return None
+    context = chosen.settings.num_ctx
+    vram = sum(max(g.memory_total - settings.gpu_overhead, 0) for g in room.gpus)
+    usual = min(default_context(vram), trained)
+    text = (
+        f"num_ctx is {context_text(context)}, for {request.workload.use_case.value} use;"
+        f" by itself Ollama would start {context_text(usual)} here."
+    )
+    figures: dict[str, Value] = {"context": context, "default": usual, "needed": need.needed}
+    return chosen, [_reason(chosen, room, table), Reason(ReasonKind.CONTEXT_CHOSEN, text, figures)]
 
 
 def _with_small_cache(table: WeightTable, room: Room, settings: OllamaSettings) -> Loaded | None:
@@ -238,29 +263,35 @@ def _reason(loaded: Loaded, room: Room, table: WeightTable) -> Reason:
 
 
 def _longest(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
-    """Longest context that fits, on the GPU alone where the model can be there at all."""
+    """Longest context that fits: fit moves to RAM what the GPU has no room for."""
+
+    def ok(tokens: int) -> bool:
+        return _load(table, room, replace(settings, num_ctx=tokens), rough_buffers).estimate.fits
+
+    # Asking fit anew for every context is slow: a rough answer will do.
     trained = table.arch.n_ctx_train
-    smallest = min(SMALLEST_CONTEXT, trained)
-    whole = _stays_whole(table, room, replace(settings, num_ctx=smallest))
-    # Asking fit anew for every context is slow: with a part on the CPU a rough answer will do.
-    precision = 1 if whole else max(trained // 2048, 1)
+    return max(_longest_for(ok, trained, max(trained // 2048, 1)), _longest_whole(table, room, settings))
 
-    def ok(steps: int) -> bool:
-        tried = replace(settings, num_ctx=min(steps * 256, trained))
-        return (
-            _stays_whole(table, room, tried)
-            if whole
-            else _load(table, room, tried, rough_buffers).estimate.fits
-        )
 
-    low, high = 1, -(-trained // 256)
-    if ok(high):
+def _longest_whole(table: WeightTable, room: Room, settings: OllamaSettings) -> int:
+    """Longest context with everything on the GPUs; 0 where there is none."""
+
+    def ok(tokens: int) -> bool:
+        return _stays_whole(table, room, replace(settings, num_ctx=tokens))
+
+    return _longest_for(ok, table.arch.n_ctx_train, 1)
+
+
+def _longest_for(ok: Callable[[int], bool], trained: int, precision: int) -> int:
+    """Most tokens, in steps of 256, for which this holds; 0 where it never does."""
+    if ok(trained):
         return trained
-    if not ok(low):
+    low, high = 1, -(-trained // 256)
+    if not ok(low * 256):
         return 0
     while high - low > precision:
         middle = (low + high) // 2
-        if ok(middle):
+        if ok(middle * 256):
             low = middle
         else:
             high = middle
@@ -277,9 +308,7 @@ def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loade
     where = Placement.GPU if _whole(loaded) else Placement.HYBRID
     if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
         where = Placement.CPU
-    own = library_tag(request.model, request.quant) is not None
-    warnings = [] if own else file_reasons(request.model, request.quant, table)
-    warnings += [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
+    warnings = [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
     if workload.users > settings.num_parallel:
         text = "Ollama serves this architecture one request at a time; others wait in its queue."
         warnings.append(Reason(ReasonKind.ONE_AT_A_TIME, text))
@@ -301,7 +330,7 @@ def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loade
         why=tuple(why),
         warnings=tuple(warnings),
         machine=request.machine.name,
-        env=environment(loaded, room, table.arch.n_ctx_train) | kept,
+        env=environment(loaded) | kept,
     )
 
 
@@ -340,12 +369,10 @@ def _public(loaded: Loaded) -> dict[str, Any]:
     return shown
 
 
-def environment(loaded: Loaded, room: Room, trained: int) -> dict[str, str]:
-    """The server's environment that makes the plan true; only what differs from Ollama's defaults."""
+def environment(loaded: Loaded) -> dict[str, str]:
+    """The server's environment that makes the plan true: the context, and what differs from Ollama's defaults."""
     settings, env = loaded.settings, {}
-    vram = sum(max(g.memory_total - settings.gpu_overhead, 0) for g in room.gpus)
-    if settings.num_ctx != min(default_context(vram), trained):
-        env["OLLAMA_CONTEXT_LENGTH"] = str(settings.num_ctx)
+    env["OLLAMA_CONTEXT_LENGTH"] = str(settings.num_ctx)
     if settings.num_parallel != 1:
         env["OLLAMA_NUM_PARALLEL"] = str(settings.num_parallel)
     if settings.kv_cache_type not in ("", "f16"):

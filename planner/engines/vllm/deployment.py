@@ -78,6 +78,11 @@ class Deployment:
         """The settings as they were given, by name."""
         return self.request.settings
 
+    @property
+    def longest_open(self) -> int:
+        """Tokens at which a context that is left open ends: the cache is there anyway, so the model's own end."""
+        return min(self.request.open_context or self.arch.n_ctx_train, self.arch.n_ctx_train)
+
     def refusal(self, settings: VllmSettings) -> str | None:
         """The engine's reason to refuse these settings before it loads anything, None where it doesn't."""
         return refusal(self.arch, self.scheme, settings, self.devices.gpu, self.devices.count)

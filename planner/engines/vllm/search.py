@@ -19,11 +19,9 @@ from planner.engines.vllm.refusals import uses_mla
 from planner.engines.vllm.releases import CURRENT
 from planner.engines.vllm.settings import AUTO, VllmSettings, settings_from
 from planner.fast_dataclass import dataclass, replace
-from planner.plan import UseCase
+from planner.plan import ContextNeed, UseCase
 from planner.reason import Reason, ReasonKind
 
-COMFORT: Final = 32768  # tokens: a context that no one calls short
-ENOUGH: Final = 8192  # tokens: beyond this, no length is worth slower decode or a coarser cache
 SHORTEST: Final = 2048  # below this a plan isn't one
 _BIG_SHARE: Final = 0.2  # of a GPU's memory: weights worth reading from two GPUs at once
 
@@ -104,7 +102,7 @@ def rungs(
     The last value is the context, in tokens, from which the step isn't worth its price to the user.
     """
     arch, devices, workload = deployment.arch, deployment.devices, deployment.workload
-    given = deployment.given
+    given, need, most = deployment.given, deployment.request.context_need, deployment.longest_open
     settings = start
     said: tuple[Reason, ...] = ()
     budget = _utilization(deployment, start)
@@ -114,7 +112,7 @@ def rungs(
         if budget == _UNIFIED_SHARE and devices.gpu.unified:
             why = "the system and the engine's own processes live in the same memory"
         said = (_change("gpu_memory_utilization", budget, why),)
-    yield settings, said, arch.n_ctx_train
+    yield settings, said, most
     seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
     full = resolve(arch, settings, devices.gpu)
     for name, value, reason in _steps(deployment, full, seqs):
@@ -132,10 +130,9 @@ def rungs(
             settings = replace(settings, gpu_memory_utilization=lower)
             said = tuple(change for change in said if change.values["setting"] != "gpu_memory_utilization")
             said = (*said, _change("gpu_memory_utilization", lower, _FREE))
+        enough = _enough(name, need)
         if name == "max_num_seqs" and value >= 64:
-            enough = arch.n_ctx_train
-        else:
-            enough = min(arch.n_ctx_train, ENOUGH if name in _DEAR else COMFORT)
+            enough = most
         yield settings, said, enough
 
 
@@ -146,7 +143,12 @@ def _change(name: str, value: int | float | str, reason: str) -> Reason:
     return Reason(ReasonKind.SETTING_CHANGED, text, {"setting": name, "value": value})
 
 
-_DEAR: Final = frozenset({"kv_cache_dtype", "enforce_eager"})
+def _enough(name: str, need: ContextNeed) -> int:
+    """Tokens from which changing a setting isn't worth its price.
+
+    A coarser cache only where the context would be felt to be short, eager mode only where there is none at all.
+    """
+    return {"kv_cache_dtype": need.short, "enforce_eager": SHORTEST}.get(name, need.needed)
 
 
 def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tuple[str, Any, str]]:
@@ -292,7 +294,7 @@ def _preferred(fitting: list[Found], devices: Devices) -> Found:
 
 
 def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Found:
-    arch, devices, workload = deployment.arch, deployment.devices, deployment.workload
+    devices, workload = deployment.devices, deployment.workload
     given = deployment.given
 
     def tried(settings: VllmSettings) -> Outcome:
@@ -320,7 +322,7 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
             break
         if rung.enforce_eager and defaults is not None and _too_many_stated(defaults, given):
             break
-        length = asked or arch.n_ctx_train
+        length = asked or deployment.longest_open
         settings, said = replace(rung, max_model_len=length), changed
         outcome = tried(settings)
         if defaults is None:
@@ -331,7 +333,7 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
         if outcome.holds(users):
             return Found(settings, outcome, said, True, defaults, users)
         if asked is None:
-            longest = outcome.longest(arch.n_ctx_train, users, safe=True)
+            longest = outcome.longest(deployment.longest_open, users, safe=True)
             if outcome.starts_shorter and (best is None or longest > best[0]):
                 best = (longest, settings, outcome, said)
     assert defaults is not None
@@ -343,7 +345,7 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
             why = "the longest that fits with the engine's own memory at its upper end"
             said = (*said, _change("max_model_len", length, why))
             return Found(settings, outcome, said, True, defaults, users)
-    final = replace(settings, max_model_len=asked or arch.n_ctx_train)
+    final = replace(settings, max_model_len=asked or deployment.longest_open)
     outcome = tried(final)
     return Found(final, outcome, said, False, defaults, users)
 

@@ -108,7 +108,8 @@ def test_a_plan_that_drafts_counts_it_and_its_command_says_so() -> None:
     plain, drafts = _plan(), _plan(**DRAFTS)
     gpu, other = drafts.memory.devices[0], plain.memory.devices[0]
     assert gpu.weights > other.weights and gpu.kv_cache > other.kv_cache and gpu.compute > other.compute
-    assert drafts.max_context < plain.max_context
+    on_gpu = {"n_gpu_layers": 999}
+    assert _plan(**DRAFTS, **on_gpu).max_context < _plan(**on_gpu).max_context
     assert drafts.max_concurrency < plain.max_concurrency
     words = " ".join(llama_arguments(drafts.settings))
     assert "--spec-type draft-mtp" in words and "--spec-draft-n-max 3" in words

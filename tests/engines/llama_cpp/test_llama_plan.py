@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from planner.engines.llama_cpp.engine import LlamaCpp
-from planner.engines.llama_cpp.search import nice_context
 from planner.engines.llama_cpp.unaccounted import unaccounted
 from planner.engines.register import ENGINES, get_engine
 from planner.errors import InputError, UnsupportedError
@@ -15,7 +14,7 @@ from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.models.architecture import Vision
 from planner.plan import Placement, UseCase, Workload
 from planner.reason import ReasonKind
-from planner.units import GIB
+from planner.units import GIB, nice_context
 from tests.asked import asked, model_of
 from tests.engines.llama_cpp.llama_shapes import shape
 
@@ -88,18 +87,31 @@ def test_a_q8_cache_is_used_only_where_it_makes_the_difference() -> None:
     assert kept.settings["cache_type_k"] == "f16"
 
 
-def test_an_open_context_is_as_long_as_fits() -> None:
-    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(16), Workload()))
+@pytest.mark.parametrize(
+    ("use_case", "context"),
+    [
+        (UseCase.GENERAL, 32768),
+        (UseCase.REASONING, 65536),
+        (UseCase.CODING, 131072),
+        (UseCase.AGENTS, 131072),
+    ],
+)
+def test_an_open_context_is_what_the_use_case_needs(use_case: UseCase, context: int) -> None:
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(48), Workload(use_case=use_case)))
     assert plan.placement is Placement.GPU
-    assert 8192 <= plan.settings["n_ctx"] <= plan.max_context < 131072
+    assert plan.settings["n_ctx"] == context <= plan.max_context == 131072
 
 
-def test_max_context_holds_and_is_the_longest() -> None:
-    arch, host = shape("LLAMA_8B"), machine(12)
-    longest = ENGINE.longest_context(asked(arch, "Q4_K_M", host, Workload(context=4096)))
-    settings = {"n_outputs_max": 1}
-    assert ENGINE.estimate(asked(arch, "Q4_K_M", host, Workload(context=longest), settings)).fits
-    assert not ENGINE.estimate(asked(arch, "Q4_K_M", host, Workload(context=longest + 256), settings)).fits
+def test_half_of_the_need_on_the_gpu_is_better_than_all_of_it_partly_in_ram() -> None:
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(8), Workload()))
+    assert plan.placement is Placement.GPU and 16384 <= plan.settings["n_ctx"] < 32768
+
+
+def test_experts_leave_the_gpu_for_the_context_that_is_needed() -> None:
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(8), Workload(use_case=UseCase.REASONING)))
+    assert plan.fits and plan.settings["n_cpu_moe"] and plan.settings["n_ctx"] == 40960, (
+        "all it was trained for"
+    )
 
 
 def test_two_gpus_only_where_one_is_too_small() -> None:

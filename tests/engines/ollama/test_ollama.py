@@ -9,7 +9,7 @@ from planner.engines.llama_cpp.room import room_of
 from planner.engines.ollama.defaults import OllamaSettings, automatic_batch, default_context, served_quant
 from planner.engines.ollama.engine import Ollama
 from planner.errors import InputError
-from planner.plan import Placement, Workload
+from planner.plan import Placement, UseCase, Workload
 from planner.units import GIB
 from tests.asked import asked
 from tests.engines.llama_cpp.llama_shapes import shape
@@ -25,9 +25,12 @@ def test_context_by_vram(vram: int, context: int) -> None:
     assert default_context(vram * GIB) == context
 
 
-def test_the_default_context_is_capped_by_training() -> None:
+def test_an_open_context_is_capped_by_training_and_always_set() -> None:
     plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(80), Workload()))
-    assert plan.settings["num_ctx"] == 40960 and "OLLAMA_CONTEXT_LENGTH" not in plan.env
+    assert plan.settings["num_ctx"] == 32768 and plan.env["OLLAMA_CONTEXT_LENGTH"] == "32768"
+    thinking = Workload(use_case=UseCase.REASONING)
+    plan = ENGINE.plan(asked(shape("QWEN3_30B"), "Q4_K_M", machine(80), thinking))
+    assert plan.settings["num_ctx"] == 40960 and plan.env["OLLAMA_CONTEXT_LENGTH"] == "40960"
 
 
 def test_a_wanted_context_and_users_go_into_the_environment() -> None:
@@ -63,15 +66,21 @@ def test_settings_are_checked() -> None:
         OllamaSettings.of({"num_parallel": 0})
 
 
-def test_max_context_is_on_the_gpu_where_the_model_can_be() -> None:
+def test_agents_get_what_they_need_on_a_small_gpu_with_experts_in_ram() -> None:
+    """Ollama itself would start 4,096 tokens there (docs/context-length.mdx asks 64,000 for agents)."""
+    plan = ENGINE.plan(asked(shape("GPT_OSS_20B"), "MXFP4", machine(8), Workload(use_case=UseCase.AGENTS)))
+    assert plan.fits and plan.placement is Placement.HYBRID and plan.settings["num_ctx"] == 65536
+
+
+def test_max_context_is_what_fits_with_a_part_in_ram() -> None:
     longest = ENGINE.longest_context(asked(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=4096)))
     plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(12), Workload(context=longest)))
-    assert plan.placement is Placement.GPU and 8192 < longest < 131072
+    assert plan.fits and plan.placement is Placement.HYBRID and longest == 131072
 
 
 def test_without_a_gpu() -> None:
     plan = ENGINE.plan(asked(shape("LLAMA_1B"), "Q4_K_M", machine(), Workload()))
-    assert plan.fits and plan.placement is Placement.CPU and plan.settings["num_ctx"] == 4096
+    assert plan.fits and plan.placement is Placement.CPU and plan.settings["num_ctx"] == 32768
 
 
 def test_gpt_oss_is_served_with_bfloat16_around_the_experts() -> None:

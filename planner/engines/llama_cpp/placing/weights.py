@@ -12,10 +12,9 @@ from typing import Final
 
 from planner.engines.llama_cpp.placing.placement import is_expert_name
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass, replace
+from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
 from planner.models.model import Model
-from planner.models.published import possible_excess, published_gguf
 from planner.models.tensors import TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
 from planner.quant.mixes import GroupTypes, MixTypes, find_mix, mix_types, nearest_mix
@@ -52,7 +51,6 @@ class WeightTable:
     exact: bool  # False where the mix is no public rule
     group_of: tuple[int, ...]  # layer -> group
     file: tuple[TensorInfo, ...] | None = None  # the file's own tensors in their order, where it is known
-    excess: float = 0.0  # share of the weights by which the real file may be larger
 
     def kind(self, layer: int, name: str) -> str:
         """Type of one layer's tensor, for example kind(3, "ffn_down.weight")."""
@@ -123,37 +121,8 @@ def weight_table(
 
 
 def weights_of(model: Model, quant: str) -> WeightTable:
-    """Return the table of a model, with what is known of the file that is fetched. Raises as `weight_table` does.
-
-    A published size counts where it isn't that of llama-quantize's mix; where none is known, by how much files of
-    that name exceed the mix.
-    """
-    if model.tensors is not None or model.path is not None:
-        return weight_table(model.architecture, quant, file_bytes=model.file_bytes, tensors=model.tensors)
-    found = published_gguf(model, quant)
-    table = weight_table(model.architecture, found.quant if found else quant, file_bytes=model.file_bytes)
-    if model.file_bytes is not None or model.entry is None:
-        return table
-    if found is not None and found.size is not None:
-        return _as_published(table, found.size, found.rounding)
-    return replace(table, excess=possible_excess(found.quant if found else quant))
-
-
-def _as_published(table: WeightTable, size: int, rounding: int) -> WeightTable:
-    """The table scaled to a published size; as it is where that is the mix's own, to what a header may take."""
-    total = max(size - _METADATA, 1)
-    if table.exact and abs(total - table.file_bytes) <= rounding + _METADATA:
-        return table
-    scale = total / table.file_bytes
-    return replace(
-        table,
-        layers=_scale(table.layers, scale),
-        experts=_scale(table.experts, scale),
-        file_bytes=total,
-        scale=scale,
-        exact=False,
-        excess=rounding / total,
-    )
+    """Return the table of a model, with what is known of its file. Raises as `weight_table` does."""
+    return weight_table(model.architecture, quant, file_bytes=model.file_bytes, tensors=model.tensors)
 
 
 def _build(
