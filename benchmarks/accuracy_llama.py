@@ -19,6 +19,7 @@ from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
 from planner.engines.ollama.defaults import served_quant
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
+from planner.models.cache import LatentAttention
 from planner.quant.mixes import nearest_mix
 from planner.units import round_up
 
@@ -148,8 +149,6 @@ def _log(row: Mapping[str, Any]) -> Pairs:
     measured, given = row["measured"], row["settings"]
     if "(ik)" in str(row["quant"]) or "mla_attn" in given:
         raise Unsupported("a fork of llama.cpp (ik_llama.cpp) with rules of its own")
-    if "tensor_override" in given:
-        raise Unsupported("which tensors were overridden is not stated")
     devices = {k: v for k, v in (measured.get("devices") or {}).items() if _DEVICE.match(k)}
     breakdown = [
         b
@@ -162,12 +161,18 @@ def _log(row: Mapping[str, Any]) -> Pairs:
     if not names and "kv_total_mib" not in measured:
         raise Unsupported("no figure of the engine's own accounting")
     table = _log_table(row)
+    latent = any(isinstance(c, LatentAttention) for g in table.arch.groups for c in g.caches)
+    if latent and any(c.get("v_mib") for c in measured.get("kv_caches") or ()):
+        raise Unsupported("a build of spring 2025, which cached values beside a latent attention's")
     memory = allocate(
         table,
         _log_settings(row, table.arch),
         Devices(_log_free(row, _count(row, names)), _backend(names)),
         build_of(str(row.get("engine_version") or ""), _released(row["model"])),
     )
+    if "tensor_override" in given:  # which tensors isn't stated: the whole cache is that of any placement
+        total = sum(memory.caches.kv) + memory.caches.kv_host
+        return {"kv_cache": [(total, measured["kv_total_mib"] * (1 << 20))]}
     pairs = _log_pairs(measured, devices, breakdown, names, memory)
     if not table.exact and table.scale == 1.0:  # a private mix of unknown size: its weights would be a guess
         pairs = {part: p for part, p in pairs.items() if part not in ("weights", "total")}
@@ -203,7 +208,7 @@ def _log_table(row: Mapping[str, Any]) -> WeightTable:
             arch = _without_prediction(row["model"])
     if row["engine"] == "ollama":
         quant = served_quant(arch, quant)
-    return weight_table(arch, quant, file_bytes=size or _published(row["model"], quant))
+    return weight_table(arch, quant, file_bytes=size or _published(row["model"], quant), published=True)
 
 
 def _published(model: str, quant: str) -> int | None:

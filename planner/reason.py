@@ -72,6 +72,8 @@ class ReasonKind(StrEnum):
     LICENCE = "licence"
     ABOUT_MODEL = "about_model"
     WEIGHTS_ESTIMATED = "weights_estimated"
+    WEIGHTS_PUBLISHED = "weights_published"
+    MAKE_IT_YOURSELF = "make_it_yourself"
     LAYOUT_UNKNOWN = "layout_unknown"
     NOT_COUNTED = "not_counted"
     FILE_MAPPED = "file_mapped"

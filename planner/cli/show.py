@@ -96,10 +96,11 @@ def _memory(page: ModelPage) -> None:
 def _files(page: ModelPage) -> None:
     print_heading("Files")
     for file in page.files:
-        sizes = {**file.sizes, **page.hub_sizes.get(file.repo, {})}
+        sizes = {**file.about, **file.sizes, **page.hub_sizes.get(file.repo, {})}
         quants = list(sizes) or list(file.quants)
         text = ", ".join(f"{q} {size_text(sizes[q])}" if q in sizes else q for q in quants[:8])
         more = f" and {len(quants) - 8} more (--json has all)" if len(quants) > 8 else ""
+        more += "; assumed: what this publisher makes of every model" if file.assumed else ""
         print_wrapped(f"{file.repo} ({file.format}){': ' if text else ''}{text}{more}", "  ", "- ")
     for tag in page.ollama:
         detail = " ".join(word for word in (tag.quant, _size(tag)) if word)

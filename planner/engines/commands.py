@@ -348,14 +348,30 @@ def read_options(words: Sequence[str], engine: str | None = None) -> Command | N
             raise InputError(
                 f"no engine has an option {name} beside the others; the machine is named by --profile"
             )
-        near = table.near(name)
-        raise InputError(
-            f"no engine has an option {name} beside the others" + (f"; did you mean {near}?" if near else "")
-        )
+        near = _nearest(name)
+        raise InputError(f"no engine has an option {name} beside the others{near}")
     command = reader.read(reader.STARTS.programs[0], words, {}, table)
     if command.model is not None:
         raise InputError(f"'{command.model}' was not expected here: the model is named already")
     return command
+
+
+_NEAR: Final = 0.75  # of a name's letters, from which on a misspelled option is taken for another
+
+
+def _nearest(name: str) -> str:
+    """The option of any engine that a misspelled one is nearest to, as a question; empty where none is near."""
+    from difflib import SequenceMatcher
+
+    best: tuple[float, str, str] | None = None
+    for reader in readers():
+        near = reader.table(()).lenient(reader.SETTINGS).near(name)
+        if near is None:
+            continue
+        ratio = SequenceMatcher(None, name.replace("_", "-"), near.replace("_", "-")).ratio()
+        if ratio >= _NEAR and (best is None or ratio > best[0]):
+            best = ratio, near, reader.ENGINE
+    return "" if best is None else f"; did you mean {best[1]} ({best[2]})?"
 
 
 def _by_settings(words: Sequence[str], engine: str) -> Command:

@@ -38,15 +38,53 @@ def load_model(ref: str, progress: Progress | None = None) -> Model:
     entry = lookup(text)
     if entry is not None:
         return as_named(from_entry(entry), text)
+    with_quant = _with_quant(text)
+    if with_quant is not None:
+        return with_quant
     if text.startswith("https://") and text.lower().split("?")[0].endswith(".gguf"):
         hub = _hub_ref(text)
         return _from_hub(hub, progress) if hub else _from_address(text, progress)
     reference = _hub_ref(text)
     if reference is not None:
-        return _from_hub(reference, progress)
+        return _asked_or_known(reference, progress)
     from planner.models.catalogue.catalogue import find_entry
 
     return from_entry(find_entry(text))  # raises InputError with the names that are near
+
+
+def _with_quant(text: str) -> Model | None:
+    """Return a catalogue's model in the quantisation behind its name, ``qwen3.6-27b:UD-Q4_K_XL``; None without one."""
+    from planner.models.catalogue.catalogue import lookup
+    from planner.models.published import listed_quants, plain_quant
+
+    base, _, quant = text.rpartition(":")
+    entry = lookup(base) if base and "/" not in base else None
+    if entry is None:
+        return None
+    from planner.models.gguf.header import quant_of_name
+
+    wanted = plain_quant(quant)
+    listed = next((q for q in listed_quants(entry) if plain_quant(q) == wanted), None)
+    named = listed or (quant.upper() if quant_of_name(f"model-{quant}.gguf") == quant.upper() else None)
+    return None if named is None else replace(from_entry(entry), quant=named, holds="gguf")
+
+
+def _asked_or_known(ref: HubRef, progress: Progress | None) -> Model:
+    """Return what the hub holds; where it can't be asked, the base model that the name names, in its quantisation.
+
+    Raises InputError where neither is known.
+    """
+    from planner.bounded_http import NoAnswerError
+
+    try:
+        return _from_hub(ref, progress)
+    except NoAnswerError:
+        from planner.models.by_base import model_by_base
+
+        known = model_by_base(ref)
+        if known is None:
+            raise
+        return known
 
 
 def look_up(name: str) -> Model:

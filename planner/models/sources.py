@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from planner.models.model import Model
+from planner.models.published import plain_quant, published_gguf
 from planner.models.vendor_checkpoints import vendor_repository
 from planner.plan import Plan
 
@@ -13,24 +14,23 @@ _PUBLISHERS: Final = ("ggml-org", "unsloth", "bartowski", "lmstudio-community")
 
 
 def gguf_repository(model: Model, quant: str) -> str | None:
-    """Return the repository to fetch a GGUF of this quantisation from; None where none is known."""
+    """Return the repository to fetch a GGUF of this quantisation from; None where none lists it, or may hold it."""
     if model.repository is not None:
         return model.repository
     if model.entry is None:
         return None
+    found = published_gguf(model, quant)
+    if found is not None:
+        return found.repository
     wanted = plain_quant(quant)
-    candidates = [f for f in model.entry.files if f.format == "gguf"]
-    named = [f.repo for f in candidates if wanted in {plain_quant(q) for q in f.quants}]
-    if named:
-        return named[0]
-    open_ones = [f.repo for f in candidates if not f.quants]
+    open_ones = [f.repo for f in model.entry.files if f.format == "gguf" and not f.quants]
 
     def rank(repository: str) -> int:
         owner = repository.split("/", 1)[0]
         order = _PUBLISHERS if wanted.startswith("MXFP4") else ("unsloth", "bartowski", *_PUBLISHERS)
         return order.index(owner) if owner in order else len(order)
 
-    return min(open_ones or [f.repo for f in candidates], key=rank, default=None)
+    return min(open_ones, key=rank, default=None)
 
 
 def checkpoint_repository(plan: Plan, model: Model) -> str:
@@ -53,9 +53,3 @@ def checkpoint_repository(plan: Plan, model: Model) -> str:
         if own is None and wanted in ("bf16", "f16", "f32"):
             return model.id
     return model.id
-
-
-def plain_quant(quant: str) -> str:
-    """A quantisation's name without what differs between publishers."""
-    name = quant.upper().replace("-", "_")
-    return {"MXFP4_MOE": "MXFP4", "FP16": "F16"}.get(name, name)

@@ -184,6 +184,7 @@ class MixRules:
     n_layer: int  # all, prediction layers too
     n_wv: int  # tensors like attn_v
     is_70b: bool
+    native_experts: bool = False  # experts that were trained in MXFP4 stay in it, whatever the mix
 
     def fixed(self, name: str, shape: tuple[int, ...]) -> str | None:
         """Type of a tensor that the quantiser leaves as conversion made it; None where it chooses."""
@@ -191,6 +192,8 @@ class MixRules:
             return "F32"
         if "ffn_gate_tid2eid" in name:  # numbers of experts, not weights
             return "I32"
+        if self.native_experts and name.endswith("_exps.weight"):
+            return "MXFP4"
         quantised = GGML_FORMATS[self.base].quantised
         if quantised and _may_quantise(name, self.traits.kept):
             return None

@@ -7,7 +7,7 @@ on the layer are looked at layer by layer. Which mixes there are stands in plann
 from __future__ import annotations
 
 from planner.errors import UnsupportedError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import Architecture, LayerGroup, MixtureOfExperts
 from planner.models.cache import CompressedAttention, LatentAttention, RecurrentState
 from planner.quant.architectures import MixTraits, mix_traits
@@ -33,7 +33,10 @@ def nearest_mix(name: str) -> tuple[Quantisation, bool]:
     if found is not None:
         return found, True
     key = name.strip().upper().replace("-", "_").removeprefix("UD_").removeprefix("I1_")
-    for suffix, instead in (("", ""), ("_XL", "_M"), ("_L", "_M"), ("_XL", ""), ("_XS", "_S")):
+    for suffix, instead in (
+        *(("", ""), ("_XL", "_M"), ("_L", "_M"), ("_XL", ""), ("_XS", "_S")),
+        *(("_K_XL", "_0"), ("_K_S", "_K")),
+    ):
         if key.endswith(suffix):
             found = find_mix(key.removesuffix(suffix) + instead)
             if found is not None:
@@ -41,6 +44,15 @@ def nearest_mix(name: str) -> tuple[Quantisation, bool]:
     raise UnsupportedError(
         f"quantisation '{name}' is not one of llama.cpp's; choose for example Q4_K_M, Q8_0 or MXFP4"
     )
+
+
+def is_mix(name: str) -> bool:
+    """True for a name of GGUF files whose tensors' types are known, or near those of a public mix."""
+    try:
+        nearest_mix(name)
+    except UnsupportedError:
+        return False
+    return True
 
 
 GroupTypes = tuple[str | tuple[str, ...], ...]
@@ -54,12 +66,20 @@ class MixTypes:
     groups: tuple[GroupTypes, ...]  # in the order of Architecture.groups and their tensors
 
 
-def mix_types(arch: Architecture, mix: Quantisation, *, imatrix: bool | None = None) -> MixTypes:
+def mix_types(
+    arch: Architecture, mix: Quantisation, *, imatrix: bool | None = None, published: bool = False
+) -> MixTypes:
     """Return the type of every tensor of `arch` under `mix`.
 
     `imatrix`: whether the file was made with an importance matrix; None: as published files of this mix are.
+    `published`: of a file as publishers make it from the model's own checkpoint. What is in MXFP4 there stays so:
+    llama-quantize doesn't requantise it unless it is told to (--allow-requantize), and published files of gpt-oss
+    hold their experts in MXFP4 under every name.
     """
     rules = _rules(arch, mix, mix.imatrix if imatrix is None else imatrix)
+    dequantised = mix.name in ("BF16", "F32")  # made from the checkpoint that was brought back to 16 bits
+    if published and not dequantised and (arch.quantization or {}).get("quant_method") == "mxfp4":
+        rules = replace(rules, native_experts=True)
     before_wv, before_down = _running_counts(arch)
     return MixTypes(
         tuple(rules.outside_type(t.name, t.shape) for t in arch.tensors),

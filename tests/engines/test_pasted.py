@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.engines.commands import read_command
+from planner.engines.commands import read_command, read_options
 from planner.engines.pasted import read_pasted, split_commands
 from planner.errors import InputError
 
@@ -114,3 +114,25 @@ def test_what_is_no_command(text: str, said: str) -> None:
         read_command(text)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--gpu-memory-utilisation", "--gpu-memory-utilization (vllm)"),
+        ("--n-cpu-mo", "--n-cpu-moe (llama.cpp)"),
+        ("--mem-fraction-statik", "--mem-fraction-static (sglang)"),
+        ("--context-lenght", "--context-length (sglang)"),
+        ("--prompt-cache-bites", "--prompt-cache-bytes (mlx)"),
+    ],
+)
+def test_a_misspelled_option_is_looked_up_in_the_tables_of_all_engines(word: str, meant: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_options([word, "1"])
+    assert str(error.value).endswith(f"did you mean {meant}?")
+
+
+def test_what_is_near_no_option_is_taken_for_none() -> None:
+    with pytest.raises(InputError) as error:
+        read_options(["--frobnicate", "1"])
+    assert "did you mean" not in str(error.value)

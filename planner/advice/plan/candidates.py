@@ -9,8 +9,9 @@ from planner.engines.facts import Weights
 from planner.engines.register import engine_facts, get_engine, offered
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.model import Model
-from planner.models.sources import plain_quant
+from planner.models.published import listed_quants, lists_are_whole, published_gguf
 from planner.plan import Workload
+from planner.quant.mixes import is_mix
 from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
 from planner.units import GIB
 
@@ -75,20 +76,13 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     if _loads_checkpoints(engine):
         return with_published(model, named)
     tried = tuple(q.name for q in ladder() if q.name in named)
-    listed = _listed(model)
-    if listed:
-        tried = tuple(q for q in tried if plain_quant(q) in listed) or tried
+    if model.entry is not None and (model.repository is not None or lists_are_whole(model.entry)):
+        tried = tuple(q for q in tried if published_gguf(model, q)) or tried
     native = tuple(q for q in named if q.startswith("MXFP4"))
     if native and (model.architecture.quantization or {}).get("quant_method") == "mxfp4":
         # Trained in MXFP4: anything else is larger or worse.
         return native
     return tried or named
-
-
-def _listed(model: Model) -> frozenset[str]:
-    """What the repository that was named is known to offer; empty where none was, or nobody knows."""
-    files = model.entry.files if model.entry is not None and model.repository is not None else ()
-    return frozenset(plain_quant(q) for f in files if f.repo == model.repository for q in f.quants)
 
 
 def with_published(model: Model, named: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,7 +107,12 @@ def with_published(model: Model, named: tuple[str, ...]) -> tuple[str, ...]:
 def offered_quants(model: Model, engine: str) -> tuple[str, ...]:
     """Every quantisation that may be asked for by name, published checkpoints included."""
     named = get_engine(engine).quants(model)
-    return with_published(model, named) if _loads_checkpoints(engine) else named
+    if _loads_checkpoints(engine):
+        return with_published(model, named)
+    if not named or model.entry is None:
+        return named
+    listed = listed_quants(model.entry, model.repository)
+    return tuple(dict.fromkeys((*named, *(q for q in listed if is_mix(q)))))
 
 
 def _loads_checkpoints(engine: str) -> bool:

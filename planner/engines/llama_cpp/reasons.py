@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
 from planner.engines.llama_cpp.placing.run import Run
+from planner.engines.llama_cpp.published_files import file_reasons
 from planner.engines.llama_cpp.room import Room, device_spare, spare_of
 from planner.engines.llama_cpp.search import Found, Precision, Search
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
@@ -233,14 +234,12 @@ def _holders(found: Found) -> list[DeviceMemory]:
 
 
 def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
-    warnings = []
+    warnings: list[Reason] = []
 
     def warn(kind: ReasonKind, text: str, **figures: Value) -> None:
         warnings.append(Reason(kind, text, figures))
 
-    if not search.table.exact and search.table.scale == 1.0:
-        text = "This mix is no public rule: weights are those of the nearest public one."
-        warn(ReasonKind.WEIGHTS_ESTIMATED, text)
+    warnings += file_reasons(search.request.model, search.request.quant, search.table)
     if found.settings.mmproj:
         text = "The projector's own buffers, a few hundred MiB an image, are not counted."
         warn(ReasonKind.NOT_COUNTED, text)

@@ -20,6 +20,7 @@ class Room:
     gpus: tuple[Accelerator, ...]
     overheads: tuple[Overhead, ...]
     devices: Devices
+    excess: float = 0.0  # share of the weights by which the file may be larger than counted
 
     @property
     def unified(self) -> bool:
@@ -34,8 +35,11 @@ class Room:
         return self.host.ram_available if self.host.beyond_gpus else 0
 
 
-def room_of(host: Host, *, experts: bool) -> Room:
-    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp)."""
+def room_of(host: Host, *, experts: bool, excess: float = 0.0) -> Room:
+    """Return what a host offers; integrated GPUs only where there is no other (src/llama.cpp).
+
+    `excess`: share of the weights by which the file may be larger than counted.
+    """
     gpus = tuple(a for a in host.accelerators if a.backend in BACKENDS)
     discrete = tuple(a for a in gpus if not a.integrated)
     gpus = discrete or gpus
@@ -47,6 +51,7 @@ def room_of(host: Host, *, experts: bool) -> Room:
         gpus=gpus,
         overheads=tuple(unaccounted(g, experts=experts) for g in gpus),
         devices=Devices(free, backend, host.cpu),
+        excess=excess,
     )
 
 
@@ -93,7 +98,7 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
             state=state,
             compute=compute,
             overhead=overhead.low if idle else overhead.expected,
-            overhead_high=overhead.expected if idle else overhead.high,
+            overhead_high=overhead.expected if idle else overhead.high + int(weights * room.excess),
             available=room.devices.free[i],
         )
         devices.append(device)
@@ -109,7 +114,7 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
             state=state,
             compute=compute,
             overhead=HOST_OVERHEAD.expected,
-            overhead_high=HOST_OVERHEAD.high,
+            overhead_high=HOST_OVERHEAD.high + int(weights * room.excess),
             available=max(room.host.ram_available - shared, 0),
         )
     )

@@ -76,7 +76,7 @@ class Search:
         self.base = settings_of(request) if base is None else base
         self.table = weights_of(request.model, request.quant)
         self.arch = request.arch
-        self.room = room_of(request.machine.host, experts=self.arch.is_moe)
+        self.room = room_of(request.machine.host, experts=self.arch.is_moe, excess=self.table.excess)
         self.n_layer = sum(g.count for g in self.arch.groups)
 
     @property

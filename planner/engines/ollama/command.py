@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 
 from planner.engines.launch import Launch, file_stem
+from planner.engines.ollama.own_tags import library_tag
 from planner.models.model import Model
-from planner.models.sources import gguf_repository, plain_quant
+from planner.models.sources import gguf_repository
 from planner.plan import Plan
 from planner.safe_text import modelfile_value
 
@@ -46,11 +47,9 @@ def _ollama_source(plan: Plan, model: Model) -> tuple[str, bool]:
     """What the model comes from, and whether that is a file that has to be imported."""
     if model.path is not None:
         return str(Path(model.path).resolve()), True
-    wanted = plain_quant(plan.quant)
-    if model.entry is not None and model.repository is None:
-        for tag in model.entry.ollama:
-            if plain_quant(tag.quant) == wanted:
-                return tag.tag, False
+    tag = library_tag(model, plan.quant)
+    if tag is not None:
+        return tag, False
     repository = gguf_repository(model, plan.quant)
     if repository is not None:
         return f"hf.co/{repository}:{plan.quant}", False

@@ -17,7 +17,8 @@ from planner.engines.llama_cpp.compute import graph_buffers, rough_buffers, uppe
 from planner.engines.llama_cpp.engine import SHORTER, LlamaCpp
 from planner.engines.llama_cpp.fit import FIT_TARGET, Fit, fit
 from planner.engines.llama_cpp.kept_prompts import fitting, kept_prompts, room_to_keep, with_kept
-from planner.engines.llama_cpp.placing.weights import WeightTable, weights_of
+from planner.engines.llama_cpp.placing.weights import WeightTable, weight_table, weights_of
+from planner.engines.llama_cpp.published_files import file_reasons
 from planner.engines.llama_cpp.reasons import too_small
 from planner.engines.llama_cpp.room import Room, estimate_of, room_of
 from planner.engines.llama_cpp.search import SMALLEST_CONTEXT
@@ -31,6 +32,7 @@ from planner.engines.ollama.defaults import (
     predicted_vram,
     served_quant,
 )
+from planner.engines.ollama.own_tags import library_tag
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend, Machine
@@ -105,8 +107,10 @@ def _asked(request: PlanRequest) -> tuple[WeightTable, Room, OllamaSettings]:
     settings = OllamaSettings.of(given)
     if ollama_traits(arch).one_at_a_time:
         settings = replace(settings, num_parallel=1)
-    table = weights_of(request.model, served_quant(arch, request.quant))
-    return table, room_of(request.machine.host, experts=arch.is_moe), settings
+    quant = served_quant(arch, request.quant)
+    own = library_tag(request.model, request.quant) is not None  # a file of Ollama's own making
+    table = weight_table(arch, quant) if own else weights_of(request.model, quant)
+    return table, room_of(request.machine.host, experts=arch.is_moe, excess=table.excess), settings
 
 
 def _prepare(
@@ -308,7 +312,9 @@ def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loade
     where = Placement.GPU if _whole(loaded) else Placement.HYBRID
     if not loaded.memory.placement.n_devices or loaded.memory.placement.n_gpu_layers == 0:
         where = Placement.CPU
-    warnings = [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
+    own = library_tag(request.model, request.quant) is not None
+    warnings = [] if own else file_reasons(request.model, request.quant, table)
+    warnings += [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
     if workload.users > settings.num_parallel:
         text = "Ollama serves this architecture one request at a time; others wait in its queue."
         warnings.append(Reason(ReasonKind.ONE_AT_A_TIME, text))

@@ -119,7 +119,10 @@ def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None
         available = available_low = (resolved.kv_cache_memory_bytes,) * len(weights)
     else:
         available = tuple(requested - w - o.inside() for w, o in zip(on_gpu, inside, strict=True))
-        available_low = tuple(requested - w - o.inside("high") for w, o in zip(on_gpu, inside, strict=True))
+        most = 1 + table.scheme.excess
+        available_low = tuple(
+            requested - int(w * most) - o.inside("high") for w, o in zip(on_gpu, inside, strict=True)
+        )
         if gpu.backend is Backend.CPU:
             available = available_low = tuple(_cpu_cache(a) for a in available)
     layout = kv_layout(table.cached_shape(resolved), resolved, gpu, release)

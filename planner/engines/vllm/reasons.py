@@ -220,6 +220,13 @@ def warnings(deployment: Deployment, found: Found) -> tuple[Reason, ...]:
             " routers are counted in FP8"
         )
         warn(ReasonKind.LAYOUT_UNKNOWN, text, repository=scheme.assumed)
+    if scheme.excess:
+        weights = max(outcome.weights)
+        text = (
+            f"the size of this {scheme.name} checkpoint isn't known here: {gib(weights)} a device where all matrices"
+            f" are in it, up to {gib(int(weights * (1 + scheme.excess)))} as publishers keep layers in more bits"
+        )
+        warn(ReasonKind.WEIGHTS_ESTIMATED, text, low=weights, high=int(weights * (1 + scheme.excess)))
     if loads_a_model(outcome.settings) and draft_of(arch, outcome.settings) is None:
         text = f"the model that drafts ({outcome.settings.speculative_model}) is not counted: its shape is not known"
         warn(ReasonKind.NOT_COUNTED, text, model=outcome.settings.speculative_model or "")

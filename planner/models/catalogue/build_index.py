@@ -18,6 +18,7 @@ from planner.models.catalogue.scores import make_links, score_card
 from planner.models.catalogue.shape_check import ShapeCheck, check_shape
 
 VERSION: Final = 1
+_ASSUMED: Final = "what this publisher makes of every model"  # how a card says that a list wasn't read
 
 
 def build_index(folder: Path) -> dict[str, Any]:
@@ -85,6 +86,10 @@ def _file(file: Any) -> dict[str, Any]:
         out["layout"] = file.layout
     if file.bytes:
         out["bytes"] = dict(file.bytes)
+    if file.approx_bytes and file.format == "gguf":
+        out["about"] = dict(file.approx_bytes)
+    if file.source.startswith(_ASSUMED):
+        out["assumed"] = True
     return out
 
 

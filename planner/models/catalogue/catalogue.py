@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +41,10 @@ class RepoFile:
     """Exact bytes by quantisation, where they are published."""
     layout: str = ""
     """What shares a scale in its eight bits: block, channel or tensor; empty where it isn't known."""
+    about: Mapping[str, int] = field(default_factory=dict)
+    """Bytes by quantisation as published, rounded to a tenth of a GiB."""
+    assumed: bool = False
+    """True where the list is what this publisher makes of every model, not read for this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,13 @@ class Entry:
         """Repositories that serve it: the original first, then GGUF, then MLX."""
         return tuple(
             RepoFile(
-                f["repo"], f["format"], tuple(f.get("quants", ())), f.get("bytes", {}), f.get("layout", "")
+                f["repo"],
+                f["format"],
+                tuple(f.get("quants", ())),
+                f.get("bytes", {}),
+                f.get("layout", ""),
+                f.get("about", {}),
+                f.get("assumed", False),
             )
             for f in self._raw["files"]
         )

@@ -12,9 +12,10 @@ from typing import Final
 
 from planner.engines.llama_cpp.placing.placement import is_expert_name
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import Architecture
 from planner.models.model import Model
+from planner.models.published import possible_excess, published_gguf
 from planner.models.tensors import TensorInfo
 from planner.quant.formats import cuda_bytes, ggml_format, host_bytes, tensor_bytes
 from planner.quant.mixes import GroupTypes, MixTypes, find_mix, mix_types, nearest_mix
@@ -51,6 +52,7 @@ class WeightTable:
     exact: bool  # False where the mix is no public rule
     group_of: tuple[int, ...]  # layer -> group
     file: tuple[TensorInfo, ...] | None = None  # the file's own tensors in their order, where it is known
+    excess: float = 0.0  # share of the weights by which the real file may be larger
 
     def kind(self, layer: int, name: str) -> str:
         """Type of one layer's tensor, for example kind(3, "ffn_down.weight")."""
@@ -91,7 +93,7 @@ class WeightTable:
         return zip(self.arch.tensors, self.types.outside, strict=True)
 
 
-_tables: dict[tuple[int, str, int | None, int, bool | None], tuple[object, object, WeightTable]] = {}
+_tables: dict[tuple[int, str, int | None, int, bool | None, bool], tuple[object, object, WeightTable]] = {}
 
 
 def weight_table(
@@ -101,43 +103,87 @@ def weight_table(
     file_bytes: int | None = None,
     tensors: tuple[TensorInfo, ...] | None = None,
     imatrix: bool | None = None,
+    published: bool = False,
 ) -> WeightTable:
     """Return the table for a quantisation's name, or for a file's own tensors.
 
-    `file_bytes`: size of the file(s), which scales a mix that is no public rule (UD-Q4_K_XL).
+    `file_bytes`: size of the file(s), which scales a mix that is no public rule (UD-Q4_K_XL). `published`: of the
+    file as publishers make it (see planner.quant.mixes.mix_types).
 
     Raises UnsupportedError for a quantisation that isn't llama.cpp's, InputError for a file that doesn't
     belong to the architecture.
     """
-    key = (id(arch), quant, file_bytes, id(tensors), imatrix)
+    key = (id(arch), quant, file_bytes, id(tensors), imatrix, published)
     hit = _tables.get(key)
     if hit is not None:
         return hit[2]
     if len(_tables) > 4096:
         _tables.clear()
-    table = _build(arch, quant, file_bytes, tensors, imatrix)
+    types, exact = _types(arch, quant, tensors, imatrix, published=published)
+    table = _build(arch, types, file_bytes, tensors, exact=exact)
     _tables[key] = (arch, tensors, table)  # holding both keeps their ids from being used again
     return table
 
 
 def weights_of(model: Model, quant: str) -> WeightTable:
-    """Return the table of a model, with what is known of its file. Raises as `weight_table` does."""
-    return weight_table(model.architecture, quant, file_bytes=model.file_bytes, tensors=model.tensors)
+    """Return the table of a model, with what is known of the file that is fetched. Raises as `weight_table` does.
+
+    A published size counts where it isn't that of llama-quantize's mix; where none is known, by how much files of
+    that name exceed the mix.
+    """
+    if model.tensors is not None or model.path is not None:
+        return weight_table(model.architecture, quant, file_bytes=model.file_bytes, tensors=model.tensors)
+    found = published_gguf(model, quant)
+    named = found.quant if found else quant
+    table = weight_table(model.architecture, named, file_bytes=model.file_bytes, published=True)
+    if model.file_bytes is not None or model.entry is None:
+        return table
+    if found is not None and found.size is not None:
+        return _as_published(table, found.size, found.rounding)
+    return replace(table, excess=possible_excess(found.quant if found else quant))
+
+
+def _as_published(table: WeightTable, size: int, rounding: int) -> WeightTable:
+    """The table scaled to a published size; as it is where that is the mix's own, to what a header may take."""
+    total = max(size - _METADATA, 1)
+    if table.exact and abs(total - table.file_bytes) <= rounding + _METADATA:
+        return table
+    scale = total / table.file_bytes
+    return replace(
+        table,
+        layers=_scale(table.layers, scale),
+        experts=_scale(table.experts, scale),
+        file_bytes=total,
+        scale=scale,
+        exact=False,
+        excess=rounding / total,
+    )
+
+
+def _types(
+    arch: Architecture,
+    quant: str,
+    tensors: tuple[TensorInfo, ...] | None,
+    imatrix: bool | None,
+    *,
+    published: bool,
+) -> tuple[MixTypes, bool]:
+    """Every tensor's type, and whether it is known: a file's own, or those of a public mix."""
+    if tensors is not None:
+        return _file_types(arch, tensors), True
+    mix, exact = nearest_mix(quant)
+    return mix_types(arch, mix, imatrix=imatrix, published=published), exact
 
 
 def _build(
     arch: Architecture,
-    quant: str,
+    types: MixTypes,
     file_bytes: int | None,
     tensors: tuple[TensorInfo, ...] | None,
-    imatrix: bool | None,
+    *,
+    exact: bool,
 ) -> WeightTable:
-    exact, scale = True, 1.0
-    if tensors is not None:
-        types = _file_types(arch, tensors)
-    else:
-        mix, exact = nearest_mix(quant)
-        types = mix_types(arch, mix, imatrix=imatrix)
+    scale = 1.0
     total, per_layer, experts, group_of = _sums(arch, types)
     if not exact and file_bytes:
         scale = max(file_bytes - _METADATA, 1) / total

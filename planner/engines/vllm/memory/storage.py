@@ -35,6 +35,7 @@ class QuantScheme:
     ignored: tuple[str, ...] = field(default=(), repr=False)  # module names, "re:" patterns or wildcards
     online: bool = False  # quantised by vLLM while loading a 16-bit checkpoint
     assumed: str = ""  # the repository whose layout isn't known
+    excess: float = 0.0  # share by which the checkpoint may be larger, where only the format's name is known
 
     def storage(self, role: Role, name: str) -> Storage:
         """Return how a tensor is stored where no ignore list names its layer."""
@@ -205,6 +206,12 @@ _KNOWN: Final[tuple[tuple[re.Pattern[str], Storage, Mapping[str, Any]], ...]] = 
 )
 
 
+# By how much a checkpoint of which only "NVFP4" is known may exceed one that has all matrices in it: of Qwen3.8-27B,
+# 18.5 GiB by the rule, three publishers' hold 18.5 to 24.0 (vLLM's recipes), NVIDIA's of Qwen3.6-27B 20.57 for 18.81:
+# they leave attention, first and last layers or shared experts in 8 or 16 bits, and prediction layers in 16.
+_NVFP4_EXCESS: Final = 0.30
+
+
 def scheme_for(arch: Architecture, quant: str, repository: str = "", *, online: bool = False) -> QuantScheme:
     """Return the scheme of this architecture under a quantisation's name, as `repository` publishes it.
 
@@ -226,7 +233,15 @@ def scheme_for(arch: Architecture, quant: str, repository: str = "", *, online: 
     for known, storage, differs in _KNOWN:
         if named.storage_kind is storage and known.match(repository):
             return replace(named, **differs)
+    if named.storage_kind is Storage.NVFP4 and named.experts is None and not online:
+        return replace(named, excess=min(_NVFP4_EXCESS, _beside_experts(arch) * (16 / 4.5 - 1)))
     return named
+
+
+def _beside_experts(arch: Architecture) -> float:
+    """The share of a model that isn't in routed experts: what publishers may leave in more bits."""
+    experts = sum(g.count * t.elements for g in arch.groups for t in g.tensors if t.is_expert)
+    return 1 - experts / max(arch.parameters(mtp=True), 1)
 
 
 def _same_format(own: QuantScheme, named: QuantScheme) -> bool:
