@@ -141,7 +141,8 @@ def _planning(
     resolved = resolve(arch, settings, gpu, release)
     check(arch, scheme, resolved, gpu, 0)
     measured = row.get("measured") or {}
-    weights = weights_per_rank(arch, scheme, resolved, gpu)
+    # the planning code builds the model; adapters' slots are added to it when it is loaded
+    weights = weights_per_rank(arch, scheme, replace(resolved, enable_lora=False), gpu)
     listed = measured.get("weights_per_rank") or []
     ours = weights if len(weights) == len(listed) else (max(weights),) * len(listed)
     pairs: Pairs = {"weights": list(zip(ours, listed, strict=True))}

@@ -39,6 +39,8 @@ _VALUES: Final = (
     "attention_backend",
     "mamba_ssm_cache_dtype",
     "mm_encoder_tp_mode",
+    "max_loras",
+    "max_lora_rank",
     "distributed_executor_backend",
 )
 _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
@@ -49,6 +51,8 @@ _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
     "async_scheduling": ("", "--no-async-scheduling"),
     "enforce_eager": ("--enforce-eager", ""),
     "language_model_only": ("--language-model-only", ""),
+    "skip_mm_profiling": ("--skip-mm-profiling", ""),
+    "enable_lora": ("--enable-lora", ""),
 }
 # What a recipe may add: how the checkpoint is read and the answers are parsed, never how much memory it takes.
 _RECIPE_FLAGS: Final = frozenset(

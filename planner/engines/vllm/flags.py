@@ -43,6 +43,10 @@ _PLANNED: Final = """
 --language-model-only / --no-language-model-only : switch : language_model_only
 --limit-mm-per-prompt : text : limit_mm_per_prompt
 --mm-encoder-tp-mode : data|weights : mm_encoder_tp_mode
+--skip-mm-profiling / --no-skip-mm-profiling : switch : skip_mm_profiling
+--enable-lora / --disable-lora --no-enable-lora : switch : enable_lora
+--max-loras : int : max_loras
+--max-lora-rank : 1|8|16|32|64|128|256|320|512 : max_lora_rank
 --max-num-batched-tokens : size : max_num_batched_tokens
 --max-num-seqs : int : max_num_seqs
 --enable-chunked-prefill / --disable-chunked-prefill --no-enable-chunked-prefill : switch :
@@ -62,6 +66,7 @@ _PLANNED: Final = """
 """
 # moves no byte
 _KEPT: Final = """
+--lora-modules : list
 --headless : switch
 --api-server-count -asc : int
 --grpc : switch
@@ -282,7 +287,6 @@ _KEPT: Final = """
 # moves bytes (or speed) that no rule counts
 _UNCOUNTED: Final = """
 --config : text : settings in a file
---lora-modules : list : LoRA adapters
 --convert : auto|classify|embed|none : pooling
 --hf-config-path : text : another configuration of the model
 --quantization-config : json : formats layer by layer
@@ -329,13 +333,9 @@ _UNCOUNTED: Final = """
 --mm-processor-cache-gb : float : the cache of images in RAM
 --mm-encoder-only / --no-mm-encoder-only : switch : memory of images and video
 --mm-encoder-attn-dtype : text : memory of images and video
---skip-mm-profiling / --no-skip-mm-profiling : switch : memory of images and video
 --video-pruning-rate : text : memory of images and video
 --mm-tensor-ipc : direct_rpc|torch_shm : memory of images and video
 --mm-ipc-gpu-memory-gb : float : memory of images and video
---enable-lora / --disable-lora --no-enable-lora : switch : LoRA adapters
---max-loras : int : LoRA adapters
---max-lora-rank : 1|8|16|32|64|128|256|320|512 : LoRA adapters
 --lora-dtype : auto|bfloat16|float16 : LoRA adapters
 --enable-tower-connector-lora / --disable-tower-connector-lora --no-enable-tower-connector-lora : switch : LoRA
  adapters

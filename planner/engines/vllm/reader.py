@@ -135,6 +135,9 @@ class _Line:
             raise TABLE.refusal(each, f"invalid human_readable_int value: '{each.value}'")
         self.settings[each.flag.meaning] = each.value
 
+    def _rank(self, each: Given) -> None:
+        self.settings["max_lora_rank"] = int(each.value)
+
     def _cache(self, each: Given) -> None:
         if each.value in KV_CACHE_DTYPES:
             self.settings["kv_cache_dtype"] = each.value
@@ -204,6 +207,10 @@ class _Line:
             limits = self._limits(each)
         if limits and all(_limit(value) == 0 for value in limits.values()):
             self.settings["language_model_only"] = True
+        elif all(_limit(value) != 0 for value in limits.values()):
+            self.sorted.keep(
+                each
+            )  # what is profiled is the largest item that the encoder's budget holds, not their number
         else:
             self._without_rule("images and videos of a prompt", each)
 
@@ -284,6 +291,7 @@ _SPECIAL: Final[Mapping[str, Callable[[_Line, Given], None]]] = {
     "max_num_batched_tokens": _Line._size,
     "kv_cache_memory_bytes": _Line._size,
     "kv_cache_dtype": _Line._cache,
+    "max_lora_rank": _Line._rank,
     "attention_backend": _Line._attention,
     "distributed_executor_backend": _Line._executor,
     "runner": _Line._runner,

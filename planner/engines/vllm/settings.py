@@ -62,6 +62,10 @@ class VllmSettings:
     attention_backend: str | None = None
     language_model_only: bool = False
     mm_encoder_tp_mode: str = "weights"  # "data": each rank holds the whole vision encoder
+    skip_mm_profiling: bool = False
+    enable_lora: bool = False
+    max_loras: int = 1
+    max_lora_rank: int = 16
     mamba_ssm_cache_dtype: str = "auto"
     speculative_method: str | None = None  # "mtp": the model's own prediction layers; "ngram": no weights
     speculative_model: str | None = None  # what drafts, where the method loads a model
@@ -129,6 +133,8 @@ _COUNTS: Final = frozenset(
         "block_size",
         "max_cudagraph_capture_size",
         "nnodes",
+        "max_loras",
+        "max_lora_rank",
     }
 )
 _TRUTH: Final = frozenset(
@@ -140,6 +146,8 @@ _TRUTH: Final = frozenset(
         "async_scheduling",
         "enforce_eager",
         "language_model_only",
+        "skip_mm_profiling",
+        "enable_lora",
     }
 )
 

@@ -110,6 +110,12 @@ PLANNED: list[tuple[str, dict[str, Any]]] = [
     ("--distributed-executor-backend ray", {"distributed_executor_backend": "ray"}),
     ("--distributed-executor-backend mp", {"distributed_executor_backend": "mp"}),
     ("--nnodes 2", {"nnodes": 2}),
+    (
+        "--enable-lora --max-loras 4 --max-lora-rank 64",
+        {"enable_lora": True, "max_loras": 4, "max_lora_rank": 64},
+    ),
+    ("--skip-mm-profiling", {"skip_mm_profiling": True}),
+    ("--mm-encoder-tp-mode data", {"mm_encoder_tp_mode": "data"}),
     ("-n 2", {"nnodes": 2}),
     ("-tp 8 -tp 4", {"tensor_parallel_size": 4}),
 ]
@@ -133,13 +139,10 @@ KEPT = [
 ]  # fmt: skip
 # words that move bytes by no rule -> what is named; they stay
 UNCOUNTED = [
-    ("--enable-lora", "LoRA adapters (--enable-lora)"),
     (
-        "--enable-lora --max-loras 4 --max-lora-rank 64",
-        "LoRA adapters (--enable-lora, --max-loras, --max-lora-rank)",
+        """--limit-mm-per-prompt '{"image":4,"video":0}'""",
+        "images and videos of a prompt (--limit-mm-per-prompt)",
     ),
-    ("--lora-modules sql=/l/sql", "LoRA adapters (--lora-modules)"),
-    ("""--limit-mm-per-prompt '{"image":4}'""", "images and videos of a prompt (--limit-mm-per-prompt)"),
     ("--mamba-block-size 64", "blocks of states (--mamba-block-size)"),
     ("--mamba-cache-mode align", "blocks of states (--mamba-cache-mode)"),
     ("--mamba-cache-dtype float32", "states in another format (--mamba-cache-dtype)"),
@@ -267,11 +270,8 @@ LINES: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "VLLM_USE_V1=1 CUDA_VISIBLE_DEVICES=0,1 vllm serve Qwen/Qwen2.5-VL-72B-Instruct-AWQ -tp 2"
         " --limit-mm-per-prompt '{\"image\":2}' --enable-lora --max-loras 2 --kv-cache-dtype fp8",
         "Qwen/Qwen2.5-VL-72B-Instruct-AWQ",
-        {"tensor_parallel_size": 2, "kv_cache_dtype": "fp8"},
-        [
-            "LoRA adapters (--enable-lora, --max-loras)",
-            "images and videos of a prompt (--limit-mm-per-prompt)",
-        ],
+        {"tensor_parallel_size": 2, "kv_cache_dtype": "fp8", "enable_lora": True, "max_loras": 2},
+        [],
     ),
     (
         "vllm serve moonshotai/Kimi-K2-Instruct -tp 8 -dp 2 --data-parallel-size-local 1 --data-parallel-address"

@@ -126,7 +126,9 @@ def _graphs(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> Inter
     if settings.enforce_eager or gpu.backend is Backend.CPU:
         return Interval(0, 0, 0)
     layers = -(-arch.n_layer // settings.pipeline_parallel_size)
-    expected = capture_sizes(arch, settings, gpu) * layers * _GRAPH_LAYER + _GRAPH_POOL
+    # with adapters each size is captured twice, with and without one (config/lora.py, compilation.py)
+    sizes = capture_sizes(arch, settings, gpu) * (2 if settings.enable_lora else 1)
+    expected = sizes * layers * _GRAPH_LAYER + _GRAPH_POOL
     if gpu.unified:
         return Interval(0, expected, expected + _UNIFIED_GRAPHS)
     return Interval(0.2 * expected, expected, 3 * expected)

@@ -13,7 +13,7 @@ from typing import Final
 from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.memory.sampler import Ends, sampler_bytes
 from planner.engines.vllm.memory.shards import Rank
-from planner.engines.vllm.memory.weights import tower_ranks
+from planner.engines.vllm.memory.weights import hyper_streams, tower_ranks
 from planner.engines.vllm.releases import Release
 from planner.hardware.machine import Backend
 from planner.models.architecture import DenseFeedForward, LayerGroup, MixtureOfExperts
@@ -71,7 +71,7 @@ def _encoder(rank: Rank) -> Ends:
     (no row says it), half a GiB at the upper end.
     """
     vision, settings = rank.arch.vision, rank.settings
-    if vision is None or settings.language_model_only:
+    if vision is None or settings.language_model_only or settings.skip_mm_profiling:
         return 0, 0, 0
     own = vllm_traits(rank.arch)
     if not own.item_tokens or not vision.hidden_size:
@@ -109,7 +109,7 @@ def _experts_phase(rank: Rank, group: LayerGroup) -> int:
 
 def _around(rank: Rank, group: LayerGroup) -> int:
     """Elements a token of the residual streams and of what the layer reads."""
-    return (_streams(group, rank.arch.hidden_size) + 1) * rank.arch.hidden_size
+    return (hyper_streams(group, rank.arch.hidden_size) + 1) * rank.arch.hidden_size
 
 
 def _feed_forward(rank: Rank, group: LayerGroup) -> int:
@@ -199,11 +199,6 @@ def _attention(group: LayerGroup) -> int:
     if any(isinstance(c, LatentAttention) for c in group.caches):
         return projected
     return projected + projected // 2
-
-
-def _streams(group: LayerGroup, hidden: int) -> int:
-    """Residual streams: several with hyper-connections, whose mixing matrix reads them all."""
-    return next((t.shape[0] // hidden for t in group.tensors if t.name == "hc_attn_fn.weight"), 1)
 
 
 _PROJECTIONS: Final = frozenset(

@@ -12,6 +12,7 @@ from typing import Final
 
 from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.gpu import GpuTraits
+from planner.engines.vllm.memory.adapters import adapter_bytes
 from planner.engines.vllm.memory.drafts import draft_of, with_draft
 from planner.engines.vllm.memory.shards import NOTHING, Rank, layer_bytes, matrix_bytes
 from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
@@ -20,7 +21,7 @@ from planner.engines.vllm.settings import VllmSettings
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture, LayerGroup
-from planner.models.cache import CacheSpec, FullAttention, LatentAttention, SlidingWindow
+from planner.models.cache import CacheSpec, CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 from planner.models.tensors import Role
 from planner.quant.quantisations import Storage
 from planner.units import GIB, round_up
@@ -115,6 +116,7 @@ class WeightTable:
         return tuple(
             have
             + attention_buffers(rank, held)
+            + adapter_bytes(rank, held)
             + (vision_bytes(self.arch, settings, rank.plain) if everywhere or stage == 0 else 0)
             for stage, (have, held) in enumerate(zip(base, stages, strict=True))
         )
@@ -251,7 +253,12 @@ def attention_buffers(rank: Rank, held: range) -> int:
     tokens = settings.max_num_batched_tokens or 0
     top_k = max((k for g in arch.groups for c in g.caches if (k := _indexed(c))), default=0)
     if top_k:
-        return 4 * tokens * top_k  # deepseek_v2.py: topk_indices_buffer, shared by all layers
+        # deepseek_v2.py, models/deepseek_v4/nvidia/model.py: topk_indices_buffer, shared by all layers; the draft has
+        # one of its own, and V4 keeps all streams of the last hidden state for it (_mtp_hidden_buffer)
+        drafts = 1 + settings.uses_mtp
+        streams = hyper_streams(arch.groups[0], arch.hidden_size) if settings.uses_mtp else 0
+        kept = streams * arch.hidden_size * rank.plain if streams > 1 else 0
+        return tokens * (4 * top_k * drafts + kept)
     backend = attention_backend(arch, settings, rank.gpu)
     if backend != "FLASHINFER" or rank.gpu.backend is not Backend.CUDA:
         return 0
@@ -271,7 +278,14 @@ def attention_buffers(rank: Rank, held: range) -> int:
 
 
 def _indexed(cache: CacheSpec) -> int:
-    return cache.indexer.top_k if isinstance(cache, LatentAttention) and cache.indexer else 0
+    if not isinstance(cache, LatentAttention | CompressedAttention) or cache.indexer is None:
+        return 0
+    return cache.indexer.top_k
+
+
+def hyper_streams(group: LayerGroup, hidden: int) -> int:
+    """Residual streams: several with hyper-connections, whose mixing matrix reads them all."""
+    return next((t.shape[0] // hidden for t in group.tensors if t.name == "hc_attn_fn.weight"), 1)
 
 
 def attention_backend(arch: Architecture, settings: VllmSettings, gpu: GpuTraits) -> str:
