@@ -88,11 +88,11 @@ def test_only_the_named_gpus_count() -> None:
 
 
 def test_what_moves_nothing_stays_and_what_is_not_counted_is_named() -> None:
-    line = "vllm serve Qwen/Qwen3-8B --enable-lora --port 9000 --swap-space 4"
+    line = "vllm serve Qwen/Qwen3-8B --enable-sleep-mode --port 9000 --swap-space 4"
     plan = planner.plan_command(line, "h100-80gb")
     assert plan.command == line
     assert kinds(plan)[:2] == [ReasonKind.FLAG_NOT_COUNTED, ReasonKind.FLAG_READ_AS]
-    assert str(plan.warnings[0]) == "LoRA adapters: not counted (--enable-lora)."
+    assert str(plan.warnings[0]) == "memory pools of sleep mode: not counted (--enable-sleep-mode)."
 
 
 def test_a_command_without_a_model_is_no_question() -> None:

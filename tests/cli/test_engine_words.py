@@ -46,9 +46,9 @@ def test_what_moves_nothing_is_printed_again(cli: Cli) -> None:
     document = json.loads(answer.out)
     assert document["engine"] == "llama.cpp"
     assert document["command"].endswith("--host 0.0.0.0 --jinja")
-    answer = cli("launch", "qwen3-8b", *MACHINE, "--trust-remote-code", "--lora-modules", "a=/b")
-    assert answer.out.rstrip().endswith("--trust-remote-code --lora-modules a=/b")
-    assert "LoRA adapters: not counted" in answer.err
+    answer = cli("launch", "qwen3-8b", *MACHINE, "--trust-remote-code", "--all2all-backend", "deepep_v2")
+    assert answer.out.rstrip().endswith("--trust-remote-code --all2all-backend deepep_v2")
+    assert "buffers of the exchange between experts: not counted" in answer.err
 
 
 def test_its_own_vllm_command_is_taken_as_options(cli: Cli) -> None:

@@ -29,22 +29,38 @@ class Devices:
     ram: int  # bytes that the first host has available
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the cards, each once."""
+        return tuple(dict.fromkeys(a.name for a in self.gpus))
+
+    @property
     def count(self) -> int:
         """Devices that ranks can be placed on."""
         return max(1, len(self.gpus))
 
 
-def devices_of(machine: Machine) -> Devices:
-    """Return the devices that vLLM would use on this machine."""
+def devices_of(machine: Machine, settings: VllmSettings | None = None) -> Devices:
+    """Return the devices that vLLM would use on this machine: GPUs of one kind, unless `settings` state a split
+    over more than these.
+
+    Cards of several kinds are counted as the smallest of them, which is never too much: each rank has a budget of its
+    own, and the cache has as many blocks as the rank with the fewest (v1/core/kv_cache_planning.py).
+    """
     gpus = usable(machine.accelerators)
     if not gpus:
         ram = machine.host.ram_available
         return Devices(cpu_traits(ram), (), 0, len(machine.hosts), ram, False, ram)
-    kind = (gpus[0].name, gpus[0].memory_total)
-    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) == kind) for h in machine.hosts]
+    ranks = 1 if settings is None else settings.world_size * settings.data_parallel_size
+    every = tuple(a for a in machine.accelerators if a.backend is gpus[0].backend)
+    if len(gpus) < ranks <= len(every):
+        gpus = every
+    kinds = {(a.name, a.memory_total) for a in gpus}
+    counts = [sum(1 for a in h.accelerators if (a.name, a.memory_total) in kinds) for h in machine.hosts]
     held = [c for c in counts if c]
+    smallest = traits_of(min(gpus, key=lambda a: a.memory_total), detected=machine.detected)
+    oldest = min((a.sm for a in gpus if a.sm is not None), default=None)
     return Devices(
-        gpu=traits_of(gpus[0], detected=machine.detected),
+        gpu=replace(smallest, sm=oldest),
         gpus=gpus,
         per_host=min(held),
         hosts=len(held),
@@ -105,4 +121,4 @@ def deployment_of(request: PlanRequest) -> Deployment:
     if scheme.online and made is None and request.model.holds == "checkpoint":
         # The repository that was named is in this format already: nothing is made while loading.
         scheme = replace(scheme, method=None, online=False, assumed=request.model.id)
-    return Deployment(request, scheme, devices_of(request.machine), settings)
+    return Deployment(request, scheme, devices_of(request.machine, settings), settings)

@@ -11,13 +11,13 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from planner.engines.base import Engine
-from planner.engines.vllm.backends import BACKENDS, LEAST_CAPABILITY, ROCM_TARGETS
-from planner.engines.vllm.deployment import Devices, deployment_of, devices_of
+from planner.engines.vllm.backends import BACKENDS, LEAST_CAPABILITY
+from planner.engines.vllm.deployment import Devices, deployment_of
 from planner.engines.vllm.memory.storage import scheme_for
 from planner.engines.vllm.memory.weights import WeightTable, resolve
 from planner.engines.vllm.outcome import Outcome, evaluate, memory_of
 from planner.engines.vllm.reasons import warnings, why
-from planner.engines.vllm.refusals import class_refusal, gpu_reason
+from planner.engines.vllm.refusals import class_refusal, gpu_reason, target_reason
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.search import longest_anywhere, parallel_choices, search
 from planner.engines.vllm.settings import SETTINGS, VllmSettings
@@ -64,7 +64,7 @@ class Vllm(Engine):
 
     def estimate(self, request: PlanRequest) -> MemoryEstimate:
         """Memory of each rank with exactly these settings; what they leave out has vLLM's default."""
-        return _memory(self.outcome(request), devices_of(request.machine))
+        return _memory(self.outcome(request), deployment_of(request).devices)
 
     def outcome(self, request: PlanRequest) -> Outcome:
         """Everything that is known about one set of settings (tokens, concurrency, why it won't start)."""
@@ -154,9 +154,9 @@ def _machine_refusal(machine: Machine) -> str | None:
 
 def _undriven(accelerator: Accelerator) -> str | None:
     """Return why vLLM's releases can't use a GPU, None where they do (docs/getting_started/installation, 0.33.0)."""
-    name, target, sm = accelerator.name, accelerator.gfx_target, accelerator.sm
-    if target is not None and target.split(":")[0] not in ROCM_TARGETS:
-        return f"vLLM {RULES_VERSION} doesn't run on {name} ({target}): it runs on {', '.join(ROCM_TARGETS)}"
+    name, sm = accelerator.name, accelerator.sm
+    if (unknown := target_reason(name, accelerator.gfx_target)) is not None:
+        return unknown
     if accelerator.backend not in BACKENDS:
         return f"vLLM's own releases don't drive {name} ({accelerator.backend.value})"
     if sm is not None and sm < LEAST_CAPABILITY:

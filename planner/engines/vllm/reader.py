@@ -14,7 +14,6 @@ from planner.engines.commands import Command, Sorted, Starts
 from planner.engines.flags import FlagTable, Given
 from planner.engines.vllm.choices import ATTENTION_BACKENDS
 from planner.engines.vllm.flags import TABLE
-from planner.engines.vllm.memory.drafts import shape_known
 from planner.engines.vllm.releases import RULES_VERSION
 from planner.engines.vllm.settings import KV_CACHE_DTYPES, settings_from
 from planner.engines.vllm.settings import SETTINGS as SETTINGS
@@ -86,7 +85,7 @@ def started(command: Command, model: Model, machine: Machine) -> Mapping[str, An
 
     given = settings_from(command.settings)
     trained = model.architecture.n_ctx_train
-    full = resolve(model.architecture, given, devices_of(machine).gpu)
+    full = resolve(model.architecture, given, devices_of(machine, given).gpu)
     return {
         "tensor_parallel_size": full.tensor_parallel_size,
         "gpu_memory_utilization": full.gpu_memory_utilization,
@@ -249,6 +248,8 @@ class _Line:
         self._drafting("model", each.value, each)
 
     def _drafted(self) -> None:
+        from planner.engines.vllm.memory.drafts import shape_known
+
         said = {key: value for key, (value, _) in self._draft.items()}
         written = {id(each): each for _, each in self._draft.values()}
         model = said.get("model")

@@ -76,7 +76,10 @@ def _split(settings: VllmSettings, devices: Devices) -> list[Reason]:
         if dp > 1:
             split.append(f"data parallel {dp}")
         figures: dict[str, Value] = {"tensor": tp, "pipeline": pp, "data": dp, "gpus": world, "gpu": name}
-        return [Reason(ReasonKind.SPLIT_OVER_GPUS, f"{', '.join(split)} over {world} × {name}", figures)]
+        over = f"{world} × {name}"
+        if len(devices.kinds) > 1:
+            over = f"{' and '.join(devices.kinds)}, each counted as {name}, the smallest"
+        return [Reason(ReasonKind.SPLIT_OVER_GPUS, f"{', '.join(split)} over {over}", figures)]
     text = f"one of {devices.count} × {name} is enough; the others can hold more replicas"
     return [Reason(ReasonKind.FEWER_GPUS_ENOUGH, text, {"gpus": devices.count, "gpu": name})]
 

@@ -55,12 +55,19 @@ def _plain(arch: Architecture) -> bool:
     )
 
 
+def target_reason(name: str, target: str | None) -> str | None:
+    """Return why the release doesn't run on an AMD target ("gfx1030", with or without features after a colon)."""
+    if target is None or target.split(":")[0] in ROCM_TARGETS:
+        return None
+    return f"vLLM {RULES_VERSION} doesn't run on {name} ({target}): it runs on {', '.join(ROCM_TARGETS)}"
+
+
 def gpu_reason(scheme: QuantScheme, gpu: GpuTraits) -> str | None:
     """Return why this GPU can't run the format, None where it can."""
     if gpu.backend not in {*BACKENDS, Backend.CPU}:
         return f"vLLM's own releases don't drive {gpu.name} ({gpu.backend.value})"
-    if gpu.gfx is not None and gpu.gfx.split(":")[0] not in ROCM_TARGETS:
-        return f"vLLM {RULES_VERSION} doesn't run on {gpu.name} ({gpu.gfx}): it runs on {', '.join(ROCM_TARGETS)}"
+    if (unknown := target_reason(gpu.name, gpu.gfx)) is not None:
+        return unknown
     if gpu.backend is Backend.ROCM and scheme.storage_kind is Storage.NVFP4:
         return "NVFP4 has no kernel on AMD GPUs"
     if gpu.backend is Backend.CPU and scheme.storage_kind not in (Storage.PLAIN, Storage.INT4, Storage.INT8):

@@ -131,3 +131,22 @@ def with_memory(machine: Machine, share: float) -> Machine:
         ]
         hosts.append(replace(host, accelerators=tuple(gpus)))
     return replace(machine, hosts=tuple(hosts))
+
+
+def test_a_pipeline_over_unequal_cards_is_counted_as_the_smallest() -> None:
+    """A 5070 Ti and a 5090 run one model in two stages; without saying so, only the larger card is used."""
+    model = from_entry(find_entry("qwen3-8b"))
+    small, large = (load_profile(spec).host for spec in ("rtx-5070-ti", "rtx-5090"))
+    machine = Machine(
+        hosts=(replace(large, accelerators=large.accelerators + small.accelerators),), name="two cards"
+    )
+    engine = get_engine("vllm")
+    request = PlanRequest(model, "BF16", machine, Workload(context=8192), {"pipeline_parallel_size": 2})
+    plan = engine.plan(request)
+    assert plan.fits and len(plan.memory.devices) == 2
+    assert [d.name for d in plan.memory.devices] == [a.name for a in machine.accelerators]
+    equal = engine.plan(replace(request, machine=load_profile("rtx-5070-ti x2")))
+    assert [d.weights for d in plan.memory.devices] == [d.weights for d in equal.memory.devices]
+    assert any("the smallest" in reason.text for reason in plan.why)
+    alone = engine.plan(replace(request, settings={}))
+    assert {d.name for d in alone.memory.devices} == {large.accelerators[0].name}

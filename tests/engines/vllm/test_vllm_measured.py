@@ -91,6 +91,21 @@ def test_what_is_left_for_the_cache_in_logs_of_other_servers() -> None:
     )  # a Radeon's tail depends on what was compiled before: docs/accuracy.md
 
 
+def test_what_is_left_on_discrete_gpus() -> None:
+    """Half within 5 %, nine of ten within 20 %, over all logs that name a card with memory of its own."""
+    shared = {row["id"] for row in rows() if "GB10" in json.dumps(row.get("machine"))}
+    judged = [r for r in results() if r.kind == "log" and r.id not in shared] + [r for _, r in logged()]
+    found = sorted(
+        abs(r.parts["kv_cache_available"]["error"]) for r in judged if "kv_cache_available" in r.parts
+    )
+    assert len(found) >= 50
+    assert found[len(found) // 2] < 0.05 and found[int(0.9 * len(found))] < 0.20
+
+
+def test_every_log_is_covered() -> None:
+    assert [r.id for r in results() if r.kind == "log" and r.status != "ok"] == []
+
+
 def test_a_discrete_nvidia_card_keeps_what_is_foreseen() -> None:
     cuda = [r for row, r in logged() if "NVIDIA" in row["machine"]["gpus"][0]["name"]]
     assert len(cuda) >= 16
