@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +16,7 @@ from planner.models.catalogue.card import ModelCard
 from planner.models.catalogue.shape_check import check_shape
 
 _FIRST_YEAR: Final = 2024
-_UNITS: Final = {"M": 1e6, "B": 1e9, "T": 1e12}
-_COUNT: Final = re.compile(r"(\d+(?:\.\d+)?)([MBT])\b")
+_UNKNOWN_SIZE: Final = 3e10  # about the middle of the catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,8 @@ def _counted(ident: str) -> tuple[int, int]:
 
 
 def sizes(card: ModelCard) -> tuple[float, float]:
-    """Return all parameters and the active ones: by the shape, else as published, else as in the name."""
+    """Return all parameters and the active ones: by the shape, else as published, else by its nominal size."""
     text, active = _counted(card.id)
-    counts = [float(n) * _UNITS[u] for n, u in _COUNT.findall(f"{card.parameters.nominal} {card.name}")]
-    total = float(text or card.parameters.total) or max(counts, default=3e10)
+    total = float(text or card.parameters.total or card.parameters.named) or _UNKNOWN_SIZE
     busy = float(card.parameters.active or active) or total
     return max(total, 1e7), min(max(busy, 1e7), total)

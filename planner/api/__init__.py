@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from planner.launching.run import Ended
     from planner.models.catalogue.catalogue import Entry
     from planner.models.catalogue.refresh import Report
+    from planner.models.catalogue.scores import SCALE
     from planner.models.model import Model
     from planner.plan import (
         DeviceMemory,
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AUDIBLE_WATTS",
     "QUIET_WATTS",
+    "SCALE",
     "Accelerator",
     "Backend",
     "Bundle",
@@ -394,6 +396,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.launching.run": ("Ended",),
     "planner.models.catalogue.catalogue": ("Entry",),
     "planner.models.catalogue.refresh": ("Report",),
+    "planner.models.catalogue.scores": ("SCALE",),
     "planner.models.model": ("Model",),
     "planner.plan": (
         "DeviceMemory",

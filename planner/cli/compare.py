@@ -64,7 +64,7 @@ def compare(
 
 
 def _print(answer: Comparison, format: str) -> None:
-    from planner.cli.models import params_text, score_text
+    from planner.cli.models import SCORES_IN_WORDS, params_text, score_text
     from planner.cli.plan_view import memory_text
 
     columns = answer.columns
@@ -111,10 +111,7 @@ def _print(answer: Comparison, format: str) -> None:
             print_line()
         print_table([[row[0], *(row[i] for i in block)] for row in rows], ["", *(headers[i] for i in block)])
     print_line()
-    print_wrapped(
-        "Scores: points of the Artificial Analysis Intelligence Index of July 2026; ~ brought to that scale "
-        "from other benchmarks, ? no benchmark known. Cache: one user, 16 bit."
-    )
+    print_wrapped(f"Scores: {SCORES_IN_WORDS} Cache: one user, 16 bit.")
     for c in columns:
         if c.reason:
             print_wrapped(f"{c.entry.short_name}: {c.reason}", bullet="- ")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from planner.api import SCALE
 from planner.cli.options import FormatOption, JsonOption, LicenseOption
 from planner.cli.output import PLAIN, diagnostic, print_document, print_line, print_table, print_wrapped
 from planner.units import context_text
@@ -78,11 +79,16 @@ def _print_models(found: Sequence[Entry], format: str) -> None:
     unverified = sum(1 for e in found if not e.verified)
     print_line()
     print_wrapped(
-        f"{len(found)} models. Score: points of the Artificial Analysis Intelligence Index of July 2026, "
-        "~ brought to that scale from other benchmarks, ? no benchmark known. "
+        f"{len(found)} models, in the order in which they rank. Score: {SCORES_IN_WORDS} "
         + (f"{unverified} of them could not be checked (planner models --check). " if unverified else "")
         + "More of one: planner show NAME."
     )
+
+
+SCORES_IN_WORDS: Final = (
+    f"points of the {SCALE}; a range where they are estimated from other scores (80 % lie within; the low end "
+    "ranks), ? by size and date alone."
+)
 
 
 def params_text(entry: Entry) -> str:
@@ -95,13 +101,12 @@ def params_text(entry: Entry) -> str:
 
 def score_text(entry: Entry, use: str = "general") -> str:
     """A score with a mark for where it comes from."""
-    points = entry.scores.get(use)
-    if points is None:
+    score = entry.score(use)
+    if score.points is None or score.low is None or score.high is None:
         return "-"
-    evidence = entry.evidence(use)
-    if evidence.startswith("no "):
-        return "?"
-    return f"~{points:.0f}" if evidence.startswith("linked") else f"{points:.0f}"
+    if score.measured:
+        return f"{score.points:.0f}"
+    return f"{score.low:.0f}–{score.high:.0f}{'' if score.published else '?'}"
 
 
 def _billions(count: float) -> str:

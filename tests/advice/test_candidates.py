@@ -73,8 +73,8 @@ def test_a_model_is_not_offered_beside_the_one_that_replaces_it(evidence: str) -
     """Not even where it scores more: the maker says that it is replaced, and the successor runs well here."""
     old = Entry({**cards()[OLD], "superseded_by": NEW})
     # Without evidence for its score the successor is looked at after the old one, not before.
-    score = cards()[NEW]["scores"]["general"][0]
-    unmeasured = {"scores": {"general": [score, "no measurement"]}}
+    points, low, high, _ = cards()[NEW]["scores"]["general"]
+    unmeasured = {"scores": {"general": [points, low, high, "D"]}}
     new = Entry({**cards()[NEW], **(unmeasured if evidence == "of the old one alone" else {})})
     assert new.has_evidence("general") == (evidence == "of both")
     machine = planner.load_profile("rtx-4090")

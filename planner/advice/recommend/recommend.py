@@ -15,6 +15,7 @@ from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
+from planner.advice.recommend.unrated import in_words, too_new
 from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -137,11 +138,17 @@ def recommend(
                 heapq.heappop(totals)
     chosen = _settled(found, asked)
     plans = tuple(_with_reason(c, chosen, rank, wanted) for rank, c in enumerate(chosen))
+    notes = _notes(asked, chosen, too_big)
+    if chosen:
+        first = chosen[0].choice.worth.score
+        unlisted = [e for e in everything if all(e.id != c.entry.id for c in chosen)]
+        if unrated := too_new(unlisted, wanted.use_case.value, first, room / (SMALLEST_BITS / 8)):
+            notes.append(in_words(unrated, wanted.use_case.value))
     if machine.detected:
         plans = tuple(with_measurement(p) for p in plans)
     return Recommendation(
         plans=plans,
-        notes=tuple(_notes(asked, chosen, too_big)),
+        notes=tuple(notes),
         why=tuple(_steps(chosen, too_big, wanted)),
         considered=len(everything),
         planned=planned,

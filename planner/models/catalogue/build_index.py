@@ -14,10 +14,10 @@ from typing import Any, Final
 from planner.models.catalogue.card import ModelCard, read_cards
 from planner.models.catalogue.catalogue import index_path, normalise
 from planner.models.catalogue.licences import licence_class
-from planner.models.catalogue.scores import make_links, score_card
+from planner.models.catalogue.ratings import rating_of, read_ratings
 from planner.models.catalogue.shape_check import ShapeCheck, check_shape
 
-VERSION: Final = 1
+VERSION: Final = 2
 _ASSUMED: Final = "what this publisher makes of every model"  # how a card says that a list wasn't read
 
 
@@ -25,10 +25,10 @@ def build_index(folder: Path) -> dict[str, Any]:
     """Return the index of the cards under a folder. Raises InputError for a bad card."""
     cards = read_cards(folder)
     paths = {card.id: path for path, card in _with_paths(folder, cards)}
-    links = make_links(cards)
+    ratings = read_ratings(folder)
     models = []
     for card in cards:
-        models.append(_entry(card, check_shape(card), links, paths[card.id]))
+        models.append(_entry(card, check_shape(card), rating_of(card, ratings), paths[card.id]))
     return {"version": VERSION, "models": models, "names": _names(cards)}
 
 
@@ -43,9 +43,8 @@ def _with_paths(folder: Path, cards: Sequence[ModelCard]) -> list[tuple[str, Mod
     return found
 
 
-def _entry(card: ModelCard, shape: ShapeCheck, links: Any, path: str) -> dict[str, Any]:
-    total = shape.text or card.parameters.total
-    scores = score_card(card, links, float(total))
+def _entry(card: ModelCard, shape: ShapeCheck, rating: dict[str, Any], path: str) -> dict[str, Any]:
+    total = shape.text or card.parameters.total or card.parameters.named
     capabilities = [n for n in ("vision", "audio", "tools", "reasoning") if getattr(card.capabilities, n)]
     entry: dict[str, Any] = {
         "id": card.id,
@@ -59,7 +58,7 @@ def _entry(card: ModelCard, shape: ShapeCheck, links: Any, path: str) -> dict[st
         "context": card.context.native,
         "total_params": total,
         "active_params": card.parameters.active or shape.active or total,
-        "scores": {use: list(pair) for use, pair in scores.items()},
+        **rating,
         "capabilities": capabilities,
         "config": card.config,
         "files": [_file(f) for f in card.files],

@@ -17,6 +17,9 @@ from planner.errors import InputError
 _DATE = re.compile(r"^\d{4}(-\d{2}(-\d{2})?)?$")
 _REPO = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
 
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)([MBT])\b")
+_UNITS = {"M": 1e6, "B": 1e9, "T": 1e12}
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +52,11 @@ class CardParameters(_Part):
     source: str = ""
     note: str = ""  # why the count differs from the shape's, where it does
     accepted_difference: int = 0  # elements that the note explains (published minus shape)
+
+    @property
+    def named(self) -> int:
+        """The largest count in the published name ("816B total / 42B active"), elements; 0 where there is none."""
+        return int(max((float(n) * _UNITS[unit] for n, unit in _COUNT.findall(self.nominal)), default=0.0))
 
 
 class CardCapabilities(_Part):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError, PlannerError
 from planner.fast_dataclass import dataclass, replace
+from planner.models.catalogue.scores import Score, ranking_points, score_of
 from planner.models.vendor_checkpoints import vendor_checkpoints
 
 if TYPE_CHECKING:
@@ -57,16 +58,6 @@ class OllamaTag:
     """The quantisation; empty where it isn't known."""
     size: int
     """Bytes; 0 where it isn't known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A comparable score of one use case."""
-
-    points: float | None
-    """Points of the index (see quant_loss); None where there is no basis at all."""
-    evidence: str
-    """Where it comes from, in a few words."""
 
 
 class Entry:
@@ -143,23 +134,28 @@ class Entry:
 
     @property
     def scores(self) -> Mapping[str, float | None]:
-        """Comparable score by use case, index points (see quant_loss); None: no basis at all."""
-        return {use: pair[0] for use, pair in self._raw["scores"].items()}
+        """What ranks by use case, index points (see quant_loss): the measured index, or the low end of an estimate.
+
+        None: not for this use.
+        """
+        return {use: ranking_points(self._raw, use) for use in self._raw["scores"]}
 
     @property
     def judged_scores(self) -> Mapping[str, Score]:
-        """The scores by use case, each with where it comes from."""
-        return {use: Score(points, self.evidence(use)) for use, points in self.scores.items()}
+        """The scores by use case, each with its interval and what it rests on."""
+        return {use: score_of(self._raw, use) for use in self._raw["scores"]}
+
+    def score(self, use_case: str) -> Score:
+        """Return the score for a use case, with its interval and what it rests on."""
+        return score_of(self._raw, use_case)
 
     def evidence(self, use_case: str) -> str:
         """Say where a score comes from, in a few words."""
-        pair = self._raw["scores"].get(use_case)
-        return str(pair[1]) if pair else "no published score"
+        return score_of(self._raw, use_case).evidence
 
     def has_evidence(self, use_case: str) -> bool:
-        """True where the score rests on a measurement of this model."""
-        pair = self._raw["scores"].get(use_case)
-        return bool(pair) and not str(pair[1]).startswith("no ")
+        """True where the score rests on a published score of this model."""
+        return score_of(self._raw, use_case).published
 
     @property
     def capabilities(self) -> Sequence[str]:
