@@ -146,6 +146,10 @@ class EngineFacts:
         """Return what the real engine would allocate for a file. Raises InputError where it can't be asked."""
         raise InputError(f"{self.title} can't be asked what it would allocate")
 
+    def named_quant(self, model: Model) -> str | None:
+        """Return the quantisation that the model's own name means to this engine; None where it means none."""
+        return None
+
     def own_tag(self, source: str | None) -> str | None:
         """Return the tag of its own registry that a plan's source is; None: a file, or the hub's."""
         return None

@@ -123,7 +123,7 @@ def as_named(model: Model, ref: str) -> Model:
         return model
     file = next((f for f in entry.files if normalise(f.repo) == wanted), None)
     if file is None:
-        return model
+        return _as_tagged(model, entry, ref)
     if file.format == "gguf":
         return replace(model, repository=file.repo, holds="gguf")
     if file.format != "safetensors":
@@ -132,6 +132,23 @@ def as_named(model: Model, ref: str) -> Model:
     if len(file.quants) != 1:
         return model
     return replace(model, id=file.repo, quant=file.quants[0], repository=file.repo, holds="checkpoint")
+
+
+def _as_tagged(model: Model, entry: Entry, ref: str) -> Model:
+    """Return a catalogue's model as the tag of the Ollama library that was named holds it.
+
+    A tag that spells its quantisation (``qwen3.6:27b-q8_0``) is that one on every engine; of one that doesn't,
+    only Ollama knows which file it is.
+    """
+    from planner.models.gguf.header import quant_of_name
+
+    named = ref.strip().lower()
+    tag = next((t for t in entry.ollama if t.tag.lower() == named), None)
+    if tag is None:
+        return model
+    spelled = quant_of_name(f"{tag.tag.replace(':', '-')}.gguf")
+    fixed = tag.quant if spelled is not None and tag.quant.upper() == spelled else None
+    return replace(model, tag=tag.tag, quant=fixed, holds="gguf" if fixed else model.holds)
 
 
 def _is_path(text: str) -> bool:

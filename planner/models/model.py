@@ -43,6 +43,8 @@ class Model:
     """The file's name in it."""
     holds: str = ""
     """gguf or checkpoint: what a repository that was named holds; empty where none was."""
+    tag: str | None = None
+    """The tag of the Ollama library that was named; None where none was."""
     notes: tuple[str, ...] = ()
     """What the reader should know of the choice."""
 

@@ -72,6 +72,9 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     """Quantisations worth trying, closest to the original first: published ones where that is known."""
     if model.quant is not None:
         return (model.quant,)
+    meant = engine_facts(engine).named_quant(model)
+    if meant is not None:
+        return (meant,)
     named = get_engine(engine).quants(model)
     if _loads_checkpoints(engine):
         return with_published(model, named)

@@ -79,6 +79,12 @@ class OllamaFacts(EngineFacts):
 
         return running(pages)
 
+    def named_quant(self, model: Model) -> str | None:
+        """Return the quantisation of the library's tag that was named: the file that `ollama run` loads."""
+        from planner.engines.ollama.own_tags import tagged_quant
+
+        return tagged_quant(model)
+
     def own_tag(self, source: str | None) -> str | None:
         """Return the tag of Ollama's registry that a plan's source is."""
         from planner.engines.ollama.registry import own_tag
