@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from planner.advice.plan.candidates import (
     EIGHT_BITS,
@@ -36,9 +37,11 @@ from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
 from planner.models.model import Model
-from planner.plan import Placement, Plan
+from planner.plan import Placement, Plan, UseCase
 from planner.reason import Reason, ReasonKind, Value
 from planner.units import rate_text
+
+_DEMANDING: Final = frozenset({UseCase.CODING, UseCase.REASONING, UseCase.AGENTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,34 @@ class Choice:
         return self.worth.total > float("-inf")
 
 
-def quant_loss(model: Model, quant: str, score: float | None = None) -> float:
+def quant_loss(
+    model: Model, quant: str, score: float | None = None, use_case: UseCase = UseCase.GENERAL
+) -> float:
     """Points of quality that a quantisation is expected to cost this model, of the score that it has."""
-    from planner.quant.loss import quality_loss
+    from planner.quant.loss import quality_loss, same_format
 
-    native = str((model.architecture.quantization or {}).get("quant_method", ""))
-    return quality_loss(quant, float(model.architecture.parameters()), score, native)[0]
+    arch = model.architecture
+    native = next((name for name in _published_formats(model) if same_format(quant, name)), "")
+    return quality_loss(
+        quant,
+        float(arch.parameters()),
+        score,
+        native,
+        float(arch.active_parameters()),
+        demanding=use_case in _DEMANDING,
+    )[0]
+
+
+def _published_formats(model: Model) -> Iterable[str]:
+    """Names of the format that the maker published the weights in: what the scores were measured in."""
+    found = model.architecture.quantization or {}
+    yield str(found.get("quant_method", ""))
+    if str(found.get("format", "")).startswith("mxfp4"):
+        yield "MXFP4"
+    own = model.entry.files[:1] if model.entry is not None else ()
+    for file in own:
+        if model.entry is not None and file.repo == model.entry.id and len(file.quants) == 1:
+            yield file.quants[0]
 
 
 def choose(
@@ -171,7 +196,7 @@ class _Search:
         plan = complete(plan, ranking=self._ranking)
         if self._ranking and plan.request is not bare.request:
             final = False  # its context was made shorter, well enough to rank
-        loss = quant_loss(self._model, quant, self._score)
+        loss = quant_loss(self._model, quant, self._score, self._workload.use_case)
         value = worth(plan, self._score, loss, self._workload)
         if self._needs_speed:
             if not misses_speed(plan, self._workload):
