@@ -193,18 +193,18 @@ _ROWS: Final = (
         kernels="q2", loss=0.231,  # 55.90
     ),
     Quantisation("IQ2_M", base="IQ2_S", imatrix=True, offered=True, bits=2.7, head_bits=5.5, kernels="iq2",
-                 loss=0.190),  # 57.56
+                 tried=True, beside_cpu=True, last_resort=True, average=2.75, loss=0.190),  # 57.56
     Quantisation("Q2_K_S", base="Q2_K", imatrix=True, bits=2.63, kernels="q2", loss=0.265),  # KL 0.40
     Quantisation("IQ2_S", base="IQ2_XS", imatrix=True, offered=True, bits=2.5, head_bits=5.5, kernels="iq2",
                  loss=0.279),  # 53.98
     Quantisation("IQ2_XS", base="IQ2_XS", imatrix=True, offered=True, bits=2.35, head_bits=5.5, kernels="iq2",
                  loss=0.379),  # 49.98
     Quantisation("IQ2_XXS", base="IQ2_XXS", imatrix=True, offered=True, bits=2.1, head_bits=5.5, kernels="iq2",
-                 loss=0.540),  # 43.50
+                 tried=True, beside_cpu=True, last_resort=True, average=2.2, loss=0.540),  # 43.50
     Quantisation("TQ2_0", base="TQ2_0", bits=2.06, head_bits=4.5, kernels="q2", loss=0.38),
     Quantisation("Q2_0", base="Q2_0", loss=0.38),
     Quantisation("IQ1_M", base="IQ1_M", imatrix=True, offered=True, bits=1.8, head_bits=5.5, kernels="iq2",
-                 loss=0.905),  # 28.83
+                 tried=True, beside_cpu=True, last_resort=True, average=1.85, loss=0.905),  # 28.83
     Quantisation("TQ1_0", base="TQ1_0", bits=1.7, head_bits=4.5, kernels="iq2", loss=0.54),
     Quantisation("IQ1_S", base="IQ1_S", imatrix=True, offered=True, bits=1.6, head_bits=5.5, kernels="iq2",
                  loss=0.963),  # 26.47

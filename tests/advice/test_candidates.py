@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import planner
-from planner.advice.plan.candidates import BITS_SLACK, bits_of, engines_for, quants_for
+from planner.advice.plan.candidates import BITS_SLACK, bits_of, engines_for, is_last_resort, quants_for
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.recommend import recommend as recommending
 from planner.advice.recommend.recommend import recommend
@@ -55,7 +55,8 @@ def test_no_average_is_above_what_a_whole_model_takes() -> None:
         for quant in quants_for(model, "llama.cpp"):
             size = weights_of(model, quant).file_bytes
             assert size >= parameters / 8 * bits_of(quant) * BITS_SLACK, (entry.id, quant)
-            assert size >= parameters / 8 * recommending.SMALLEST_BITS, (entry.id, quant)
+            if not is_last_resort(quant):  # which nobody recommends or buys for
+                assert size >= parameters / 8 * recommending.SMALLEST_BITS, (entry.id, quant)
     assert looked_at >= 40
 
 

@@ -13,6 +13,7 @@ from planner.advice.plan.candidates import (
     SIXTEEN_BITS,
     bits_of,
     engines_for,
+    is_last_resort,
     ladders,
     offered_quants,
     quants_for,
@@ -239,7 +240,7 @@ def plan_model(question: PlanQuestion) -> Plan:
     if choice is None or not choice.plan.fits:
         choice = choose(question)
     if choice is not None:
-        return _finished(choice.plan)
+        return _finished(_as_last_resort(choice.plan))
     raise UnsupportedError(_why_not(question))
 
 
@@ -249,6 +250,21 @@ def _in_another(model: Model, quant: str) -> Model:
         raise InputError(f"{model.id} holds {model.quant}, not {quant}; leave out --quant")
     note = f"{model.id} holds {model.quant}: planned in {quant} instead, as --quant asks, from another repository."
     return replace(from_entry(model.entry), notes=(note, *model.notes))
+
+
+def _as_last_resort(plan: Plan) -> Plan:
+    """Say of a quantisation that was chosen because no better one fits what it costs."""
+    if not plan.fits or not is_last_resort(plan.quant):
+        return plan
+    from planner.quant.loss import loss_share
+
+    loss = loss_share(plan.quant, float(plan.request.arch.parameters()))[0]
+    text = (
+        f"{plan.quant} is a last resort, as nothing larger fits: expect about {loss:.0%} less of what the model"
+        " can do. A smaller model in four bits may serve better (planner check)."
+    )
+    warning = Reason(ReasonKind.LAST_RESORT, text, {"quant": plan.quant, "loss": loss})
+    return replace(plan, warnings=(warning, *plan.warnings))
 
 
 def _finished(plan: Plan) -> Plan:

@@ -161,7 +161,8 @@ def _another_graph(run: Run) -> bool:
     """True where the run's build or file has another graph than the one that was measured for its shape."""
     own = traits(run.arch)
     return (
-        run.backend in (Backend.VULKAN, Backend.METAL)
+        not run.copies
+        or run.backend in (Backend.VULKAN, Backend.METAL)
         or run.context.build.wide_mask
         or run.context.build.one_input
         or (run.context.build.early_rows and own.crops_early)
@@ -173,7 +174,13 @@ def _another_graph(run: Run) -> bool:
 def _known(run: Run) -> _Known:
     plain = _normal(run.settings)
     another = _another_graph(run)
-    shape = (run.context.n_ubatch, run.context.n_outputs_max, run.context.flash_attn, run.context.build)
+    shape = (
+        run.context.n_ubatch,
+        run.context.n_outputs_max,
+        run.context.flash_attn,
+        run.context.build,
+        run.copies,
+    )
     key = (id(run.table), _kinds(run.table, run.placement), plain, shape, run.backend)
     found = _points.get(key)
     if found is None:

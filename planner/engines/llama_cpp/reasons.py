@@ -52,10 +52,15 @@ def is_whole(found: Found) -> bool:
 
 
 def too_small(estimate: MemoryEstimate) -> Reason:
-    """Say which device is shortest of what."""
-    tight = min(estimate.devices, key=lambda d: d.available - d.total)
-    clause = f"{tight.name} has {gib(tight.available)} free and would need {gib(tight.total)}"
-    figures: dict[str, Value] = {"device": tight.name, "free": tight.available, "needed": tight.total}
+    """Say which device is shortest of what, by the verdict's figures: the upper end, where only that is too much."""
+    tight = min(estimate.devices, key=device_spare)
+    certain = tight.total > tight.available
+    needed = tight.total if certain else tight.available - device_spare(tight)
+    free, need = gib(tight.available), gib(needed)
+    if free == need:
+        free, need = (f"{size / MIB:,.0f} MiB" for size in (tight.available, needed))
+    clause = f"{tight.name} has {free} free and {'would need' if certain else 'may need up to'} {need}"
+    figures: dict[str, Value] = {"device": tight.name, "free": tight.available, "needed": needed}
     return Reason(ReasonKind.DEVICE_TOO_SMALL, f"Does not fit: {clause}.", figures, clause)
 
 
@@ -257,6 +262,12 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
             f" against the GPU's limit too, {gib(gap)}. With -lm none it doesn't."
         )
         warn(ReasonKind.FILE_MAPPED, text, gap=gap)
+    if not found.copies:
+        text = (
+            "llama.cpp's first try for its buffers fails here, with errors in its log: it goes on without the copies"
+            " that let several GPUs work on one prompt at once."
+        )
+        warn(ReasonKind.NO_PIPELINE_COPIES, text)
     if found.settings.spec_draft_model is not None:
         warn(ReasonKind.DRAFTING, "The speed is without what drafting saves.")
     elif found.settings.drafts:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Final
 
-from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, allocate
+from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
 from planner.engines.llama_cpp.compute import graph_buffers, known_buffers, upper_bound
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.run import Run
@@ -37,6 +37,7 @@ class Found:
     settings: LlamaCppSettings
     memory: LlamaMemory
     estimate: MemoryEstimate
+    copies: bool = True  # False: llama.cpp goes on without pipeline copies, as they don't fit
 
     @property
     def fits(self) -> bool:
@@ -119,7 +120,27 @@ class Search:
             Precision.EXACT: graph_buffers,
         }[precision]
         memory = allocate(self.table, settings, devices, measure=measure)
-        return Found(settings, memory, self._estimate(memory, settings))
+        found = Found(settings, memory, self._estimate(memory, settings))
+        return self._without_copies(found, devices, measure) or found
+
+    def _without_copies(self, found: Found, devices: Devices, measure: Measure) -> Found | None:
+        """What becomes of a placement whose buffers are refused: sched_reserve tries again without pipeline copies.
+
+        None where that doesn't help, or where it isn't certain that they are refused: more than is free without
+        what nobody counts.
+        """
+        if found.fits or len(devices.free) < 2 or self.request.settings.get("fit"):
+            return None
+        if all(found.memory.device_total(i) <= free for i, free in enumerate(devices.free)):
+            return None
+        memory = allocate(
+            self.table,
+            found.settings,
+            devices,
+            measure=lambda run: measure(replace(run, copies=False)),
+        )
+        again = Found(found.settings, memory, self._estimate(memory, found.settings), copies=False)
+        return again if again.fits else None
 
     def _known(self, run: Run) -> ComputeBuffers:
         found = known_buffers(run)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from planner.api import load_model, load_profile
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.unaccounted import unaccounted
 from planner.engines.register import ENGINES, get_engine
 from planner.errors import InputError, UnsupportedError
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.models.architecture import Vision
-from planner.plan import Placement, UseCase, Workload
+from planner.plan import Placement, PlanRequest, UseCase, Workload
 from planner.reason import ReasonKind
 from planner.units import GIB, nice_context
 from tests.asked import asked, model_of
@@ -182,3 +184,33 @@ def test_a_projector_is_counted_where_images_are_wanted() -> None:
     images = ENGINE.plan(asked(arch, "Q4_K_M", machine(24), Workload(context=8192, use_case=UseCase.VISION)))
     assert images.memory.devices[0].weights - text.memory.devices[0].weights == 800_000_000
     assert images.settings["mmproj"] is True and "mmproj" not in text.settings
+
+
+def test_buffers_that_are_refused_are_tried_without_pipeline_copies() -> None:
+    """ggml-org/llama.cpp issue 26297: the server logged errors, and ran."""
+    machine, model = load_profile("3xrtx-pro-6000-ws"), load_model("minimax-m3")
+    small = {"cache_type_k": "q8_0", "cache_type_v": "q8_0", "n_ubatch": 2048, "n_batch": 2048}
+    given = {**small, "n_gpu_layers": 99, "tensor_split": (11.0, 11.0, 10.0)}
+    found = ENGINE.plan(PlanRequest(model, "IQ4_XS", machine, Workload(context=50000), given))
+    assert found.fits and found.placement is Placement.GPU
+    assert any(r.kind is ReasonKind.NO_PIPELINE_COPIES for r in found.warnings)
+    roomy = ENGINE.plan(PlanRequest(model, "Q2_K", machine, Workload(context=4096)))
+    assert not any(r.kind is ReasonKind.NO_PIPELINE_COPIES for r in roomy.warnings)
+
+
+@pytest.mark.parametrize("size", [7.6, 7.75, 8.0, 8.2, 8.5, 9.0])
+def test_what_is_short_is_said_in_the_figures_of_the_verdict(size: float) -> None:
+    card = replace(gpu(8), memory_total=int(size * GIB), memory_free=int(size * GIB))
+    host = replace(machine(8).hosts[0], accelerators=(card,))
+    request = asked(
+        shape("LLAMA_8B"), "Q6_K", Machine(hosts=(host,)), Workload(context=8192), {"n_gpu_layers": 99}
+    )
+    plan = ENGINE.plan(request)
+    if plan.fits:
+        return
+    assert plan.shortage is not None
+    said = plan.shortage.values
+    assert int(said["needed"]) > int(said["free"])
+    free, need = re.findall(r"[\d.,]+ [GM]iB", plan.shortage.clause)
+    assert free != need
+    assert ("may need up to" in plan.shortage.clause) == plan.tight

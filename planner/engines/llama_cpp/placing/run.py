@@ -19,6 +19,7 @@ class Run:
     settings: LlamaCppSettings
     context: Context
     backend: Backend = Backend.CUDA
+    copies: bool = True  # False: the buffers with copies were refused, and it goes on without (sched_reserve)
 
     @property
     def arch(self) -> Architecture:
@@ -35,7 +36,8 @@ class Run:
         """True where several devices work on consecutive batches at once (llama_context's constructor)."""
         placement, settings = self.placement, self.settings
         return (
-            settings.split_mode == "layer"
+            self.copies
+            and settings.split_mode == "layer"
             and placement.n_devices > 1
             and placement.n_gpu_layers > len(placement.layers)
             and settings.kv_offload
