@@ -81,6 +81,8 @@ class EngineFacts:
         None  # where the plan's variables belong, if not before the command
     )
     narrow_cache: ClassVar[NarrowCache | None] = None
+    own_drafts: ClassVar[Mapping[str, str]] = {}  # settings that draft with a model's own prediction layers
+    own_drafts_said: ClassVar[str] = ""  # what the person would write for them
     install: ClassVar[Install | None] = None
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
     port: ClassVar[int | None] = None  # where its server answers, where no --port says

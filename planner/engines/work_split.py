@@ -21,6 +21,7 @@ class WorkSplit:
     op_offload: bool = True  # prefill streams weights of the host to a GPU
     threads: int | None = None  # that decode uses on the host
     drafts: bool = False  # a second context drafts already
+    predicts: bool = False  # … with the model's own prediction layers
     drafted: int = 0  # tokens that the model's own prediction layers draft a step, whose gain is known
     streamed: float = 0.0  # share of the weights that the devices read from the host's memory
     eager: bool = False  # the host launches every kernel of every step

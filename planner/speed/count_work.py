@@ -52,6 +52,7 @@ def model_work(arch: Architecture) -> ModelWork:
     head_role = Role.TOKEN_EMBD if arch.tied_embeddings else Role.OUTPUT
     head = sum(t.elements for t in arch.tensors if t.role is head_role)
     return ModelWork(
+        predicts=any(g.mtp and g.in_gguf for g in arch.groups),
         hidden=arch.hidden_size,
         n_layer=arch.n_layer,
         n_moe=n_moe,

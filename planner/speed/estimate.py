@@ -11,6 +11,7 @@ from typing import Final
 from planner.fast_dataclass import dataclass
 from planner.plan import Interval, SpeedEstimate
 from planner.speed.coefficients import Fit, coefficients, features
+from planner.speed.draft_gains import measured_gain
 from planner.speed.job import Job, Traffic
 from planner.speed.reasons import explain
 from planner.speed.situation import Situation
@@ -102,6 +103,18 @@ def estimate(job: Job, traffic: Traffic) -> SpeedEstimate:
     gain = speculative_gain(traffic.drafted)
     if gain > 1:
         speed = Interval(speed.low, speed.expected * gain, speed.high * gain * 1.15)
+    if job.situation.predicts and job.situation.devices and users == 1:
+        device = job.situation.devices[0]
+        seen = measured_gain(device.vendor, device.memory, experts=job.work.is_moe)
+        low, expected, high = (
+            each * by
+            for each, by in zip(
+                (speed.low, speed.expected, speed.high),
+                (min(seen.low, 1.0), seen.expected, seen.high),
+                strict=True,
+            )
+        )
+        speed = Interval(low, expected, high)
     reading, _ = prefill(job, prompt)
     # with several users a prompt waits for half of the others' prompts on average, and for one decode step
     wait = (users + 1) / 2 if users > 1 else 1.0

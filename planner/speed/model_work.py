@@ -42,6 +42,7 @@ class ModelWork:
     caches: tuple[CacheWork, ...]
     state: int  # bytes a sequence
     parameters: int  # all elements, for file sizes
+    predicts: bool = False  # it has prediction layers of its own
     heads: int = 0  # attention heads of one layer, that tensor parallelism divides; 0: not known
 
     @property

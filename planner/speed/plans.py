@@ -73,6 +73,7 @@ def situation_of(plan: Plan, split: WorkSplit) -> Situation:
         ubatch=split.ubatch,
         op_offload=split.op_offload,
         drafts=split.drafts,
+        predicts=split.predicts,
         together=split.together,
         streamed=split.streamed,
         eager=split.eager,

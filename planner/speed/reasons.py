@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from planner.speed.draft_gains import measured_gain
+from planner.speed.engine_family import family_of
 from planner.speed.job import Job, Traffic
 
 _NAMES = {
@@ -85,8 +87,16 @@ def _faster(job: Job, traffic: Traffic, groups: Mapping[str, float], total: floa
         out.append((gain, f"tensor parallelism over the {n} GPUs: up to {gain:.1f} times as fast"))
     if groups.get("c", 0.0) > 0.3 * total:
         out.append((1.2, "fewer GPUs, or GPUs joined by NVLink: much of a step is their exchange"))
-    if traffic.users == 1 and not traffic.drafted and not s.drafts and groups.get("w", 0.0) > 0.4 * total:
-        out.append((1.5, "speculative decoding or the model's own multi-token prediction: 1.3 to 2 times"))
+    drafting = traffic.drafted or s.drafts
+    if traffic.users == 1 and not drafting and w.predicts and s.devices and family_of(s.engine).ggml:
+        gained = measured_gain(s.devices[0].vendor, s.devices[0].memory, experts=w.is_moe)
+        where = "on such devices" if gained.alike else "elsewhere"
+        kind = "mixtures of experts" if w.is_moe else "dense models"
+        text = (
+            f"drafting with the model's own prediction layers: {gained.low:.2f} to {gained.high:.2f} times as"
+            f" fast in {gained.count} measurements of {kind} {where}"
+        )
+        out.append((gained.expected, text))
     if s.devices and groups.get("l", 0.0) > 0.5 * total:
         out.append((1.1, "several requests at once: single streams leave this GPU mostly waiting"))
     return [text for gain, text in sorted(out, reverse=True) if gain > 1.04][:4]

@@ -157,6 +157,7 @@ class Situation:
     op_offload: bool = True  # prefill streams CPU weights over PCIe
     threads: int | None = None  # that decode uses on the host; prefill uses all cores
     drafts: bool = False  # a second context drafts already; what that saves isn't counted
+    predicts: bool = False  # … with the model's own prediction layers: what that gains was measured
     together: bool = False  # the devices share each layer already, though the speed is that of `mode`
     streamed: float = (
         0.0  # share of the weights that lies in the host's memory and is read over the devices' links

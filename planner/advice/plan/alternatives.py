@@ -34,6 +34,7 @@ def alternatives(plan: Plan) -> list[str]:
     lines += _shorter_context(plan)
     lines += _longer_context(plan)
     lines += _smaller_cache(plan)
+    lines += _with_drafting(plan)
     lines += _whole_on_gpu(plan)
     lines += _asked_speed(plan)
     return lines
@@ -169,6 +170,39 @@ def _asked_speed(plan: Plan) -> list[str]:
                 return [f"{name} would reach {wanted}, but loses too much quality to be proposed: {rather}"]
             return [f"{name} would reach {wanted}"]
     return [f"no quantisation of it that is tried reaches {wanted} here: {rather}"]
+
+
+def _with_drafting(plan: Plan) -> list[str]:
+    """What drafting with the model's own prediction layers takes and gives, where it is measured to win."""
+    facts, request = engine_facts(plan.engine), plan.request
+    drafts = any(g.mtp and g.in_gguf for g in request.arch.groups)
+    on_gpu = plan.placement is Placement.GPU and request.workload.users == 1
+    if (
+        not (facts.own_drafts and plan.fits and drafts and on_gpu)
+        or facts.own_drafts.keys() & plan.settings.keys()
+    ):
+        return []
+    context = int(plan.settings.get("n_ctx", 0))
+    settings = {**without_context(request.settings), **facts.own_drafts}
+    workload = replace(request.workload, context=request.workload.context or context or None)
+    other = _planned(plan.engine, replace(request, settings=settings, workload=workload))
+    if other is None:
+        return []
+    more = size_text(max(other.memory.total - plan.memory.total, 0))
+    if not other.fits:
+        return [f"{facts.own_drafts_said} does not fit with this context"]
+    now, then = complete(plan).speed, complete(other).speed
+    if now is None or then is None or then.decode_tps.expected < 1.05 * now.decode_tps.expected:
+        return []
+    held = (
+        ""
+        if request.model.tensors is not None
+        else "; the file must hold the layers, which not every publisher keeps"
+    )
+    rates = f"{rate_text(then.decode_tps.expected)} instead of {rate_text(now.decode_tps.expected)} tokens/s"
+    return [
+        f"{facts.own_drafts_said} drafts with the model's own prediction layers: about {rates} for {more} more{held}"
+    ]
 
 
 def _placement(plan: Plan) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, Weights
 from planner.engines.llama_cpp.backends import BACKENDS
@@ -37,6 +37,8 @@ class LlamaCppFacts(EngineFacts):
         said="an 8-bit KV cache (q8_0)",
         instead_of={"cache_type_k": "f16"},
     )
+    own_drafts: ClassVar[Mapping[str, str]] = {"spec_type": "draft-mtp"}
+    own_drafts_said = "--spec-type draft-mtp"
     server = "llama-server"
     port = 8080  # as it is started here; its own is 9931 since b11549
     programs = ("llama-server", "llama-cli")

@@ -273,7 +273,7 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
     elif found.settings.drafts:
         text = (
             "Drafting needs a GGUF that holds the prediction layers: not every publisher keeps them."
-            " The speed is without what it saves."
+            " What it gains varies: the speed is that of published measurements."
         )
         warn(ReasonKind.DRAFTING, text)
     per_sequence = found.memory.context.n_ctx_seq

@@ -30,6 +30,7 @@ def work_split(plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         op_offload=bool(settings.get("op_offload", True)),
         threads=int(settings["threads"]) if settings.get("threads") else None,
         drafts=settings.get("spec_type", "none") != "none",
+        predicts=settings.get("spec_type") == "draft-mtp",
         together=settings.get("split_mode") == "tensor",
     )
 

@@ -34,6 +34,7 @@ class OllamaSettings:
     num_thread: int = 0  # 0: llama-server's choice
     kv_cache_type: str = ""  # OLLAMA_KV_CACHE_TYPE; empty: f16
     flash_attention: bool | None = None  # OLLAMA_FLASH_ATTENTION; None: automatic
+    drafts: bool = False  # no setting: what the file holds decides
     gpu_overhead: int = 0  # OLLAMA_GPU_OVERHEAD, bytes a GPU: lowers the VRAM that picks the context
 
     @classmethod
@@ -52,7 +53,7 @@ class OllamaSettings:
         return settings
 
 
-SETTINGS: Final = frozenset(f.name for f in fields(OllamaSettings))
+SETTINGS: Final = frozenset(f.name for f in fields(OllamaSettings)) - {"drafts"}
 
 
 def default_context(vram: int) -> int:

@@ -32,6 +32,7 @@ from planner.engines.ollama.defaults import (
     predicted_vram,
     served_quant,
 )
+from planner.engines.ollama.drafting import DRAFTED, drafting, drafts_by_itself
 from planner.engines.ollama.own_tags import library_tag
 from planner.errors import RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass
@@ -107,6 +108,7 @@ def _asked(request: PlanRequest) -> tuple[WeightTable, Room, OllamaSettings]:
     settings = OllamaSettings.of(given)
     if ollama_traits(arch).one_at_a_time:
         settings = replace(settings, num_parallel=1)
+    settings = replace(settings, drafts=drafts_by_itself(request.model, request.quant))
     quant = served_quant(arch, request.quant)
     own = library_tag(request.model, request.quant) is not None  # a file of Ollama's own making
     table = weight_table(arch, quant) if own else weights_of(request.model, quant)
@@ -144,6 +146,8 @@ def _prepare(
         n_gpu_layers=ALL_LAYERS if settings.num_gpu < 0 else settings.num_gpu,
         threads=settings.num_thread or None,
     )
+    if settings.drafts:
+        server = drafting(server)
     return replace(settings, num_ctx=num_ctx, num_batch=batch), server, room
 
 
@@ -315,6 +319,9 @@ def _to_plan(request: PlanRequest, table: WeightTable, room: Room, loaded: Loade
     own = library_tag(request.model, request.quant) is not None
     warnings = [] if own else file_reasons(request.model, request.quant, table)
     warnings += [Reason(ReasonKind.ABOUT_MODEL, note) for note in table.arch.notes]
+    if settings.drafts:
+        text = "Ollama drafts with the model's own prediction layers: memory and speed are with that."
+        warnings.append(Reason(ReasonKind.DRAFTING, text))
     if workload.users > settings.num_parallel:
         text = "Ollama serves this architecture one request at a time; others wait in its queue."
         warnings.append(Reason(ReasonKind.ONE_AT_A_TIME, text))
@@ -365,6 +372,8 @@ def _public(loaded: Loaded) -> dict[str, Any]:
     }
     if settings.num_gpu >= 0:
         shown["num_gpu"] = settings.num_gpu
+    if settings.drafts:
+        shown |= {"spec_type": "draft-mtp", "spec_draft_n_max": DRAFTED}
     if settings.num_thread:
         shown["num_thread"] = settings.num_thread
     if settings.flash_attention is not None:
