@@ -10,7 +10,7 @@ from planner.reason import ReasonKind
 
 def test_two_bits_and_less_are_a_last_resort_and_said_to_be() -> None:
     machine = load_profile("apple-m4-max-64gb")
-    found = plan("minimax-m2.7", machine)
+    found = plan("llama-3.3-70b", load_profile("rtx-3060-12gb", ram="24GiB"), Workload(context=4096))
     assert found.fits and is_last_resort(found.quant)
     (warning,) = (r for r in found.warnings if r.kind is ReasonKind.LAST_RESORT)
     assert 0.0 < float(warning.values["loss"]) < 1.0
