@@ -135,7 +135,7 @@ def check(
 
     where = the_machine(machine)
     answer = recommend(where, workload, engine=engine, limit=limit)
-    return Check(where, answer.plans, answer.notes, answer.why)
+    return Check(where, answer.plans, answer.notes, answer.why, answer.cards)
 
 
 def check_cluster(

@@ -14,9 +14,11 @@ from planner.cli.options import (
     EngineOption,
     FreeOption,
     JsonOption,
+    MinSpeedOption,
     ProfileOption,
     QuantOption,
     RamOption,
+    UseCaseOption,
     UsersOption,
     VramOption,
     make_workload,
@@ -37,6 +39,8 @@ def bundle(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
+    min_speed: MinSpeedOption = None,
     engine: EngineOption = None,
     quant: QuantOption = None,
     out: Annotated[
@@ -52,16 +56,26 @@ def bundle(
     Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
     """
     import planner
-    from planner.cli.machine_options import asked, chosen_machine
+    from planner.cli.machine_options import asked, chosen_machine, said
 
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; name a folder")
     machine = chosen_machine(profile, ram, vram, free, backend)
-    workload = make_workload(context, users)
+    workload = make_workload(context, users, use_case, min_speed=min_speed)
     try:
         answer = planner.bundle(models, machine, workload, engine=engine, quant=quant, ask=ask)
     except UnfitError as error:
-        same = asked(profile, ram, vram, context, users, free=free, backend=backend)
+        same = asked(
+            profile,
+            ram,
+            vram,
+            context,
+            users,
+            free=free,
+            backend=backend,
+            use_case=said(use_case),
+            min_speed=min_speed,
+        )
         explains = f"planner plan {error.model}{same} explains"
         raise UnfitError(f"{error} ({explains})", error.model) from None
     for problem in answer.problems:

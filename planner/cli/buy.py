@@ -23,6 +23,7 @@ from planner.cli.options import (
     FormatOption,
     JsonOption,
     MinSpeedOption,
+    UseCaseOption,
     UsersOption,
     make_workload,
 )
@@ -45,6 +46,7 @@ def buy(
     ],
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="PRICE", help="The most that may be spent.")
@@ -72,7 +74,7 @@ def buy(
         budget=budget, hours_per_day=hours_per_day, kwh_price=kwh_price, months=months, currency=currency
     )
     market = planner.Market(own_prices(price, prices), have=have, host_price=host_price)
-    workload = make_workload(context or DEFAULT_CONTEXT, users, min_speed=min_speed)
+    workload = make_workload(context or DEFAULT_CONTEXT, users, use_case, min_speed=min_speed)
     with Progress("options") as progress:
         answer = planner.buy(models, workload, terms, market=market, progress=progress.update)
     found = bool(answer.best or answer.rented)

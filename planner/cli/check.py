@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.api import adjust_machine, detect
+from planner.api import adjust_machine, detect, user_speed
 from planner.api import check as best_of
 from planner.cli import completion
-from planner.cli.machine_options import asked, chosen_machine
+from planner.cli.machine_options import asked, chosen_machine, said
 from planner.cli.options import (
     BackendOption,
     ContextOption,
@@ -28,7 +29,9 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped
 from planner.errors import InputError
-from planner.reason import ReasonKind
+
+if TYPE_CHECKING:
+    from planner.plan import Plan
 
 
 def check(
@@ -90,30 +93,32 @@ def check(
     else:
         machine = chosen_machine(profile, ram, vram, free, backend)
     answer = best_of(machine, workload, engine=engine, limit=limit)
+    code = 0 if answer.plans and reaches(answer.plans[0], min_speed) else 1
     if json:
         print_document(answer)
-        return 0 if answer.plans else 1
+        return code
     from planner.cli.plan_view import print_command, print_machine, print_plans, print_reasons, short_name
 
     if format != PLAIN:
         print_plans(answer.plans, users, format)
-        return 0 if answer.plans else 1
+        return code
     print_machine(machine)
     print_line()
     if answer.plans:
         best = answer.plans[0]
         print_plans(answer.plans, users)
         print_line()
-        print_heading(f"Best choice: {short_name(best)} {best.quant}")
+        print_heading(f"Best: {short_name(best)} {best.quant}")
         print_reasons(best)
         print_line()
         print_command(best)
-        others = [p for p in answer.plans[1:] if p.why and p.why[0].kind in _ALTERNATIVES]
-        if others:
+        for card in answer.cards[1:]:
+            plan = answer.plans[card.rank - 1]
             print_line()
-            print_heading("Or")
-            for plan in others:
-                print_wrapped(f"{short_name(plan)} {plan.quant}: {plan.why[0].text}", "  ", "- ")
+            print_heading(f"{card.kind.value.capitalize()}: {short_name(plan)} {plan.quant}")
+            print_wrapped(card.reason, "  ", "- ")
+            print_line()
+            print_command(plan)
     for note in answer.notes:
         print_line()
         print_wrapped(note)
@@ -124,18 +129,29 @@ def check(
             print_wrapped(step, indent="  ")
     if answer.plans:
         print_line()
-        speed = None if min_speed is None else f"{min_speed:g}"
         same = asked(
-            profile, ram, vram, context, users, free=free, backend=backend, engine=engine, min_speed=speed
+            profile,
+            ram,
+            vram,
+            context,
+            users,
+            free=free,
+            backend=backend,
+            min_speed=min_speed,
+            use_case=said(use_case),
         )
+        best = answer.plans[0]
+        exactly = f" --quant {best.quant} --engine {shlex.quote(best.engine)}"
         print_heading("More" if why else "More, and how it was ranked")
-        print_line(f"planner plan {short_name(answer.plans[0])}{same}")
+        print_line(f"planner plan {short_name(best)}{same}{exactly}")
         if not why:
-            use = f" --use-case {use_case}" if use_case != "general" else ""
-            terms = f" --license {license}" if license != "any" else ""
-            print_line(f"planner check{same}{use}{terms} --why")
-    return 0 if answer.plans else 1
+            here = "" if engine is None else f" --engine {shlex.quote(engine)}"
+            terms = "" if license == "any" else f" --license {license}"
+            print_line(f"planner check{same}{here}{terms} --why")
+    return code
 
 
-# What a plan is first in, beside the best one.
-_ALTERNATIVES: Final = frozenset({ReasonKind.FASTEST, ReasonKind.LONGEST_CONTEXT, ReasonKind.BEST_PERMISSIVE})
+def reaches(best: Plan, min_speed: float | None) -> bool:
+    """True where the best plan is expected to be as fast as was asked for."""
+    speed = user_speed(best)
+    return min_speed is None or speed is None or speed.expected >= min_speed

@@ -16,8 +16,10 @@ from planner.cli.options import (
     FormatOption,
     FreeOption,
     JsonOption,
+    MinSpeedOption,
     ProfileOption,
     RamOption,
+    UseCaseOption,
     UsersOption,
     VramOption,
     make_workload,
@@ -43,6 +45,8 @@ def compare(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
+    min_speed: MinSpeedOption = None,
     engine: EngineOption = None,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
@@ -51,7 +55,7 @@ def compare(
     from planner.api import compare as side_by_side
     from planner.cli.machine_options import chosen_machine
 
-    workload = make_workload(context, users)
+    workload = make_workload(context, users, use_case, min_speed=min_speed)
     machine = None
     if any((profile, ram, vram, free, backend)):
         machine = chosen_machine(profile, ram, vram, free, backend)

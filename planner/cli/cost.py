@@ -15,10 +15,12 @@ from planner.cli.options import (
     FormatOption,
     FreeOption,
     JsonOption,
+    MinSpeedOption,
     ModelArgument,
     ProfileOption,
     QuantOption,
     RamOption,
+    UseCaseOption,
     UsersOption,
     VramOption,
     make_workload,
@@ -50,6 +52,8 @@ def cost(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
+    min_speed: MinSpeedOption = None,
     tokens_per_day: Annotated[
         float,
         typer.Option("--tokens-per-day", metavar="N", help="Tokens generated a day, all users together."),
@@ -112,7 +116,13 @@ def cost(
     )
     chosen = planner.load_model(model)
     machine = chosen_machine(profile, ram, vram, free, backend)
-    plan = planner.plan(chosen, machine, make_workload(context, users), engine=engine, quant=quant)
+    plan = planner.plan(
+        chosen,
+        machine,
+        make_workload(context, users, use_case, min_speed=min_speed),
+        engine=engine,
+        quant=quant,
+    )
     if not plan.fits or plan.speed is None:
         diagnostic(f"planner: {chosen.name} does not fit on {machine.name}: {planner.shortage(plan)}")
         return 1

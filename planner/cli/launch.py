@@ -12,7 +12,7 @@ import typer
 from planner.api import engine_names, launch_formats, starter_names
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
-from planner.cli.machine_options import asked, chosen_machine
+from planner.cli.machine_options import asked, chosen_machine, said
 from planner.cli.options import (
     BackendOption,
     CommandOrModel,
@@ -23,6 +23,7 @@ from planner.cli.options import (
     ProfileOption,
     QuantOption,
     RamOption,
+    UseCaseOption,
     UsersOption,
     VramOption,
     either,
@@ -57,6 +58,7 @@ def launch(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
     format: Annotated[
         str,
@@ -85,7 +87,7 @@ def launch(
     if run and not planner.api.is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = None if command else read_settings(ctx.args, started_by)
-    workload = make_workload(context, users, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, min_speed=min_speed)
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
@@ -97,7 +99,17 @@ def launch(
         if json:
             _print_document(answer)
         name = shlex.quote(model or chosen.id)
-        same = asked(profile, ram, vram, context, users, free=free, backend=backend)
+        same = asked(
+            profile,
+            ram,
+            vram,
+            context,
+            users,
+            free=free,
+            backend=backend,
+            use_case=said(use_case),
+            min_speed=min_speed,
+        )
         explains = f"planner plan {name}{same} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1

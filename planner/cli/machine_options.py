@@ -27,6 +27,11 @@ def chosen_machine(
     return adjust_machine(machine, free=free, backend=backend) if free or backend else machine
 
 
+def said(value: str, default: str = "general") -> str | None:
+    """Return a choice as an option to repeat; None where it is the default."""
+    return None if value == default else value
+
+
 def asked(
     profile: str | None, ram: str | None, vram: str | None, context: str | None, users: int, **more: object
 ) -> str:
@@ -37,5 +42,6 @@ def asked(
     words = []
     for option, value in {"profile": profile, "ram": ram, "vram": vram, "context": context, **more}.items():
         if value is not None:
-            words.append(f" --{option.replace('_', '-')} {shlex.quote(str(value))}")
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            words.append(f" --{option.replace('_', '-')} {shlex.quote(shown)}")
     return "".join(words) + (f" --users {users}" if users > 1 else "")

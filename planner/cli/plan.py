@@ -20,6 +20,7 @@ from planner.cli.options import (
     ProfileOption,
     QuantOption,
     RamOption,
+    UseCaseOption,
     UsersOption,
     VramOption,
     make_workload,
@@ -47,6 +48,7 @@ def plan(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
     prompt: Annotated[
         int | None,
@@ -74,7 +76,7 @@ def plan(
         check_plot(plot)
     command = asked_command(ctx, model, engine)
     settings = None if command else read_settings(ctx.args, engine)
-    workload = make_workload(context, users, min_speed=min_speed, prompt=prompt)
+    workload = make_workload(context, users, use_case, min_speed=min_speed, prompt=prompt)
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)

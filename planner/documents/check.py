@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from planner.fast_dataclass import dataclass
 
 if TYPE_CHECKING:
+    from planner.advice.recommend.cards import Card
     from planner.documents.fleet import FleetPlaces
     from planner.hardware.machine import Machine
     from planner.plan import Plan
@@ -24,5 +25,7 @@ class Check:
     """What the reader should know beside them."""
     why: tuple[str, ...] = ()
     """The steps behind the first place."""
+    cards: tuple[Card, ...] = ()
+    """The best, a fast and a light one of the plans; none on a cluster."""
     fleet: FleetPlaces | None = None
     """Which model where; None but on a cluster."""

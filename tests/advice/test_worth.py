@@ -166,12 +166,12 @@ def test_the_figures_are_those_that_the_documentation_states() -> None:
     text = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text[text.index("| comfortable decode speed") :]
     rows = [line for line in table.splitlines() if line.startswith("|")]
-    stated = [[float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", row)] for row in rows]
+    stated = [[float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", row)] for row in rows]
     share = {
         penalty: round(100 * figure) for penalty, figure in vars(rules).items() if isinstance(figure, float)
     }
     assert stated == [
-        [rules.COMFORTABLE[UseCase.GENERAL], rules.COMFORTABLE[UseCase.CODING]],
+        [rules.COMFORTABLE[UseCase.GENERAL], rules.COMFORTABLE[UseCase.CODING], rules.THINKING],
         [share["POINTS_PER_DOUBLING"], rules.ENOUGH, rules.ENOUGH * rules.SHARED],
         [share["POINTS_PER_HALVING"]],
         [

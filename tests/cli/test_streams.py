@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,9 +76,27 @@ def test_a_terminal_that_knows_few_characters(encoding: str, arguments: tuple[st
         assert "over 4 x NVIDIA" in answer.stdout  # nearest character, no question mark
 
 
+def test_the_printed_plan_is_the_recommended_one_to_the_last_setting(cli: Cli) -> None:
+    given = ("--profile", "rtx-4060-laptop", "--ram", "32GiB", "--use-case", "coding")
+    best = json.loads(cli("check", *given, "--json").out)["plans"][0]
+    (line,) = (x for x in cli("check", *given).out.splitlines() if x.startswith("planner plan "))
+    for command in ("plan", "launch"):
+        again = json.loads(cli(command, *shlex.split(line)[2:], "--json").out)
+        again = again.get("plan", again)
+        assert [again[k] for k in ("quant", "engine", "settings")] == [
+            best[k] for k in ("quant", "engine", "settings")
+        ]
+
+
+def test_a_speed_that_nothing_reaches_is_a_no(cli: Cli) -> None:
+    assert cli("check", "--profile", "rtx-4090", "--min-speed", "50000").code == 1
+    assert cli("check", "--profile", "rtx-4090", "--min-speed", "20").code == 0
+
+
 def test_the_next_command_asks_about_the_same_machine(cli: Cli) -> None:
     given = ("--profile", "2x rtx-3090", "--context", "16k", "--users", "2", "--use-case", "coding")
     lines = cli("check", *given, "--engine", "llama.cpp").out.splitlines()
-    same = "--profile '2x rtx-3090' --context 16k --engine llama.cpp --users 2"
-    assert any(line.startswith("planner plan ") and line.endswith(same) for line in lines)
-    assert f"planner check {same} --use-case coding --why" in lines
+    same = "--profile '2x rtx-3090' --context 16k --use-case coding --users 2"
+    (plan,) = (line for line in lines if line.startswith("planner plan "))
+    assert f"{same} --quant " in plan and plan.endswith(" --engine llama.cpp")
+    assert f"planner check {same} --engine llama.cpp --why" in lines

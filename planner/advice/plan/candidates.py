@@ -53,14 +53,18 @@ def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, .
     servers = tuple(e.name for e in engines if e.serves_many and e.backends & backends)
     others = tuple(e.name for e in engines if not e.serves_many)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
-    linked = len(machine.accelerators) > 1 and all(_is_server_gpu(a) for a in machine.accelerators)
     if servers and workload.users >= MANY_USERS:
         return servers
-    if servers and (serving or linked):
+    if servers and (serving or is_server(machine)):
         return (*servers, *others)
     if model.architecture.gguf_arch is None:
         return tuple(e.name for e in engines if e.loads is Weights.CHECKPOINT)
     return others
+
+
+def is_server(machine: Machine) -> bool:
+    """True for a machine whose GPUs are those of servers: what batches requests runs there for one user too."""
+    return bool(machine.accelerators) and all(_is_server_gpu(a) for a in machine.accelerators)
 
 
 def _is_server_gpu(accelerator: Accelerator) -> bool:

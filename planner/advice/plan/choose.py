@@ -32,7 +32,7 @@ from planner.advice.plan.worth import (
     user_speed,
     worth,
 )
-from planner.engines.register import get_engine, offered
+from planner.engines.register import engine_facts, get_engine, offered
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -107,6 +107,8 @@ def choose(
     """
     search = _Search(question, OWN_ABILITY if score is None else score, ranking=ranking)
     for engine in engines_for(question):
+        if search.whole and engine_facts(engine).variant_of is not None:
+            continue  # it would run the same with defaults of its own
         if question.quant is not None:
             search.first_that_fits(engine, (question.quant,))
         else:
@@ -118,8 +120,6 @@ def choose(
                 and not (search.whole and search.best and bits_of(search.best.plan.quant) >= FOUR_BITS)
             ):
                 search.first_that_fits(engine, rest)
-        if search.whole:
-            break
     return search.answer()
 
 

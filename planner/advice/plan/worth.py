@@ -11,6 +11,7 @@ from typing import Final
 
 from planner.advice.plan.stated_context import planned_context
 from planner.fast_dataclass import dataclass
+from planner.models.model import Model
 from planner.plan import CONTEXT_NEEDS, Interval, Placement, Plan, UseCase, Workload
 
 # Decode speed, tokens/s, from which reading is comfortable; reasoning and agents produce far more text.
@@ -22,6 +23,9 @@ COMFORTABLE: Final = {
     UseCase.REASONING: 20.0,
     UseCase.AGENTS: 20.0,
 }
+# A model that thinks writes as much for itself as for its reader before the answer begins: it has to be so many
+# times as quick to be as pleasant.
+THINKING: Final = 2.0
 ENOUGH: Final = 60.0  # beyond this, more speed is hardly felt by one reader
 # With several users what one of them doesn't feel still serves the next: speed counts for this many times as much.
 SHARED: Final = 4.0
@@ -48,9 +52,14 @@ class Worth:
     total: float
 
 
-def comfortable_speed(workload: Workload) -> float:
-    """Tokens/s that a user should see: what was asked for, or what the use case needs."""
-    return workload.min_speed or COMFORTABLE[workload.use_case]
+def comfortable_speed(workload: Workload, *, thinks: bool = False) -> float:
+    """Tokens/s that a user should see: what was asked for, or what the use case needs; more where a model thinks."""
+    return workload.min_speed or COMFORTABLE[workload.use_case] * (THINKING if thinks else 1.0)
+
+
+def thinks(model: Model) -> bool:
+    """True for a model of the catalogue that thinks before it answers."""
+    return model.entry is not None and "reasoning" in model.entry.capabilities
 
 
 def user_interval(plan: Plan, users: int) -> Interval | None:
@@ -116,8 +125,9 @@ def worth(plan: Plan, score: float, quant_loss: float, workload: Workload) -> Wo
     if not plan.fits:
         return Worth(score, quant_loss, 0.0, 0.0, 0.0, -math.inf)
     quality = max(score - quant_loss, 0.0)
-    tps = user_speed(plan, workload) or comfortable_speed(workload)
-    speed_points = quality * speed_share(tps, comfortable_speed(workload), enough_speed(workload))
+    comfortable = comfortable_speed(workload, thinks=thinks(plan.request.model))
+    tps = user_speed(plan, workload) or comfortable
+    speed_points = quality * speed_share(tps, comfortable, enough_speed(workload))
     context_points = quality * context_share(started_context(plan), workload)
     placement_points = -quality * HYBRID_PENALTY if plan.placement is Placement.HYBRID else 0.0
     total = quality + speed_points + context_points + placement_points

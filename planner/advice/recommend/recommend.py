@@ -10,11 +10,12 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.plan.candidates import SERVING_USERS
+from planner.advice.plan.candidates import SERVING_USERS, is_server
 from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
+from planner.advice.recommend.cards import Card, cards_of
 from planner.advice.recommend.unrated import in_words, too_new
 from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import dataclass, replace
@@ -54,6 +55,8 @@ class Recommendation:
     """Models of the catalogue that were looked at."""
     planned: int
     """Models that were planned exactly."""
+    cards: tuple[Card, ...] = ()
+    """The best, a fast and a light one of the plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ def recommend(
         why=tuple(_steps(chosen, too_big, wanted)),
         considered=len(everything),
         planned=planned,
+        cards=cards_of(plans, wanted),
     )
 
 
@@ -237,6 +241,9 @@ def _plan_entry(
     choice = choose(question, score, last_resort=False, ranking=ranking, spill=spill)
     if choice is None:
         return None
+    several = len(machine.accelerators) > 1 and is_server(machine) and asked.engine is None
+    if several and not engine_facts(choice.plan.engine).serves_many:
+        return None  # nobody runs one request at a time on a server of several GPUs
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
 
 
