@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -24,10 +25,27 @@ from benchmarks.speed_cases import Case
 from benchmarks.speed_model_fit import DECODE, PREFILL, Design, design, fit, predict
 from benchmarks.speed_report import predicted, report
 from benchmarks.speed_rows import data_files, group_key, load, weight_of
-from planner.speed.coefficients import PATH, Coefficients, Fit, Spread, features
-from planner.speed.terms import Term, decode_terms, prefill_terms
+from planner.speed.coefficients import PATH, Coefficients, Fit, Spread, features, group_of
+from planner.speed.decode_terms import CHUNK, decode_terms
+from planner.speed.prefill_terms import prefill_terms
+from planner.speed.terms import Term
 
 FOLDS = 24
+_FIRST = 0.25  # weight of a prompt's time that was read off a first token
+_FEW, _LEAST_PROMPT = (
+    8,
+    512,
+)  # streams that hardly queue, tokens that take longer than what is fixed a request
+_SWEEP = 6  # rows of one group that count in full
+_LIKELY = (
+    0.5  # share from which a kind of leaving out decides where 80 % lie: cards nobody measured are rarer
+)
+_CALIBRATED = (
+    "serving",
+    "partial",
+    "cpu",
+    "home",
+)  # kinds of run of which 80 % shall lie inside, each by itself
 _CLOSE = 6  # steps of the iteration from the whole fit to one without a fold
 _HEAD = """# Speed's errors by group
 
@@ -64,12 +82,31 @@ def rows_of(cases: Sequence[Case], quantity: str) -> list[Row]:
     rows = []
     for c in cases:
         if quantity == "decode" and (c.decode or c.total):
-            terms = decode_terms(c.job, c.depth, batch=c.batch, prompt_per_token=c.prompt_per_token)
+            terms = decode_terms(c.job, c.depth, c.load)
             rows.append(Row(c, terms, 1 / c.decode if c.decode else c.batch / (c.total or 1), weight_of(c)))
         elif quantity == "prefill" and c.prefill:
             terms = prefill_terms(c.job, c.prompt, c.prefill_depth)
             rows.append(Row(c, terms, c.prompt / c.prefill, weight_of(c)))
-    return rows
+        elif quantity == "prefill" and (seconds := first_prompt(c)):
+            rows.append(Row(c, prefill_terms(c.job, c.load.prompt), seconds, _FIRST))
+    return _balanced(rows)
+
+
+def first_prompt(c: Case) -> float | None:
+    """Seconds of a prompt by the first token's time of a few streams: less the step that ran and its own steps."""
+    first, each = c.row.get("ttft_ms"), 1 / c.decode if c.decode else 0.0
+    if not (
+        first and each and c.load.prompt >= _LEAST_PROMPT and 1 < c.batch <= _FEW and c.situation.devices
+    ):
+        return None
+    left = float(first) / 1e3 - each * (0.5 + ceil(c.load.prompt / CHUNK))
+    return left if left > 0.3 * float(first) / 1e3 else None
+
+
+def _balanced(rows: Sequence[Row]) -> list[Row]:
+    """The same with a group of many rows counting as the root of their number: a sweep repeats itself."""
+    sizes = Counter(group_key(r.case) for r in rows)
+    return [replace(r, weight=r.weight * min(1.0, _SWEEP / sizes[group_key(r.case)]) ** 0.5) for r in rows]
 
 
 def fold_of(key: str) -> int:
@@ -99,9 +136,11 @@ def named(d: Design, beta: Any) -> dict[str, float]:
 def known(rows: Sequence[Row]) -> Levels:
     """How many measurements each level rests on."""
     cards, generations, vendors, engines = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    groups = Counter[str]()
     for r in rows:
         s = r.case.situation
         engines[s.engine] += 1
+        groups[group_of(r.case.job, many=r.case.batch > 1)] += 1
         if s.devices:
             d = s.devices[0]
             for name in (d.card, f"{d.card}+{d.backend}"):
@@ -112,26 +151,27 @@ def known(rows: Sequence[Row]) -> Levels:
         else:
             cards["cpu"] += 1
     return {"cards": dict(cards), "generations": dict(generations), "vendors": dict(vendors),
-            "engines": dict(engines)}  # fmt: skip
+            "engines": dict(engines), "groups": dict(groups)}  # fmt: skip
 
 
 def as_fit(effects: dict[str, float], levels: Levels, spread: Spread, count: int) -> Fit:
     """The coefficients as the product holds them."""
     return Fit(effects, spread, count, levels["cards"], levels["generations"], levels["vendors"],
-               levels["engines"])  # fmt: skip
+               levels["engines"], levels["groups"])  # fmt: skip
 
 
-def spread_of(rows: Sequence[Row], close: LeftOut, far: LeftOut) -> Spread:
-    """The spread's dependence on what is known, from the residuals of groups and of cards left out."""
+def spread_of(rows: Sequence[Row], kinds: Sequence[tuple[LeftOut, float]]) -> Spread:
+    """The spread's dependence on what is known, from residuals of what was left out and the weight of each kind."""
     empty = Spread({}, -1.0, 1.0)
     table, residuals, weights = [], [], []
-    for kind, share in ((close, 1.0), (far, 0.3)):
+    for kind, share in kinds:
         fits = [as_fit({}, levels, empty, 0) for levels in kind.levels]
         for r, fold, residual in zip(rows, kind.fold, kind.residuals, strict=True):
             c = r.case
             table.append(features(fits[fold], c.job, depth=c.depth, batch=c.batch))
             residuals.append(-residual)
-            weights.append(r.weight * share)
+            seen = 0.0 if kind is kinds[-1][0] and not c.situation.devices else share
+            weights.append((1.0 if c.home else r.weight) * seen)
     names = sorted({k for row in table for k in row})
     x = np.array([[row.get(n, 0.0) for n in names] for row in table])
     res, w = np.array(residuals), np.array(weights)
@@ -145,9 +185,17 @@ def spread_of(rows: Sequence[Row], close: LeftOut, far: LeftOut) -> Spread:
         return float(w @ (log_scale + ratio) + penalty), x.T @ (w * (1 - ratio)) + 4.0 * beta * free
 
     beta = minimize(loss, np.where(free, 0.0, -2.0), jac=True, method="L-BFGS-B").x
-    standard = (res / np.exp(np.clip(x @ beta, -4.0, 0.3)))[: len(rows)]
-    clean = w[: len(rows)] >= 1.0
-    low, high = np.quantile(standard[clean], (0.10, 0.90))
+    unflagged = np.array([r.case.clean for r in rows] * len(kinds))
+    likely = unflagged & np.repeat([share >= _LIKELY for _, share in kinds], len(rows))
+    plain = likely & (x[:, names.index("home")] == 0 if "home" in names else True)
+    low, high = np.quantile((res / np.exp(np.clip(x @ beta, -4.0, 0.3)))[plain], (0.10, 0.90))
+    for _ in range(2):
+        for name in _CALIBRATED:
+            at = names.index(name) if name in names else -1
+            some = likely & (x[:, at] > 0) if at >= 0 else np.zeros(len(res), bool)
+            if some.sum() >= 20:
+                standard = res[some] / np.exp(np.clip(x[some] @ beta, -4.0, 0.3))
+                beta[at] += np.log(np.quantile(np.where(standard > 0, standard / high, standard / low), 0.8))
     weights_of = {n: round(float(b), 4) for n, b in zip(names, beta, strict=True)}
     return Spread(weights_of, round(float(low), 4), round(float(high), 4))
 
@@ -169,8 +217,9 @@ def fitted(cases: Sequence[Case], quantity: str) -> Fitted:
     d = design([(r.terms, r.seconds, r.weight) for r in rows], DECODE if quantity == "decode" else PREFILL)
     beta = fit(d)
     close = left_out(d, rows, beta, group_key)
+    near = left_out(d, rows, beta, lambda c: c.id)
     far = left_out(d, rows, beta, lambda c: c.hw)
-    spread = spread_of(rows, close, far)
+    spread = spread_of(rows, ((near, 0.5), (close, 1.0), (far, 0.3)))
     clean = np.array([r.case.clean for r in rows])
     inside = d.target - predict(d, beta)[0]
     errors = {}
@@ -210,7 +259,7 @@ def main(argv: list[str] | None = None) -> None:
             "count": f.whole.count,
             "residuals": f.errors,
             "known": {"cards": f.whole.cards, "generations": f.whole.generations, "vendors": f.whole.vendors,
-                      "engines": f.whole.engines},
+                      "engines": f.whole.engines, "groups": f.whole.groups},
             "spread": {"weights": s.weights, "low": s.low, "high": s.high},
             "effects": f.whole.effects,
         }  # fmt: skip

@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.speed_community import community_row, is_community
-from benchmarks.speed_doubts import queued, ranks, read_too_fast
+from benchmarks.speed_doubts import queued, ranks, read_too_fast, too_large
 from benchmarks.speed_hardware import backend_of, row_device, row_host
 from benchmarks.speed_models import Resolver
-from planner.speed.job import Job
+from planner.speed.job import Job, Load
 from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Device, HostFacts, Situation
 from planner.speed.weights import weight_bits
@@ -52,8 +52,7 @@ class Case:
     depth: float  # mean depth while decoding
     prefill_depth: float
     prompt: float
-    batch: float
-    prompt_per_token: float
+    load: Load
     decode: float | None
     prefill: float | None
     total: float | None
@@ -63,6 +62,11 @@ class Case:
     placement: str  # full | partial | cpu
 
     @property
+    def batch(self) -> float:
+        """Sequences at once."""
+        return self.load.streams
+
+    @property
     def job(self) -> Job:
         """The model where it ran."""
         return Job(self.work, self.bits, self.situation)
@@ -70,7 +74,7 @@ class Case:
     @property
     def home(self) -> bool:
         """A home machine's mean over a few answers: power limit, RAM and spills are unknown."""
-        return self.situation.method == "average"
+        return self.situation.home
 
     @property
     def clean(self) -> bool:
@@ -219,10 +223,8 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
     asked, answered = _lengths(row)
     batch = _batch(row, situation, work, total, asked + answered)
     prompt = float(row.get("n_prompt") or row.get("isl") or 512)
-    ratio = 0.0
     if asked:
         depth = asked + answered / 2
-        ratio = asked / max(1.0, answered)
     elif not generated and not row.get("depth"):
         depth += 200
     decode = row.get("decode_tps")
@@ -230,7 +232,9 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
         decode = 1000.0 / float(row["tpot_ms"])
     output = row.get("total_output_tps")
     seconds = 1 / float(decode) if decode else batch / float(output) if output else None
-    doubt = read_too_fast(Job(work, bits, situation), depth, batch, seconds) if seconds else None
+    doubt = too_large(Job(work, bits, situation))
+    if seconds and not doubt:
+        doubt = read_too_fast(Job(work, bits, situation), depth, batch, seconds)
     if doubt:
         raise Unsupported(doubt)
     on_gpu = min(situation.gpu_dense, situation.gpu_experts, situation.gpu_kv)
@@ -244,8 +248,7 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
         depth=depth + generated / 2,
         prefill_depth=float(row.get("depth") or 0) if row.get("n_prompt") or row.get("depth") else 0.0,
         prompt=prompt,
-        batch=batch,
-        prompt_per_token=ratio,
+        load=Load(batch, asked, answered),
         decode=float(decode) if decode else None,
         prefill=float(row["prefill_tps"]) if row.get("prefill_tps") else None,
         total=float(output) if output else None,
@@ -283,6 +286,7 @@ def _situation(row: Mapping[str, Any], work: ModelWork, size: float) -> tuple[Si
         ),
         "year": build_year(row),
         "method": _method(row),
+        "home": _method(row) == "average",
         "threads": int(row["threads"]) if row.get("threads") else None,
         # row-interleaved quants can't be streamed to a GPU, so their experts' prefill stays on the CPU
         "op_offload": not re.search(r"_R\d\b|-rtr", f"{row.get('quant')} {row.get('offload')}"),

@@ -35,6 +35,16 @@ def read_too_fast(job: Job, depth: float, batch: float, seconds: float) -> str |
     return None
 
 
+def too_large(job: Job) -> str | None:
+    """Say so where weights that are said to lie on the devices are larger than all their memory."""
+    w, b, s = job.work, job.bits, job.situation
+    shares = (s.gpu_dense * (w.linear * b.dense + w.head * b.head) + s.gpu_experts * w.experts * b.expert) / 8
+    capacity = sum(d.capacity for d in s.devices)
+    if 0 < capacity < shares and all(d.memory != "unified" for d in s.devices):
+        return f"does not fit: {shares / 1e9:.0f} GB of weights in {capacity / 1e9:.0f} GB of memory"
+    return None
+
+
 def queued(row: Mapping[str, Any]) -> str | None:
     """Say so where requests waited: their concurrency is no running batch."""
     first, each, output = row.get("ttft_ms"), row.get("tpot_ms"), row.get("osl")

@@ -40,7 +40,7 @@ _HOSTS: tuple[tuple[str, float, int, str], ...] = (
     ("14900k", 89.6e9, 24, "desktop"),
     ("14700hx", 83.2e9, 20, "desktop"),
     ("hx 370", 89.6e9, 12, "desktop"),
-    ("m2 max cpu", 400e9, 12, "apple"),
+    ("m2 max cpu", 240e9, 12, "apple"),
     ("7950x", 83.2e9, 16, "desktop"),
     ("9950x", 96e9, 16, "desktop"),
     ("9600x", 96e9, 6, "desktop"),

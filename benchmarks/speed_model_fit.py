@@ -20,33 +20,41 @@ from planner.speed.terms import Term
 
 SIGMA = 0.10  # spread of clean repeated measurements, log scale
 TAIL = 4.0  # degrees of freedom of the robust weights
-START = {"w": 0.25, "k": 0.4, "s": 0.4, "b": 0.7, "i": 0.7, "P": 0.8, "X": 0.4, "A": 1.2, "B": 0.25, "hw": 0.4,
-         "hx": 0.0, "H": 0.5, "x": 0.15, "O": 0.3, "C": 0.5, "cb": 0.5}  # fmt: skip
+START = {"w": 0.25, "k": 0.4, "s": 0.4, "b": 0.7, "a": 0.7, "i": 0.7, "P": 0.8, "X": 0.4, "A": 1.2, "B": 0.25,
+         "hw": 0.4, "hx": 0.0, "H": 0.5, "x": 0.15, "O": 0.3, "C": 0.3, "cb": 0.3}  # fmt: skip
 VENDORS = frozenset({"nvidia", "amd", "intel", "apple", "other"})
 MEMORIES = frozenset({"hbm", "gddr", "unified", "nvlink", "pcie", "network", "desktop", "server", "small"})
 HOST = frozenset({"hw", "hx", "hc", "H"})  # a processor's kernels differ more by quantisation than a GPU's
-OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "hh", "C", "cb"])
+OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "hh"])
+LINKS = frozenset(["C", "cb"])  # bytes over a link: a data sheet's rate less its protocol, no more
+ATTENTION = frozenset(
+    ["k", "a", "A"]
+)  # its kernels are a backend's own, and differ more than matrix products do
 
 
 # Standard deviations of the levels, log scale; chosen by the errors on left-out rows and hardware.
 DECODE = {
     "part": 0.8, "vendor": 0.08, "memory": 0.5, "vendor backend": 0.05, "generation": 0.03, "backend": 0.02,
     "card": 0.04, "card backend": 0.02, "engine": 0.4, "engine generation": 0.03, "kind": 0.06,
-    "kind vendor": 0.03, "kind backend": 0.015, "year": 0.1, "covariate": 0.1, "method": 0.6, "variant": 0.3,
-    "overhead": 1.2, "host kind": 0.25,
+    "kind vendor": 0.03, "kind backend": 0.015, "year": 0.2, "covariate": 0.1, "method": 0.6, "variant": 0.3,
+    "overhead": 1.2, "host kind": 0.25, "host arithmetic": 0.6, "attention": 3.0, "link": 0.2, "arithmetic": 0.2,
 }  # fmt: skip
 PREFILL = {
-    "part": 0.8, "vendor": 0.2, "memory": 0.2, "vendor backend": 0.2, "generation": 0.15, "backend": 0.15,
-    "card": 0.12, "card backend": 0.08, "engine": 0.5, "engine generation": 0.2, "kind": 0.25,
-    "kind vendor": 0.15, "kind backend": 0.15, "year": 0.15, "covariate": 0.2, "method": 0.6, "variant": 0.5,
-    "overhead": 1.0, "host kind": 0.25,
+    "part": 0.8, "vendor": 0.2, "memory": 0.2, "vendor backend": 0.3, "generation": 0.15, "backend": 0.15,
+    "card": 0.12, "card backend": 0.08, "engine": 0.5, "engine generation": 0.2, "kind": 0.15,
+    "kind vendor": 0.15, "kind backend": 0.15, "year": 0.3, "covariate": 0.2, "method": 0.6, "variant": 0.5,
+    "overhead": 1.0, "host kind": 0.25, "host arithmetic": 0.6, "attention": 2.0, "link": 0.3, "arithmetic": 0.2,
 }  # fmt: skip
 
 
 def prior_width(name: str, widths: Mapping[str, float]) -> float:
     """Standard deviation of an effect around zero, by the level that its name shows."""
     part = re.split(r"[@#:~%+/-]", name, maxsplit=1)[0]
-    wide = widths["overhead"] if part in OVERHEADS else 1.0
+    wide = widths["overhead"] if part in OVERHEADS else widths["attention"] if part in ATTENTION else 1.0
+    if part in LINKS:
+        return widths["link"]
+    if part == "a":  # beside the bytes of the same cache, which every row has as well
+        return widths["arithmetic"]
     if "~year" in name:
         return widths["year"] * wide
     if "~" in name:
@@ -56,7 +64,7 @@ def prior_width(name: str, widths: Mapping[str, float]) -> float:
     if "@@" in name:
         return widths["card backend" if "+" in name.split("@@")[1] else "card"] * wide
     if ":" in name and part in HOST:
-        return widths["host kind"]
+        return widths["host arithmetic" if part == "hc" else "host kind"]
     if ":" in name:
         return widths["kind backend" if "+" in name else "kind vendor" if "@" in name else "kind"]
     if "#" in name:

@@ -27,8 +27,7 @@ def predicted(case: Case, c: Coefficients | None = None) -> dict[str, Any]:
     c = c or coefficients()
     out: dict[str, Any] = {}
     if case.decode or case.total:
-        load = {"batch": case.batch, "prompt_per_token": case.prompt_per_token}
-        interval, _ = decode(case.job, case.depth, **load, fit=c.decode)
+        interval, _ = decode(case.job, case.depth, case.load, fit=c.decode)
         if case.decode:
             out["decode"] = compared(interval, case.decode)
             if case.batch == 1:

@@ -71,7 +71,7 @@ def _card(case: Case) -> str:
 
 
 def _on_pcie(case: Case) -> bool:
-    return _several(case) and not case.situation.devices[0].nvlink and _card(case) != "dgx-spark"
+    return _several(case) and case.situation.link[0] == "pcie"
 
 
 GROUPS: Final[Mapping[str, Callable[[Case], bool]]] = {

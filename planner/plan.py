@@ -287,9 +287,13 @@ class SpeedEstimate:
     prefill_tps: Interval
     """Tokens a second of a prompt."""
     ttft_s: Interval
-    """Seconds to the first token, for the workload's prompt."""
+    """Seconds to the first token, for the workload's prompt: the median under a steady load of all users."""
     total_output_tps: Interval | None = None
-    """Tokens a second of all users together; None where there is one."""
+    """Tokens a second of all users together, their first tokens' time included; None where there is one."""
+    ttft_p95_s: Interval | None = None
+    """Seconds to the first token that one request in twenty exceeds under that load; None for one user."""
+    ttft_at_once_s: Interval | None = None
+    """Seconds to the middle request's first token if all start at once; None for one user."""
     limited_by: str = ""
     """Weights' bandwidth, KV cache, PCIe, CPU, compute …, in plain words."""
     faster: tuple[str, ...] = ()

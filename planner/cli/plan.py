@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -54,6 +55,12 @@ def plan(
         int | None,
         typer.Option("--prompt", metavar="TOKENS", help="Prompt length for the first token's time."),
     ] = None,
+    output: Annotated[
+        int,
+        typer.Option(
+            "--output", metavar="TOKENS", help="Length of an answer, for the speed of several users."
+        ),
+    ] = 512,
     depth: Annotated[
         bool, typer.Option("--depth", help="Add a table of memory and speed over context depth.")
     ] = False,
@@ -76,7 +83,9 @@ def plan(
         check_plot(plot)
     command = asked_command(ctx, model, engine)
     settings = None if command else read_settings(ctx.args, engine)
-    workload = make_workload(context, users, use_case, min_speed=min_speed, prompt=prompt)
+    workload = replace(
+        make_workload(context, users, use_case, min_speed=min_speed, prompt=prompt), output=output
+    )
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)

@@ -203,7 +203,14 @@ def print_speed(speed: SpeedEstimate) -> None:
     at = f" with {context_text(speed.depth)} tokens in the cache" if speed.depth else ""
     print_wrapped(f"{range_text(speed.decode_tps)} tokens/s{at}", indent="  ", bullet="decode      ")
     print_wrapped(f"{range_text(speed.prefill_tps)} tokens/s", indent="  ", bullet="prefill     ")
-    print_wrapped(seconds_text(speed.ttft_s), indent="  ", bullet="first token ")
+    steady = "" if speed.ttft_p95_s is None else " at the median under steady load"
+    print_wrapped(f"{seconds_text(speed.ttft_s)}{steady}", indent="  ", bullet="first token ")
+    if speed.ttft_p95_s is not None:
+        print_wrapped(f"{seconds_text(speed.ttft_p95_s)} for one in twenty", indent="  ", bullet=" " * 12)
+    if speed.ttft_at_once_s is not None:
+        print_wrapped(
+            f"{seconds_text(speed.ttft_at_once_s)} if all start at once", indent="  ", bullet=" " * 12
+        )
     if speed.total_output_tps is not None:
         print_wrapped(f"{range_text(speed.total_output_tps)} tokens/s", indent="  ", bullet="all users   ")
     if speed.limited_by:

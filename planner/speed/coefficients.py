@@ -14,6 +14,7 @@ from planner.plan import Interval
 from planner.speed.job import Job
 from planner.speed.terms import Term
 
+_CAPPED: Final = ("laptop", "max-q", "spark-n1x")  # devices that each maker gives a power limit of its own
 PATH: Final = Path(__file__).with_name("coefficients.json")
 
 
@@ -46,6 +47,7 @@ class Fit:
     generations: Mapping[str, int]
     vendors: Mapping[str, int]
     engines: Mapping[str, int]
+    groups: Mapping[str, int]  # a model on a card under an engine, by group_of
 
     def seconds(self, terms: Sequence[Term]) -> list[float]:
         """Seconds of each term."""
@@ -74,6 +76,7 @@ def _fit(raw: Mapping[str, Any]) -> Fit:
         generations=known["generations"],
         vendors=known["vendors"],
         engines=known["engines"],
+        groups=known["groups"],
     )
 
 
@@ -82,6 +85,13 @@ def coefficients() -> Coefficients:
     """The shipped coefficients."""
     raw = json.loads(PATH.read_bytes())
     return Coefficients(raw["date"], _fit(raw["decode"]), _fit(raw["prefill"]))
+
+
+def group_of(job: Job, *, many: bool) -> str:
+    """The name under which measurements of this shape of model on this device under this engine are counted."""
+    w, s = job.work, job.situation
+    where = s.devices[0].card if s.devices else "cpu"
+    return f"{w.n_layer}x{w.hidden}x{w.n_expert}@{where}#{s.engine}{'*' if many else ''}"
 
 
 def features(fit: Fit, job: Job, *, depth: float, batch: float) -> dict[str, float]:
@@ -98,17 +108,25 @@ def features(fit: Fit, job: Job, *, depth: float, batch: float) -> dict[str, flo
             out["no generation"] = float(fit.generations.get(f"{d.generation}+{d.backend}", 0) == 0)
             out["no vendor"] = float(fit.vendors.get(d.vendor, 0) == 0)
         out["several"] = float(len(s.devices) > 1)
+        out["capped"] = float(any(word in d.card for word in _CAPPED))
         out["partial"] = float(s.gpu_dense < 1 or (w.experts > 0 and s.gpu_experts < 1) or s.gpu_kv < 1)
+        out["host"] = float(out["partial"] > 0 and not s.host.exact)
     else:
         out["cpu"] = 1.0
+        out["host"] = float(not s.host.exact)
     known = fit.engines.get(s.engine, 0)
     out["engine"] = 1 / sqrt(1 + known)
+    # what the same model did on another's card of this name says less of a machine whose limits are unknown
+    alike = 0 if s.home else fit.groups.get(group_of(job, many=batch > 1), 0)
+    out["group"] = 1 / sqrt(1 + alike)
+    out["home"] = float(s.home)
     out["serving"] = float(batch > 1)
+    out["crowd"] = float(batch > 64)
     out["moe"] = float(w.is_moe)
     out["recurrent"] = float(w.n_recurrent > 0)
     out["deep"] = float(depth > 8192)
     out["old"] = max(0.0, 2026.0 - s.year)
     out["small"] = float(w.parameters < 2e9)
-    if s.method != "bench":
+    if s.method not in {"bench", "average"}:
         out[f"method {s.method}"] = 1.0
     return out

@@ -10,12 +10,15 @@ from typing import Final
 
 from planner.fast_dataclass import dataclass
 from planner.plan import Interval, SpeedEstimate
-from planner.speed.coefficients import Fit, coefficients, features
+from planner.speed.coefficients import Fit, coefficients, features, group_of
+from planner.speed.decode_terms import decode_terms
 from planner.speed.draft_gains import measured_gain
-from planner.speed.job import Job, Traffic
+from planner.speed.first_token import FirstToken, first_token
+from planner.speed.job import Job, Load, Traffic
+from planner.speed.prefill_terms import prefill_terms
 from planner.speed.reasons import explain
 from planner.speed.situation import Situation
-from planner.speed.terms import Term, decode_terms, prefill_terms
+from planner.speed.terms import Term
 
 MTP_ACCEPTED = 0.7  # share of drafted tokens accepted in ordinary text; an assumption, shown as such
 
@@ -37,15 +40,16 @@ def timing(fit: Fit, terms: list[Term]) -> Timing:
 
 
 def decode(
-    job: Job, depth: float, *, batch: float = 1, prompt_per_token: float = 0, fit: Fit | None = None
+    job: Job, depth: float, load: Load | None = None, *, fit: Fit | None = None
 ) -> tuple[Interval, Timing]:
-    """Tokens/s of one stream when `batch` run at once, each with `depth` tokens in its cache.
+    """Tokens/s of one stream under a load, each stream with `depth` tokens in its cache.
 
     `fit`: other coefficients than those shipped.
     """
     fit = fit or coefficients().decode
-    t = timing(fit, decode_terms(job, depth, batch=batch, prompt_per_token=prompt_per_token))
-    known = features(fit, job, depth=depth, batch=batch)
+    load = load or Load()
+    t = timing(fit, decode_terms(job, depth, load))
+    known = features(fit, job, depth=depth, batch=load.streams)
     speed = _guessed(fit.spread.interval(1 / t.seconds, known), job.situation)
     return (_launched(speed, job) if job.situation.eager else speed), t
 
@@ -63,7 +67,7 @@ def prefill(job: Job, prompt: float, depth: float = 0, *, fit: Fit | None = None
 
 def _guessed(interval: Interval, s: Situation) -> Interval:
     """Wider where bandwidth or rate of a device had to be guessed: cards of one size differ by a factor of two."""
-    if all(d.exact for d in s.devices) and (s.devices or s.host.exact):
+    if all(d.exact for d in s.devices):
         return interval
     return Interval(interval.low / 2, interval.expected, interval.high * 2)
 
@@ -95,15 +99,14 @@ def speculative_gain(draft: int, accepted: float = MTP_ACCEPTED) -> float:
 
 
 def estimate(job: Job, traffic: Traffic) -> SpeedEstimate:
-    """The whole answer for one situation."""
-    users = traffic.users
+    """The whole answer for one situation, under a steady load where there are several users."""
+    running = traffic.running
     prompt = max(1, traffic.prompt)
-    ratio = prompt / max(1, traffic.output) if users > 1 else 0.0
-    speed, step = decode(job, traffic.depth, batch=users, prompt_per_token=ratio)
+    speed, step = decode(job, traffic.depth, Load(running, prompt, traffic.output))
     gain = speculative_gain(traffic.drafted)
     if gain > 1:
         speed = Interval(speed.low, speed.expected * gain, speed.high * gain * 1.15)
-    if job.situation.predicts and job.situation.devices and users == 1:
+    if job.situation.predicts and job.situation.devices and traffic.users == 1:
         device = job.situation.devices[0]
         seen = measured_gain(device.vendor, device.memory, experts=job.work.is_moe)
         low, expected, high = (
@@ -116,31 +119,50 @@ def estimate(job: Job, traffic: Traffic) -> SpeedEstimate:
         )
         speed = Interval(low, expected, high)
     reading, _ = prefill(job, prompt)
-    # with several users a prompt waits for half of the others' prompts on average, and for one decode step
-    wait = (users + 1) / 2 if users > 1 else 1.0
-    first = Interval(
-        prompt * wait / reading.high + 1 / speed.high,
-        prompt * wait / reading.expected + 1 / speed.expected,
-        prompt * wait / reading.low + 1 / speed.low,
+    best, usual, worst = (
+        first_token(traffic, prompt=prompt / r, step=1 / s)
+        for r, s in zip(
+            (reading.high, reading.expected, reading.low),
+            (speed.high, speed.expected, speed.low),
+            strict=True,
+        )
     )
-    total = None
-    if users > 1:
-        total = Interval(speed.low * users, speed.expected * users, speed.high * users)
+    several = traffic.users > 1
     limited, faster = explain(job, traffic, step.parts)
     return SpeedEstimate(
         decode_tps=speed,
         prefill_tps=reading,
-        ttft_s=first,
-        total_output_tps=total,
+        ttft_s=Interval(best.median, usual.median, worst.median),
+        ttft_p95_s=Interval(best.late, usual.late, worst.late) if several else None,
+        ttft_at_once_s=Interval(best.at_once, usual.at_once, worst.at_once) if several else None,
+        total_output_tps=together(traffic, speed, (best, usual, worst)) if several else None,
         limited_by=limited,
         faster=faster,
         depth=traffic.depth,
-        basis=_basis(job.situation),
+        basis=_basis(job, traffic),
     )
 
 
-def _basis(s: Situation) -> str:
-    c = coefficients()
+def together(traffic: Traffic, speed: Interval, first: tuple[FirstToken, FirstToken, FirstToken]) -> Interval:
+    """Tokens/s of all streams: each writes its answer, then waits for the first token of its next one.
+
+    `first`: beside the highest, the expected and the lowest speed.
+    """
+    output = max(1.0, float(traffic.output))
+
+    def all_of(each: float, wait: float) -> float:
+        return traffic.users * output / (output / each + wait)
+
+    best, usual, worst = (f.median for f in first)
+    return Interval(all_of(speed.low, worst), all_of(speed.expected, usual), all_of(speed.high, best))
+
+
+def _basis(job: Job, traffic: Traffic) -> str:
+    c, s = coefficients(), job.situation
+    many = traffic.users > 1
+    alike = c.decode.groups.get(group_of(job, many=many), 0)
+    load = "with several streams" if many else "with one stream"
+    tail = f"; {alike or 'none'} of this model there under {s.engine} {load}"
     if not s.devices:
         return f"fitted {c.date} on {c.decode.cards.get('cpu', 0)} measurements on processors"
     d = s.devices[0]
@@ -149,8 +171,9 @@ def _basis(s: Situation) -> str:
     n = c.decode.cards.get(d.card, 0)
     where = "this device"
     if not n:
+        tail = ""
         n, where = c.decode.generations.get(d.generation, 0), f"its generation ({d.generation})"
     if not n:
         n, where = c.decode.vendors.get(d.vendor, 0), f"other hardware of {d.vendor}"
     engine = c.decode.engines.get(s.engine, 0)
-    return f"fitted {c.date} on {n:,} measurements on {where}, {engine:,} with {s.engine}"
+    return f"fitted {c.date} on {n:,} measurements on {where}, {engine:,} with {s.engine}{tail}"

@@ -29,6 +29,7 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
         prompt=workload.prompt,
         output=workload.output,
         users=workload.users,
+        places=plan.max_concurrency if plan.fits and plan.max_concurrency >= 1 else None,
         drafted=split.drafted,
     )
     return estimate(Job(work, plan_bits(plan, work, split), situation_of(plan, split)), traffic)
@@ -54,7 +55,9 @@ def situation_of(plan: Plan, split: WorkSplit) -> Situation:
     machine = plan.request.machine
     host = host_of(machine.host.cpu)
     if plan.placement is Placement.CPU or not machine.accelerators:
-        return Situation(host=host, engine=plan.engine, ubatch=split.ubatch, threads=split.threads)
+        return Situation(
+            host=host, engine=plan.engine, ubatch=split.ubatch, threads=split.threads, home=machine.detected
+        )
     devices = tuple(device_of(a) for a in _used(plan, machine))
     weights = [d.weights for d in plan.memory.devices if d.kind == "gpu"]
     total = sum(weights)
@@ -72,6 +75,7 @@ def situation_of(plan: Plan, split: WorkSplit) -> Situation:
         flash_attention=split.flash_attention,
         ubatch=split.ubatch,
         op_offload=split.op_offload,
+        home=machine.detected and any(d.memory != "hbm" for d in devices),
         drafts=split.drafts,
         predicts=split.predicts,
         together=split.together,

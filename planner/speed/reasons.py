@@ -12,6 +12,7 @@ _NAMES = {
     "w": "reading the weights from GPU memory",
     "x": "reading the weights, most of them routed experts, from GPU memory",
     "k": "reading the KV cache",
+    "a": "attention's arithmetic",
     "s": "reading and writing the recurrent state",
     "l": "launching kernels layer by layer",
     "m": "routing tokens to experts",
@@ -33,6 +34,7 @@ _NAMES = {
 _GROUPS = {
     "w": "w",
     "x": "w",
+    "a": "k",
     "hw": "hw",
     "hx": "hw",
     "l": "l",

@@ -23,6 +23,13 @@ _HBM = frozenset(
     | {"cdna", "cdna2", "cdna3", "cdna4"}
 )
 _NO_INT8 = frozenset({"pascal", "pascal-hbm", "blackwell-ultra"})  # dp4a only, or cut to a fraction
+NODE = 8  # accelerators that one host joins by its own links
+_ROCE, _USB4 = (
+    20e9,
+    4e9,
+)  # bytes/s one way between small machines: DGX Spark with both ports; 40 Gb/s less its headers
+_APPLE_CORES = 240e9  # bytes/s that all cores of an M1 Max read together, of 400: AnandTech, 2021-10-25
+_PCIE = 16e9  # bytes/s one way where a card's own isn't known: PCIe 3.0 x16
 CURRENT_YEAR = 2026.8  # build date of the engines whose rules the planner carries
 
 
@@ -53,7 +60,7 @@ class Device:
         Serving engines multiply FP8 and FP4 checkpoints as such; INT4 is unpacked to FP16.
         """
         if ggml:
-            if self.vendor == "nvidia" and self.int8 and kind not in {"f16", "bf16"}:
+            if self.vendor == "nvidia" and self.int8:
                 return max(self.rate, self.int8 / 2)
             return self.rate
         if kind == "fp8" and self.fp8:
@@ -124,6 +131,7 @@ def host_of(cpu: Cpu) -> HostFacts:
     name = cpu.name.lower()
     if "apple" in name:
         kind = "apple"
+        bandwidth = min(bandwidth, _APPLE_CORES) if bandwidth else None
     elif bandwidth is not None and bandwidth < 20e9:
         kind = "small"
     elif bandwidth is not None and bandwidth > 150e9:
@@ -154,6 +162,7 @@ class Situation:
     year: float = CURRENT_YEAR  # build date of the engine
     method: str = "bench"  # how speed is taken: bench (engine's own loop) | request (over HTTP) | average
     variant: str = ""  # driver or library variant of a backend (amdvlk …)
+    home: bool = False  # somebody's own machine: power limit, memory clock and what else it does are unknown
     op_offload: bool = True  # prefill streams CPU weights over PCIe
     threads: int | None = None  # that decode uses on the host; prefill uses all cores
     drafts: bool = False  # a second context drafts already; what that saves isn't counted
@@ -183,6 +192,26 @@ class Situation:
     def tensor_parallel(self) -> int:
         """Devices that share each layer."""
         return len(self.devices) if self.mode in {"tensor", "row"} else 1
+
+    @property
+    def link(self) -> tuple[str, float]:
+        """What joins the devices that share a layer, and its bytes/s one way.
+
+        Bridges between graphics cards join pairs, and few have them: NVLink is counted where modules have it.
+        """
+        d = self.devices[0]
+        if d.memory == "unified":
+            return "network", _ROCE if d.vendor == "nvidia" else _USB4
+        if len(self.devices) > NODE:
+            return "network", (d.nvlink or d.pcie or _PCIE) / 2
+        if d.nvlink and d.memory == "hbm":
+            return "nvlink", d.nvlink / 2
+        return "pcie", d.pcie or _PCIE
+
+    @property
+    def attention_ranks(self) -> int:
+        """Devices that share the heads of a layer."""
+        return max(1, self.tensor_parallel // self.attention_groups)
 
     @property
     def inverse_bandwidth(self) -> float:

@@ -41,7 +41,7 @@ def test_the_command_asks_what_was_asked(cli: Cli) -> None:
 
 
 def test_electricity_of_unknown_power_is_not_invented(cli: Cli) -> None:
-    out = words(cli("buy", "gpt-oss-20b", "--budget", "1000").out)
+    out = words(cli("buy", "gpt-oss-20b", "--budget", "1000", "--min-speed", "10").out)
     assert "apple-m6-16gb" in out
     assert "electricity is not counted" in out
     assert "With electricity" not in out

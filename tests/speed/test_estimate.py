@@ -15,7 +15,7 @@ from planner.plan import Interval, Workload
 from planner.speed import estimate, estimate_plan
 from planner.speed.count_work import model_work
 from planner.speed.estimate import decode, prefill, speculative_gain
-from planner.speed.job import Job, Traffic
+from planner.speed.job import Job, Load, Traffic
 from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import HostFacts, Situation, device_of
 from planner.speed.weights import weight_bits
@@ -34,7 +34,7 @@ def on(profile: str, count: int = 1, **changes: object) -> Situation:
 def tps(
     s: Situation, depth: float = 512, w: ModelWork = LLAMA, b: WeightBits = Q4, batch: float = 1
 ) -> float:
-    return decode(Job(w, b, s), depth, batch=batch)[0].expected
+    return decode(Job(w, b, s), depth, Load(batch))[0].expected
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,43 @@ def test_depth_of_a_plan_is_honoured() -> None:
 
 
 def test_several_users_wait_longer_and_produce_more() -> None:
-    plan = planner.plan("llama-3.1-8b", "h100-sxm", Workload(users=16, context=4096), engine="vllm")
-    one = planner.plan("llama-3.1-8b", "h100-sxm", Workload(users=1, context=4096), engine="vllm")
+    plan = planner.plan(
+        "llama-3.1-8b", "h100-sxm", Workload(users=16, context=4096), engine="vllm", quant="FP8"
+    )
+    one = planner.plan(
+        "llama-3.1-8b", "h100-sxm", Workload(users=1, context=4096), engine="vllm", quant="FP8"
+    )
     assert plan.speed and plan.speed.total_output_tps and one.speed
     assert plan.speed.total_output_tps.expected > 3 * one.speed.decode_tps.expected
     assert plan.speed.ttft_s.expected > one.speed.ttft_s.expected
+    assert plan.speed.ttft_p95_s and plan.speed.ttft_at_once_s
+    assert plan.speed.ttft_s.expected < plan.speed.ttft_p95_s.expected
+    assert (
+        plan.speed.ttft_s.expected < plan.speed.ttft_at_once_s.expected
+    )  # the middle one of a burst waits for half
+    assert one.speed.ttft_p95_s is None and one.speed.ttft_at_once_s is None
+
+
+def test_who_finds_no_place_waits_before_the_first_token() -> None:
+    job = Job(LLAMA, Q4, on("rtx-4090"))
+    fits, waits = (estimate(job, Traffic(1024, users=32, places=n)) for n in (32, 8))
+    assert waits.total_output_tps and fits.total_output_tps
+    assert waits.decode_tps.expected > fits.decode_tps.expected  # eight run at once
+    assert waits.total_output_tps.expected < fits.total_output_tps.expected
+    assert waits.ttft_s.expected > 512 / waits.decode_tps.expected  # a place comes free when an answer ends
+
+
+def test_prompts_of_others_cost_the_more_the_longer_they_are() -> None:
+    job = Job(LLAMA, Q4, on("h100-sxm", engine="vllm"))
+    speeds = [decode(job, 4096, Load(32, prompt, 256))[0].expected for prompt in (0, 512, 8192)]
+    assert speeds == sorted(speeds, reverse=True) and speeds[0] > 1.2 * speeds[2]
+
+
+def test_a_latent_cache_is_copied_to_every_rank_of_tensor_parallelism() -> None:
+    deepseek = model_work(find_entry("deepseek-v3").architecture())
+    assert deepseek.kv_elements(1000, 8) == 8 * deepseek.kv_elements(1000, 1)
+    assert LLAMA.kv_elements(1000, 8) == LLAMA.kv_elements(1000, 1)  # eight heads for eight ranks
+    assert LLAMA.kv_elements(1000, 16) == 2 * LLAMA.kv_elements(1000, 1)
 
 
 def test_speculative_decoding_is_an_explicit_factor() -> None:

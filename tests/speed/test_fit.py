@@ -75,6 +75,7 @@ def test_the_shipped_file_was_fitted_from_the_shipped_rows() -> None:
     assert abs(shipped["rows"] - len(cases)) <= 0.01 * len(cases)
     rows = rows_of(cases, "prefill")
     d = design([(r.terms, r.seconds, r.weight) for r in rows], PREFILL)
-    beta = dict(zip(d.names, fit(d), strict=True))
     effects = shipped["prefill"]["effects"]
-    assert max(abs(effects.get(n, 0.0) - b) for n, b in beta.items()) < 0.06
+    here, there = (predict(d, b)[0] for b in (fit(d), np.array([effects.get(n, 0.0) for n in d.names])))
+    # a profile that is corrected moves its own rows, not the others
+    assert np.quantile(np.abs(here - there), 0.9) < 0.03
