@@ -113,6 +113,15 @@ def open_url(
     raise InputError(f"{brief(asked)}: more than {redirects} redirects")
 
 
+def post(url: str, body: bytes, secret: Mapping[str, str], deadline: float) -> Answer:
+    """Send a JSON body and return the open answer, whatever its status; a redirect is one like any other.
+
+    Raises NoAnswerError where there is no network or no server, InputError for what is no http(s) address.
+    """
+    response = _open(url, {"Content-Type": "application/json", **secret}, deadline, body)
+    return Answer(url, int(response.status), response.headers, (), deadline, response)
+
+
 def origin(url: str) -> tuple[str, str, int]:
     """Return scheme, host and port of an http(s) address. Raises InputError for anything else."""
     try:
@@ -139,7 +148,7 @@ def reason(error: BaseException) -> str:
     return one_line(text, 160)
 
 
-def _open(url: str, headers: Mapping[str, str], deadline: float) -> Any:
+def _open(url: str, headers: Mapping[str, str], deadline: float, body: bytes | None = None) -> Any:
     _, host, port = origin(url)
     left = deadline - time.monotonic()
     if left <= 0:
@@ -147,7 +156,7 @@ def _open(url: str, headers: Mapping[str, str], deadline: float) -> Any:
     opener = urllib.request.build_opener(_NoRedirect, _Http(deadline), _Https(deadline, _context()))
     sent = {"Accept-Encoding": "identity", **headers}
     try:
-        return opener.open(urllib.request.Request(url, headers=sent), timeout=min(TIMEOUT, left))
+        return opener.open(urllib.request.Request(url, body, headers=sent), timeout=min(TIMEOUT, left))
     except urllib.error.HTTPError as error:
         return error  # an answer like any other: 3xx, 4xx, 5xx
     except (OSError, http.client.HTTPException, ValueError) as error:

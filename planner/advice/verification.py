@@ -82,15 +82,15 @@ def verify_running(
         else ()
     )
     return tuple(
-        _verified(one, url, model or _model_of(one, here), machine, settings) for one in running[:MAX_MODELS]
+        _verified(one, url, model or model_of(one, here), machine, settings) for one in running[:MAX_MODELS]
     ), notes
 
 
 def _verified(
     running: Running, url: str, model: Model, machine: Machine, settings: Mapping[str, Any]
 ) -> Verification:
-    workload, known = _asked(running, settings)
-    quant = _quant_of(running, model) or quants_for(model, running.engine)[-1]
+    workload, known = asked_of(running, settings)
+    quant = quant_of(running, model) or quants_for(model, running.engine)[-1]
     plan = bare_plan(running.engine, PlanRequest(model, quant, machine, workload, known))
     parts = compare_server(plan, running)
     notes = _notes(running, plan)
@@ -124,7 +124,7 @@ def _notes(running: Running, plan: Plan) -> list[str]:
     return [*notes, *running.notes]
 
 
-def _model_of(running: Running, here: bool) -> Model:
+def model_of(running: Running, here: bool) -> Model:
     """Return the model that a server runs, by the file or the name that it says.
 
     A file is opened (its header alone) for a server on this machine only; of any other's answer, and of every
@@ -138,13 +138,14 @@ def _model_of(running: Running, here: bool) -> Model:
         raise InputError(f"the server runs '{running.model}': {error}; name it with --model") from None
 
 
-def _quant_of(running: Running, model: Model) -> str | None:
+def quant_of(running: Running, model: Model) -> str | None:
+    """Return the quantisation that a server runs: the file's, else what it says; None where neither tells."""
     if model.quant is not None or running.quant in (None, "unknown"):
         return model.quant
     return running.quant
 
 
-def _asked(running: Running, settings: Mapping[str, Any]) -> tuple[Workload, dict[str, Any]]:
+def asked_of(running: Running, settings: Mapping[str, Any]) -> tuple[Workload, dict[str, Any]]:
     """Return the workload and settings that the server tells of; what the person says goes first."""
     known = {**running.settings, **settings}
     return Workload(context=running.context, users=running.sequences or 1), known

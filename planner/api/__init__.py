@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from planner.advice.bench import Bench, BenchPoint
     from planner.advice.claims import Finding, Verdict
     from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, BuyTerms, Option
     from planner.advice.money.market import Market, Offer
@@ -46,7 +47,17 @@ if TYPE_CHECKING:
         short_options,
         starts_engine,
     )
-    from planner.api.evidence import claim_names, claims, diagnose, remember, verify_file, verify_server
+    from planner.api.evidence import (
+        bench_server,
+        claim_names,
+        claims,
+        diagnose,
+        export_rows,
+        forget_speeds,
+        remember,
+        verify_file,
+        verify_server,
+    )
     from planner.api.hardware import (
         adjust_machine,
         detect,
@@ -135,6 +146,8 @@ __all__ = [
     "SCALE",
     "Accelerator",
     "Backend",
+    "Bench",
+    "BenchPoint",
     "Bundle",
     "BuyAnswer",
     "BuyTerms",
@@ -195,6 +208,7 @@ __all__ = [
     "adjust_machine",
     "alternatives",
     "backend_names",
+    "bench_server",
     "bundle",
     "buy",
     "check",
@@ -215,6 +229,8 @@ __all__ = [
     "engine_names",
     "engine_title",
     "export_profile",
+    "export_rows",
+    "forget_speeds",
     "is_command",
     "is_known",
     "launch",
@@ -256,6 +272,10 @@ __all__ = [
 
 # module -> what is found there; the same as is imported for type checkers above
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "planner.advice.bench": (
+        "Bench",
+        "BenchPoint",
+    ),
     "planner.advice.claims": (
         "Finding",
         "Verdict",
@@ -307,9 +327,12 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "starts_engine",
     ),
     "planner.api.evidence": (
+        "bench_server",
         "claim_names",
         "claims",
         "diagnose",
+        "export_rows",
+        "forget_speeds",
         "remember",
         "verify_file",
         "verify_server",

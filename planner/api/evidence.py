@@ -11,6 +11,7 @@ from planner.api.arguments import instance_of, text_of, text_or_none, the_model,
 from planner.errors import InputError
 
 if TYPE_CHECKING:
+    from planner.advice.bench import Bench
     from planner.documents.claims import Claims
     from planner.documents.verify import Verifications
     from planner.models.model import Model
@@ -80,6 +81,51 @@ def remember(results: Verifications) -> Path | None:
 
     kept = [record(one) for one in instance_of(results, Verifications, "results").verifications if one.parts]
     return None if None in kept else measurements_file()
+
+
+def bench_server(
+    url: str,
+    *,
+    api_key: str | None = None,
+    model: Model | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Bench:
+    """Measure how fast a running server is, in under two minutes, beside what is estimated for it.
+
+    A server on this machine corrects further estimates here, until `forget_speeds()`. Nothing is sent anywhere but
+    to the server. `progress(what)` is called before each measurement; the rest is as for `verify_server`.
+    """
+    from planner.advice.bench import bench_running
+
+    return bench_running(
+        text_of(url, "server"),
+        text_or_none(api_key, "api_key"),
+        None if model is None else the_model(model),
+        the_settings(settings),
+        progress or (lambda what: None),
+    )
+
+
+def export_rows(answer: Bench, path: str | PathLike[str]) -> None:
+    """Add a bench's measurements to a file, one JSON object a line, without names or paths of this machine.
+
+    Raises InputError where it can't be written.
+    """
+    import json
+
+    from planner.advice.bench import Bench
+    from planner.verify.speed_here import append_lines
+
+    rows = instance_of(answer, Bench, "answer").rows
+    append_lines(Path(text_of(fspath(path), "path")), [json.dumps(dict(row)) for row in rows])
+
+
+def forget_speeds() -> bool:
+    """Remove what was measured on this machine by `bench_server`; True where there was something."""
+    from planner.verify.speed_here import forget_speeds as forget
+
+    return forget()
 
 
 def claims(name: str | None = None, *, progress: Callable[[int, int], None] | None = None) -> Claims:

@@ -22,5 +22,6 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "doctor": "planner.documents.doctor:Doctor",
     "profiles": "planner.documents.profiles:Profiles",
     "verify": "planner.documents.verify:Verifications",
+    "bench": "planner.advice.bench:Bench",
     "diagnose": "planner.documents.diagnose:Diagnosis",
 }

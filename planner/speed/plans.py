@@ -5,10 +5,10 @@ from __future__ import annotations
 from planner.engines.register import engine_facts
 from planner.engines.work_split import WorkSplit
 from planner.hardware.machine import Accelerator, Machine
-from planner.plan import Placement, Plan, SpeedEstimate
+from planner.plan import Interval, Placement, Plan, SpeedEstimate
 from planner.speed.count_work import model_work
-from planner.speed.estimate import estimate
-from planner.speed.job import Job, Traffic
+from planner.speed.estimate import decode, estimate, prefill
+from planner.speed.job import Job, Load, Traffic
 from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits
@@ -33,6 +33,14 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
         drafted=split.drafted,
     )
     return estimate(Job(work, plan_bits(plan, work, split), situation_of(plan, split)), traffic)
+
+
+def speed_at(plan: Plan, what: str, *, tokens: int, depth: int, load: Load) -> Interval:
+    """Tokens/s of a plan at one point: of a prompt of `tokens` ("prefill"), or of one stream of a load at `depth`."""
+    work = model_work(plan.request.arch)
+    split = engine_facts(plan.engine).work_split(plan, work.n_layer, work.n_moe)
+    job = Job(work, plan_bits(plan, work, split), situation_of(plan, split))
+    return prefill(job, tokens)[0] if what == "prefill" else decode(job, depth, load)[0]
 
 
 def plan_bits(plan: Plan, work: ModelWork, split: WorkSplit) -> WeightBits:

@@ -44,6 +44,11 @@ def probe(url: str, api_key: str | None = None) -> list[Running]:
     )
 
 
+def server_base(url: str) -> str:
+    """Return scheme, host and port of a server's address. Raises InputError for what is none."""
+    return _Server(url, None).base
+
+
 def is_here(url: str) -> bool:
     """True for the address of a server on this machine."""
     return origin(url if "://" in url else f"http://{url}")[1] in _HERE

@@ -33,7 +33,7 @@ def depth_points(plan: Plan) -> Iterator[DepthPoint]:
 
     All settings that the plan was asked for with, but the context, hold at every depth.
     """
-    from planner.speed import estimate_plan
+    from planner.advice.plan.measured_speed import plan_speed
 
     asked = plan.request
     given = without_context(asked.settings)
@@ -52,6 +52,6 @@ def depth_points(plan: Plan) -> Iterator[DepthPoint]:
             tokens,
             sum(d.kv_cache + d.state for d in other.memory.devices),
             other.memory.total,
-            estimate_plan(other, depth=tokens),
+            plan_speed(other, depth=tokens),
         )
         tokens *= 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.advice.plan.measured_speed import plan_speed
 from planner.advice.plan.stated_context import (
     advised,
     is_open,
@@ -47,11 +48,10 @@ def readable(plan: Plan, *, ranking: bool = False) -> Plan:
     tokens = planned_context(plan)
     if not plan.fits or not tokens or not is_open(request) or request.open_context or request.written.line:
         return plan
-    from planner.speed import estimate_plan
 
     need = request.context_need
     filled = replace(plan, request=replace(request, workload=replace(request.workload, prompt=tokens)))
-    seconds = estimate_plan(filled).ttft_s.expected
+    seconds = plan_speed(filled).ttft_s.expected
     least = max(need.least, min(need.most, AT_LEAST))
     if seconds <= PATIENCE or tokens <= least:
         return plan
@@ -69,14 +69,13 @@ def complete(plan: Plan, *, ranking: bool = False) -> Plan:
     An open context is bounded by what the machine reads in a few minutes; `ranking`: well enough to rank.
     """
     from planner.launching.render import command_line
-    from planner.speed import estimate_plan
 
     plan = readable(plan, ranking=ranking)
     model, machine = plan.request.model, plan.request.machine
     notes = (Reason(ReasonKind.ABOUT_MODEL, note) for note in model.notes)
     plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *notes))
     if plan.fits:
-        plan = replace(plan, speed=estimate_plan(plan))
+        plan = replace(plan, speed=plan_speed(plan))
     command = command_line(plan, model)
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
     if plan.fit is None:

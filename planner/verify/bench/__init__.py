@@ -1,0 +1,1 @@
+"""Measuring speed: what a running server does with prompts of ours, through its OpenAI-compatible pages."""
