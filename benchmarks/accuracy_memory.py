@@ -122,6 +122,10 @@ def _adapter(engine: str) -> Callable[[Mapping[str, Any]], Pairs]:
         from benchmarks.accuracy_vllm import predict as predict_vllm
 
         return predict_vllm
+    if engine == "mlx":
+        from benchmarks.accuracy_mlx import predict as predict_mlx
+
+        return predict_mlx
     raise Unsupported(f"no rules for {engine}")
 
 

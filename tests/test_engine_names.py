@@ -22,10 +22,12 @@ FOLDERS = {
         for target in (*ENGINES.values(), *STARTERS.values())
     ),
 }
+# A format of files is called as the engine that reads them.
+FORMATS = PACKAGE / "models" / "file_format.py"
 FILES = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path != REGISTER and not any(folder in path.parents for folder in FOLDERS)
+    if path not in (REGISTER, FORMATS) and not any(folder in path.parents for folder in FOLDERS)
 ]
 NAMES = frozenset(
     name.lower()

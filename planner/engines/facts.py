@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
+from planner.models.file_format import FileFormat
 
 if TYPE_CHECKING:
     from planner.engines.allocated import Allocation
@@ -33,6 +34,7 @@ class Weights(StrEnum):
 
     GGUF = "gguf"
     CHECKPOINT = "checkpoint"  # a Hugging Face repository of safetensors
+    MLX = FileFormat.MLX.value  # safetensors as mlx-lm converts them
 
 
 class Kernels(StrEnum):
@@ -68,6 +70,9 @@ class EngineFacts:
     aliases: ClassVar[tuple[str, ...]] = ()  # what people type as well
     loads: ClassVar[Weights] = Weights.GGUF
     backends: ClassVar[frozenset[Backend]] = frozenset()  # what drives the GPUs that it can use
+    beside: ClassVar[frozenset[Backend]] = (
+        frozenset()
+    )  # where it is planned beside others, and the better wins
     serves_many: ClassVar[bool] = False  # made to batch the requests of many users
     may_spill: ClassVar[bool] = True  # weights may lie partly in RAM
     spans_hosts: ClassVar[bool] = False  # one model over several hosts, held together by Ray

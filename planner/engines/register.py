@@ -20,6 +20,7 @@ ENGINES: Final[dict[str, str]] = {
     "llama.cpp": "planner.engines.llama_cpp.facts:LlamaCppFacts",
     "ollama": "planner.engines.ollama.facts:OllamaFacts",
     "vllm": "planner.engines.vllm.facts:VllmFacts",
+    "mlx": "planner.engines.mlx.facts:MlxFacts",
 }
 # The same for engines without rules of their own: they start what was planned for another one.
 STARTERS: Final[dict[str, str]] = {

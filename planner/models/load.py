@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.errors import InputError
+from planner.models.file_format import FileFormat
 from planner.models.model import Model
 from planner.own_files import expanded
 
@@ -126,12 +127,10 @@ def as_named(model: Model, ref: str) -> Model:
         return _as_tagged(model, entry, ref)
     if file.format == "gguf":
         return replace(model, repository=file.repo, holds="gguf")
-    if file.format != "safetensors":
-        note = f"{file.repo} is in the format of {file.format.upper()}, which isn't planned: planned as {model.id}."
-        return replace(model, notes=(*model.notes, note))
     if len(file.quants) != 1:
         return model
-    return replace(model, id=file.repo, quant=file.quants[0], repository=file.repo, holds="checkpoint")
+    holds = "checkpoint" if file.format == FileFormat.SAFETENSORS else file.format
+    return replace(model, id=file.repo, quant=file.quants[0], repository=file.repo, holds=holds)
 
 
 def _as_tagged(model: Model, entry: Entry, ref: str) -> Model:

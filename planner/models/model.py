@@ -42,7 +42,7 @@ class Model:
     file: str | None = None
     """The file's name in it."""
     holds: str = ""
-    """gguf or checkpoint: what a repository that was named holds; empty where none was."""
+    """gguf, checkpoint or mlx: what a repository that was named holds; empty where none was."""
     tag: str | None = None
     """The tag of the Ollama library that was named; None where none was."""
     notes: tuple[str, ...] = ()

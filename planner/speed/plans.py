@@ -6,6 +6,7 @@ from planner.engines.register import engine_facts
 from planner.engines.work_split import WorkSplit
 from planner.hardware.machine import Accelerator, Machine
 from planner.plan import Interval, Placement, Plan, SpeedEstimate
+from planner.quant.quantisations import find_quantisation
 from planner.speed.count_work import model_work
 from planner.speed.estimate import decode, estimate, prefill
 from planner.speed.job import Job, Load, Traffic
@@ -51,8 +52,10 @@ def plan_bits(plan: Plan, work: ModelWork, split: WorkSplit) -> WeightBits:
     if plan.quant == "FP8" and own.get("expert_dtype") == "fp4":
         native = "fp4 experts"
     copied = split.mode == "tensor"  # some tensors are held by every rank: bytes overstate the bits
+    row = find_quantisation(plan.quant)
+    name = f"mlx-{plan.quant}" if row is not None and row.mlx else plan.quant
     try:
-        return weight_bits(plan.quant, work, None if copied else stored or None, native=native)
+        return weight_bits(name, work, None if copied else stored or None, native=native)
     except KeyError:
         bits = 8.0 * stored / max(1, work.parameters) or 16.0
         return WeightBits(bits, bits, bits)

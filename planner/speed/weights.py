@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from planner.models.file_format import FileFormat
 from planner.quant.quantisations import QUANTISATIONS, find_quantisation
 from planner.speed.model_work import ModelWork, WeightBits
 
@@ -50,8 +51,8 @@ def quant_name(text: str | None) -> tuple[str, bool]:
     if re.match(r"Q4F(16|32)", t):  # MLC's: four bits beside that type of activations
         return "INT4", dynamic
     bits = re.search(r"(\d)(?:\.\d+)?_?(?:BIT|BPW)", t)
-    if "MLX" in t and bits:
-        return f"MLX{bits.group(1)}", dynamic
+    if FileFormat.MLX.upper() in t and bits:
+        return f"{FileFormat.MLX.upper()}{bits.group(1)}", dynamic
     for name in ("AWQ", "GPTQ", "INT4", "INT8", "W8A8", "FP8", "BF16", "FP16", "F16", "F32"):
         if name in t:
             return {"W8A8": "INT8", "FP16": "F16"}.get(name, name), dynamic

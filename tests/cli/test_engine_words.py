@@ -111,7 +111,6 @@ def test_a_whole_command_becomes_files(cli: Cli) -> None:
         (("qwen3-8b", "--cache-type-k", "q3"), "invalid value 'q3'"),
         (("qwen3-8b", "--enforce-eager", "stray"), "'stray' was not expected here"),
         (("qwen3-8b", "-e", "vllm", "-ngl", "99"), "vllm serve: error: unrecognized arguments: --ngl"),
-        (("--", "mlx_lm.server", "--model", "a/b"), "no memory rules for it yet"),
     ],
 )
 def test_one_clear_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None:

@@ -29,7 +29,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_register_knows_it_by_every_name(toy: None) -> None:
     assert isinstance(get_engine("Toy-Serve"), Toy) and title_of("toy") == "Toy Serve"
     with pytest.raises(
-        InputError, match=r"choose one of llama\.cpp, ollama, vllm, toy \(launch: also sglang\)"
+        InputError, match=r"choose one of llama\.cpp, ollama, vllm, mlx, toy \(launch: also sglang\)"
     ):
         get_engine("tgi")
 

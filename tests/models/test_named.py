@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import planner
-from planner.models.load import load_model
 from planner.models.named import known_by_name
 from planner.reason import ReasonKind
 
@@ -57,9 +56,10 @@ def test_a_repository_of_gguf_files_is_the_one_that_is_fetched() -> None:
     assert f"-hf bartowski/Qwen_Qwen3.6-27B-GGUF:{plan.quant}" in plan.command
 
 
-def test_a_format_that_is_not_planned_is_said() -> None:
-    (note,) = load_model("mlx-community/Qwen3.6-27B-4bit").notes
-    assert "MLX" in note and "Qwen/Qwen3.6-27B" in note
+def test_a_conversion_for_mlx_is_planned_for_mlx_and_is_what_is_fetched() -> None:
+    plan = planner.plan("mlx-community/Qwen3.6-27B-4bit", "apple-m4-max-64gb")
+    assert (plan.engine, plan.quant) == ("mlx", "4bit")
+    assert plan.command.startswith("mlx_lm.server --model mlx-community/Qwen3.6-27B-4bit ")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from planner.advice.plan.choose import plan_model
 from planner.advice.plan.question import PlanQuestion
 from planner.engines.commands import Command, reader_of
 from planner.engines.facts import EngineFacts, Weights
-from planner.engines.register import ENGINES, STARTERS, engine_facts, get_engine, title_of
-from planner.errors import InputError, UnsupportedError
+from planner.engines.register import engine_facts, get_engine, title_of
+from planner.errors import InputError
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.model import Model
@@ -36,14 +36,8 @@ def plan_command(
 ) -> Plan:
     """Plan what a command line would start, with the engine's own defaults where it says nothing.
 
-    `quant` overrides what the command names. Raises InputError where the command names no model, UnsupportedError
-    for an engine without rules.
+    `quant` overrides what the command names. Raises InputError where the command names no model.
     """
-    if command.engine not in ENGINES and command.engine not in STARTERS:
-        raise UnsupportedError(
-            f"{command.program} was read, but the planner has no memory rules for it yet; planner plan"
-            f" {command.model or 'MODEL'} plans the model for another engine"
-        )
     if command.model is None:
         raise InputError(
             f"{command.program} names no model; add it, or write planner plan MODEL with the options"

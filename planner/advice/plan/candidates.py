@@ -43,13 +43,13 @@ def engines_for(question: PlanQuestion) -> tuple[str, ...]:
 
 
 def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
-    engines = offered()
+    backends = {a.backend for a in machine.accelerators}
+    engines = tuple(e for e in offered() if e.loads == model.holds or not e.beside)
     named = tuple(e.name for e in engines if e.loads == model.holds)
     if model.tensors is not None:
         return tuple(e.name for e in engines if e.loads is Weights.GGUF)
     if named:
         return named
-    backends = {a.backend for a in machine.accelerators}
     servers = tuple(e.name for e in engines if e.serves_many and e.backends & backends)
     others = tuple(e.name for e in engines if not e.serves_many)
     serving = workload.users >= SERVING_USERS or len(machine.hosts) > 1
@@ -82,6 +82,8 @@ def quants_for(model: Model, engine: str) -> tuple[str, ...]:
     named = get_engine(engine).quants(model)
     if _loads_checkpoints(engine):
         return with_published(model, named)
+    if engine_facts(engine).loads is not Weights.GGUF:
+        return tuple(q for q in named if _is_judged(q))
     tried = tuple(q.name for q in ladder() if q.name in named)
     if model.entry is not None and (model.repository is not None or lists_are_whole(model.entry)):
         tried = tuple(q for q in tried if published_gguf(model, q)) or tried
@@ -168,6 +170,12 @@ def is_last_resort(quant: str) -> bool:
     """True for what loses too much to be recommended."""
     row = QUANTISATIONS.get(key_of(quant))
     return row is not None and row.last_resort
+
+
+def _is_judged(quant: str) -> bool:
+    """True for a format of which it is known how many bits it takes and what it loses."""
+    row = QUANTISATIONS.get(key_of(quant))
+    return row is not None and row.average is not None and row.loss is not None
 
 
 def _is_checkpoint(quant: str) -> bool:

@@ -14,7 +14,7 @@ from planner.reason import Reason, ReasonKind, Value
 from planner.units import context_text
 
 # The engines' own names of the context.
-_CONTEXT_SETTINGS: Final = frozenset({"n_ctx", "num_ctx", "max_model_len"})
+_CONTEXT_SETTINGS: Final = frozenset({"n_ctx", "num_ctx", "max_model_len", "context"})
 _PADDING: Final = 256  # tokens; llama.cpp rounds a context up to a multiple of it
 
 

@@ -14,15 +14,12 @@ from planner.fast_dataclass import dataclass
 from planner.models.architecture import Architecture
 from planner.models.catalogue.card import ModelCard
 from planner.models.catalogue.shape_check import ShapeCheck, check_shape
-from planner.models.tensors import Role, TensorInfo
-from planner.quant.quantisations import find_quantisation
+from planner.models.file_format import FileFormat
 
 FILE_TOLERANCE: Final = 0.01
 # A GGUF's header: for each token its text, kind and score, and the merges: about 40 bytes a token in the
 # headers of Llama 3 (7.8 MB for 128,256) and Qwen 2.5 (5.9 MB for 151,936).
 _HEADER_BYTES_PER_TOKEN: Final = 45
-# MLX: bits of a weight with its group's scale and bias (group 64, two bfloat16)
-_MLX_PLAIN_ROLES: Final = frozenset({Role.NORM, Role.BIAS, Role.ATTN_SINKS, Role.SSM_CONV, Role.SSM_OTHER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +93,8 @@ def _file_checks(card: ModelCard, arch: Architecture) -> Sequence[FileCheck]:
             for quant, published in sizes.items():
                 if file.format == "gguf":
                     found += _gguf(arch, file.repo, quant, published, file.source)
-                elif file.format == "mlx" and (row := find_quantisation(quant)) and row.mlx:
-                    computed = _mlx_bytes(arch, row.bits or 0.0)
-                    found.append(_nearest(file.repo, quant, published, file.source, arch, computed))
+                elif file.format == FileFormat.MLX:
+                    found += _converted(arch, file.repo, quant, published, file.source)
                 elif quant == "BF16":
                     whole = arch.parameters(mtp=True) * 2
                     found.append(_nearest(file.repo, quant, published, file.source, arch, whole))
@@ -132,13 +128,17 @@ def _gguf(
     return [FileCheck(name, quant, size, computed, source)]
 
 
-def _mlx_bytes(arch: Architecture, bits: float) -> int:
-    """Bytes of an MLX checkpoint: every matrix quantised in groups of 64, the rest in bfloat16."""
+def _converted(arch: Architecture, name: str, quant: str, size: int, source: str) -> list[FileCheck]:
+    """Return the check of a conversion for mlx-lm; nothing for a format of which no rule is known."""
+    from planner.engines.mlx.architectures import mlx_traits
+    from planner.engines.mlx.formats import format_of
+    from planner.engines.mlx.weights import weight_bytes
 
-    def one(tensor: TensorInfo) -> float:
-        if tensor.role in _MLX_PLAIN_ROLES or tensor.rows == 1 or tensor.row % 64:
-            return tensor.elements * 2
-        return tensor.elements * bits / 8
-
-    inner = sum(g.count * sum(one(t) for t in g.tensors) for g in arch.groups if not g.mtp)
-    return int(inner + sum(one(t) for t in arch.tensors))
+    traits = mlx_traits(arch)
+    try:
+        kind = format_of(quant, arch)
+    except PlannerError:
+        return []
+    if traits is None:
+        return []
+    return [_nearest(name, quant, size, source, arch, weight_bytes(arch, kind, traits))]

@@ -1,1 +1,1 @@
-"""MLX: its command lines and what its messages mean; it has no memory rules here yet."""
+"""MLX: mlx-lm's memory rules, its command lines, and what its messages mean (0.32.2)."""

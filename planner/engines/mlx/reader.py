@@ -1,4 +1,4 @@
-"""mlx_lm's command lines read (mlx-lm 0.32.2); what they ask for can't be planned yet, and is kept apart."""
+"""mlx_lm's command lines read (mlx-lm 0.32.2)."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from planner.errors import InputError
+from planner.models.file_format import FileFormat
 
 _DATE = re.compile(r"^\d{4}(-\d{2}(-\d{2})?)?$")
 _REPO = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
@@ -82,7 +83,7 @@ class CardFile(_Part):
     """A repository that serves the model."""
 
     repo: str
-    format: Literal["safetensors", "gguf", "mlx"]
+    format: FileFormat
     quants: tuple[str, ...] = ()  # empty: not known which
     # how eight bits are laid out, see planner.models.vendor_checkpoints; empty: not known
     layout: Literal["", "block", "channel", "tensor"] = ""

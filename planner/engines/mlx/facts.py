@@ -1,0 +1,52 @@
+"""What MLX says about itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.engines.facts import EngineFacts, Install, Weights
+from planner.hardware.machine import Backend
+
+if TYPE_CHECKING:
+    from planner.engines.base import Engine
+    from planner.engines.launch import Launch
+    from planner.engines.work_split import WorkSplit
+    from planner.models.model import Model
+    from planner.plan import Plan
+
+
+class MlxFacts(EngineFacts):
+    """MLX, served by mlx_lm.server."""
+
+    name = "mlx"
+    title = "MLX"
+    aliases = ("mlx-lm", "mlx_lm", "mlx_lm.server")
+    loads = Weights.MLX
+    backends = frozenset({Backend.METAL})
+    beside = frozenset({Backend.METAL})
+    may_spill = False
+    programs = ("mlx_lm.server",)
+    install = Install(
+        "https://pypi.org/project/mlx-lm/", "the wheels, fetched by the script", package="mlx-lm"
+    )
+
+    def rules(self) -> Engine:
+        """Return mlx-lm's rules."""
+        from planner.engines.mlx.engine import Mlx
+
+        return Mlx()
+
+    def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
+        """Return what mlx-lm's settings mean for the work."""
+        from planner.engines.mlx.settings import MlxSettings
+        from planner.engines.work_split import WorkSplit
+
+        defaults, bits = MlxSettings(), plan.settings.get("kv_bits")
+        step = int(plan.settings.get("prefill_step_size", defaults.prefill_step_size))
+        return WorkSplit(kv_bytes=(bits + 0.5) / 8 if bits else 2.0, ubatch=step)
+
+    def command(self, plan: Plan, model: Model) -> Launch:
+        """Return mlx_lm.server."""
+        from planner.engines.mlx.command import mlx_lm
+
+        return mlx_lm(plan, model)

@@ -1,0 +1,80 @@
+"""What a plan for MLX says about itself: reasons and warnings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from planner.engines.mlx.memory import RULES_VERSION, Case
+from planner.engines.mlx.published import repository
+from planner.plan import MemoryEstimate, PlanRequest
+from planner.reason import Reason, ReasonKind, Value
+from planner.units import GIB, MIB, context_text, gib
+
+SYSTEM: Final = 5 * GIB  # what macOS needs beside the GPU's share: below it the whole computer pages
+
+
+def why(request: PlanRequest, case: Case, memory: MemoryEstimate, tokens: int) -> tuple[Reason, ...]:
+    """Say why the plan is what it is, what is short first."""
+    device = memory.devices[0]
+    lines: list[Reason] = []
+    if memory.fits:
+        text = f"All layers fit on {device.name}."
+        lines.append(Reason(ReasonKind.WHOLE_ON_GPUS, text, {"gpus": device.name}))
+        if case.settings.kv_bits is not None and "kv_bits" not in request.settings:
+            bits, start = case.settings.kv_bits, case.settings.quantized_kv_start
+            text = f"keys and values in {bits} bits from token {start:,} on: only so it fits"
+            lines.append(Reason(ReasonKind.CACHE_QUANTISED, text, {"bits": case.settings.kv_bits}))
+    else:
+        needed = device.total + device.overhead_high
+        clause = f"{device.name} has {gib(device.available)} free and would need {gib(needed)}"
+        figures: dict[str, Value] = {"device": device.name, "free": device.available, "needed": needed}
+        lines.append(Reason(ReasonKind.DEVICE_TOO_SMALL, f"Does not fit: {clause}.", figures, clause))
+        lines.extend(_raised(request, needed))
+    one = case.kept(tokens)
+    text = (
+        f"{case.kind.name} weights take {gib(device.weights)}, {context_text(tokens)} tokens"
+        f" {gib(one.kv_cache + one.state)} a sequence, results in flight {gib(device.compute)}"
+    )
+    lines.append(
+        Reason(
+            ReasonKind.MEMORY_BUDGET,
+            text,
+            {"weights": device.weights, "sequence": one.kv_cache + one.state, "context": tokens},
+        )
+    )
+    text = f"computed by the rules of mlx-lm {RULES_VERSION}"
+    lines.append(Reason(ReasonKind.RULES, text, {"release": RULES_VERSION}))
+    return tuple(lines)
+
+
+def _raised(request: PlanRequest, needed: int) -> list[Reason]:
+    """Say which limit would let it fit, where the Mac's RAM has room for it."""
+    host = request.machine.host
+    if needed + SYSTEM > host.ram_total:
+        return []
+    limit = -(-needed // MIB)
+    text = f"it would fit with the GPU's limit raised: sudo sysctl iogpu.wired_limit_mb={limit}"
+    return [Reason(ReasonKind.WHAT_WOULD_FIT, text, {"limit": limit * MIB})]
+
+
+def warnings(request: PlanRequest, case: Case) -> tuple[Reason, ...]:
+    """Say what to beware of."""
+    found: list[Reason] = []
+    model = request.model
+    if repository(model, case.kind.name) is None and model.path is None and case.kind.convert_options:
+        options = " ".join(case.kind.convert_options)
+        text = (
+            f"No {case.kind.name} conversion of {model.name} is known: make it yourself with"
+            f" mlx_lm.convert --hf-path {model.id} {options}."
+        )
+        found.append(Reason(ReasonKind.LAYOUT_UNKNOWN, text, {"format": case.kind.name}))
+    if case.arch.vision is not None:
+        text = "mlx-lm leaves the vision tower out: for images use mlx-vlm, whose memory is not counted here."
+        found.append(Reason(ReasonKind.NOT_COUNTED, text))
+    if case.arch.n_layer_mtp:
+        text = "mlx-lm drops the model's own prediction layers: no drafting with them."
+        found.append(Reason(ReasonKind.DRAFTING, text))
+    if request.workload.users > 1 and case.settings.kv_bits is not None:
+        text = "mlx_lm.server answers one request at a time with a quantised cache (--kv-bits)."
+        found.append(Reason(ReasonKind.ONE_AT_A_TIME, text))
+    return tuple(found)
