@@ -56,6 +56,7 @@ class ReasonKind(StrEnum):
     BEST_SCORE = "best_score"
     FASTEST = "fastest"
     LONGEST_CONTEXT = "longest_context"
+    ENGINE_CHOSEN = "engine_chosen"
     BEST_PERMISSIVE = "best_permissive"
     PARTLY_IN_RAM = "partly_in_ram"
     SLOW = "slow"

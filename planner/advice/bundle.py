@@ -112,6 +112,11 @@ def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> D
         raise InputError(
             f"{shown(model.id)} lies on this machine: nothing has to be fetched; copy it over, or name its repository"
         )
+    if not engine_facts(plan.engine).is_published(model, plan.quant):
+        raise InputError(
+            f"{shown(model.id)}: nobody is known to publish it as {plan.quant} for {plan.engine}: convert it where"
+            " there is network, and copy the folder over"
+        )
     if _loads_checkpoints(plan):
         repo = checkpoint_repository(plan, model)
         include: tuple[str, ...] = _CHECKPOINT
@@ -133,7 +138,7 @@ def _download(model: Model, plan: Plan, name: str, fresh: Refreshed | None) -> D
 
 
 def _loads_checkpoints(plan: Plan) -> bool:
-    return engine_facts(plan.engine).loads is Weights.CHECKPOINT
+    return engine_facts(plan.engine).loads is not Weights.GGUF
 
 
 def _gguf_patterns(quant: str) -> tuple[str, ...]:

@@ -75,18 +75,21 @@ def plan(
 
 
 def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings with the draft model that they name (llama.cpp's spec_draft_model) loaded."""
-    named = settings.get("spec_draft_model")
-    if not isinstance(named, str):
-        return settings
-    from planner.engines.base import DraftModel
-    from planner.models.sources import gguf_repository
+    """Return the settings with the draft model that they name loaded, in the format that its engine takes unasked."""
+    from planner.engines.register import planning
 
-    model = the_model(named)
-    quant = model.quant or "Q8_0"
-    repository = gguf_repository(model, quant)
-    source = model.path or (f"{repository}:{quant}" if repository else f"{model.name.lower()}-{quant}.gguf")
-    return {**settings, "spec_draft_model": DraftModel(model, quant, source)}
+    for facts in planning():
+        named = settings.get(facts.draft_setting) if facts.draft_setting else None
+        if isinstance(named, str):
+            from planner.engines.base import DraftModel
+
+            model = the_model(named)
+            quant = model.quant or facts.draft_quant
+            return {
+                **settings,
+                facts.draft_setting: DraftModel(model, quant, facts.draft_source(model, quant)),
+            }
+    return settings
 
 
 def recommend(

@@ -73,6 +73,7 @@ class EngineFacts:
     beside: ClassVar[frozenset[Backend]] = (
         frozenset()
     )  # where it is planned beside others, and the better wins
+    sees: ClassVar[bool] = True  # loads vision towers
     serves_many: ClassVar[bool] = False  # made to batch the requests of many users
     may_spill: ClassVar[bool] = True  # weights may lie partly in RAM
     spans_hosts: ClassVar[bool] = False  # one model over several hosts, held together by Ray
@@ -88,6 +89,8 @@ class EngineFacts:
     narrow_cache: ClassVar[NarrowCache | None] = None
     own_drafts: ClassVar[Mapping[str, str]] = {}  # settings that draft with a model's own prediction layers
     own_drafts_said: ClassVar[str] = ""  # what the person would write for them
+    draft_setting: ClassVar[str] = ""  # names a smaller model that drafts; empty where there is none
+    draft_quant: ClassVar[str] = "Q8_0"  # in which it is taken, where its name doesn't say it
     install: ClassVar[Install | None] = None
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
     port: ClassVar[int | None] = None  # where its server answers, where no --port says
@@ -112,6 +115,14 @@ class EngineFacts:
         from planner.engines.work_split import by_memory
 
         return by_memory(plan)
+
+    def is_published(self, model: Model, quant: str) -> bool:
+        """Return whether what it would load of a model lies somewhere to be fetched, as far as is known."""
+        return True
+
+    def draft_source(self, model: Model, quant: str) -> str:
+        """Return where a model that drafts is loaded from."""
+        return model.path or model.id
 
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return the container that runs a plan, `shell` being its command. Raises InputError where there is none."""

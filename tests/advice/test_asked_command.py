@@ -6,7 +6,7 @@ import pytest
 
 import planner
 from benchmarks.read_back import check
-from planner.errors import InputError, UnsupportedError
+from planner.errors import InputError
 from planner.plan import Plan
 from planner.reason import ReasonKind
 
@@ -73,9 +73,15 @@ def test_sglang_is_planned_by_the_rules_of_vllm() -> None:
     assert plan.command == line
 
 
-def test_mlx_is_read_and_not_planned() -> None:
-    with pytest.raises(UnsupportedError, match="no memory rules for it yet"):
-        planner.plan_command("mlx_lm.server --model mlx-community/Qwen3-8B-4bit", "m4-max-64gb")
+def test_mlx_is_planned_as_it_would_start_and_says_what_has_no_limit() -> None:
+    line = "mlx_lm.server --model mlx-community/Qwen3-8B-4bit --draft-model mlx-community/Qwen3-0.6B-4bit"
+    plan = planner.plan_command(line, "m4-max-64gb")
+    alone = planner.plan_command(line.partition(" --draft")[0], "m4-max-64gb")
+    assert (plan.engine, plan.quant, plan.command) == ("mlx", "4bit", line)
+    assert plan.memory.devices[0].weights - alone.memory.devices[0].weights == 335_372_288
+    assert any("--prompt-cache-bytes" in str(w) for w in plan.warnings)
+    whole = planner.plan_command("mlx_lm.server --model Qwen/Qwen3-8B", "m4-max-64gb")
+    assert whole.quant == "BF16"
 
 
 def test_only_the_named_gpus_count() -> None:

@@ -100,7 +100,7 @@ def remarks(command: Command) -> tuple[Reason, ...]:
 def _format(model: Model, rules: EngineFacts, command: Command) -> str | None:
     """The quantisation of what the command names, where the name doesn't say it."""
     offered = get_engine(rules.name).quants(model)
-    if rules.loads is Weights.CHECKPOINT:
+    if rules.loads is not Weights.GGUF:
         return offered[0] if offered else None  # the checkpoint as it is
     tags = () if model.entry is None else model.entry.ollama
     named = next((tag.quant for tag in tags if tag.tag == command.model), None)

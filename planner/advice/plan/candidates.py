@@ -10,7 +10,7 @@ from planner.engines.register import engine_facts, get_engine, offered
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.model import Model
 from planner.models.published import listed_quants, lists_are_whole, published_gguf
-from planner.plan import Workload
+from planner.plan import UseCase, Workload
 from planner.quant.mixes import is_mix
 from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
 from planner.units import GIB
@@ -44,7 +44,12 @@ def engines_for(question: PlanQuestion) -> tuple[str, ...]:
 
 def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
     backends = {a.backend for a in machine.accelerators}
-    engines = tuple(e for e in offered() if e.loads == model.holds or not e.beside)
+    seeing = workload.use_case is UseCase.VISION
+    engines = tuple(
+        e
+        for e in offered()
+        if e.loads == model.holds or ((not e.beside or e.beside & backends) and (e.sees or not seeing))
+    )
     named = tuple(e.name for e in engines if e.loads == model.holds)
     if model.tensors is not None:
         return tuple(e.name for e in engines if e.loads is Weights.GGUF)
@@ -58,7 +63,7 @@ def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, .
     if servers and (serving or is_server(machine)):
         return (*servers, *others)
     if model.architecture.gguf_arch is None:
-        return tuple(e.name for e in engines if e.loads is Weights.CHECKPOINT)
+        return tuple(e.name for e in engines if e.loads is not Weights.GGUF)
     return others
 
 

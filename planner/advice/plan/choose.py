@@ -20,6 +20,7 @@ from planner.advice.plan.candidates import (
 )
 from planner.advice.plan.one_plan import bare_plan, complete, ranking_plan, with_measurement
 from planner.advice.plan.question import PlanQuestion
+from planner.advice.plan.rivals import rather_than
 from planner.advice.plan.worth import (
     OWN_ABILITY,
     Worth,
@@ -107,12 +108,16 @@ def choose(
     """
     search = _Search(question, OWN_ABILITY if score is None else score, ranking=ranking)
     for engine in engines_for(question):
-        if search.whole and engine_facts(engine).variant_of is not None:
+        facts = engine_facts(engine)
+        if search.whole and facts.variant_of is not None:
             continue  # it would run the same with defaults of its own
         if question.quant is not None:
             search.first_that_fits(engine, (question.quant,))
         else:
             whole, rest = ladders(question, engine, last_resort=last_resort)
+            ready = tuple(quant for quant in whole if facts.is_published(question.model, quant))
+            if ready or question.engine is None:  # nobody is sent to convert what is found ready
+                whole = ready
             search.first_whole(engine, whole)
             if (
                 rest
@@ -134,6 +139,7 @@ class _Search:
         self._ranking = ranking
         self._nearest: Plan | None = None
         self._needs_speed = False
+        self._by_engine: dict[str, Choice] = {}
         self.best: Choice | None = None
 
     @property
@@ -199,19 +205,40 @@ class _Search:
             final = False  # its context was made shorter, well enough to rank
         loss = quant_loss(self._model, quant, self._score, self._workload.use_case)
         value = worth(plan, self._score, loss, self._workload)
+        known = self._by_engine.get(engine)
+        if known is None or value.total > known.worth.total:
+            self._by_engine[engine] = Choice(plan, value, final)
         if self._needs_speed:
             if not misses_speed(plan, self._workload):
                 self.best, self._needs_speed = Choice(plan, value, final), False
-        elif self.best is None or value.total > self.best.worth.total:
+        elif self.best is None or self._beats(plan, value, self.best):
             self.best = Choice(plan, value, final)
         return plan
 
+    def _beats(self, plan: Plan, value: Worth, best: Choice) -> bool:
+        """True for what is worth more, or the same and faster: beyond enough speed none is worth more."""
+        if value.total != best.worth.total:
+            return value.total > best.worth.total
+        mine, other = user_speed(plan, self._workload), user_speed(best.plan, self._workload)
+        return mine is not None and other is not None and mine > other
+
     def answer(self) -> Choice | None:
         """Return the best plan, else the nearest to fitting, else None."""
-        if self.best is not None or self._nearest is None:
-            return self.best
+        if self.best is not None:
+            return self._beside_others(self.best)
+        if self._nearest is None:
+            return None
         plan = complete(self._nearest)
         return Choice(plan, worth(plan, self._score, 0.0, self._workload))
+
+    def _beside_others(self, best: Choice) -> Choice:
+        """The choice, saying what it was chosen over where another engine runs the model here too."""
+        others = [c for engine, c in self._by_engine.items() if engine != best.plan.engine]
+        other = max(others, key=lambda c: c.worth.total, default=None)
+        if other is None:
+            return best
+        reason = rather_than(best.plan, other.plan, self._workload)
+        return replace(best, plan=replace(best.plan, why=(*best.plan.why, reason)))
 
 
 def plan_model(question: PlanQuestion) -> Plan:

@@ -39,6 +39,7 @@ class LlamaCppFacts(EngineFacts):
     )
     own_drafts: ClassVar[Mapping[str, str]] = {"spec_type": "draft-mtp"}
     own_drafts_said = "--spec-type draft-mtp"
+    draft_setting = "spec_draft_model"
     server = "llama-server"
     port = 8080  # as it is started here; its own is 9931 since b11549
     programs = ("llama-server", "llama-cli")
@@ -64,6 +65,13 @@ class LlamaCppFacts(EngineFacts):
         from planner.engines.llama_cpp.command import fit_command
 
         return fit_command(plan, model, advice)
+
+    def draft_source(self, model: Model, quant: str) -> str:
+        """Return the file, or the repository and the quantisation in it."""
+        from planner.models.sources import gguf_repository
+
+        repository = gguf_repository(model, quant)
+        return model.path or (f"{repository}:{quant}" if repository else f"{model.name.lower()}-{quant}.gguf")
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return what llama.cpp's settings mean for the work."""

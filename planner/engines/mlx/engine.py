@@ -71,7 +71,8 @@ class Mlx(Engine):
         if wanted is not None and not case.memory(wanted).fits:
             case = _narrower(request, case, wanted)
         longest = case.longest(case.arch.n_ctx_train)
-        tokens = wanted or longest or min(case.arch.n_ctx_train, SMALLEST)
+        need = request.context_need
+        tokens = wanted or min(longest, need.most) or min(case.arch.n_ctx_train, SMALLEST)
         memory = case.memory(tokens)
         return Plan(
             request=request,
@@ -121,12 +122,13 @@ def _chosen(case: Case, tokens: int, memory: MemoryEstimate) -> dict[str, Any]:
     if settings.draft_model is not None:
         said |= {"draft_model": settings.draft_model, "num_draft_tokens": settings.num_draft_tokens}
     device = memory.devices[0]
-    left = device.available - device.total - device.overhead_high
+    # What the server remembers and what it works on share this (server.py: trim_to(total - active)).
+    room = device.available - device.weights - device.compute - device.overhead_high
     said["context"] = tokens
     said["decode_concurrency"] = case.users
     said["prompt_concurrency"] = case.at_once
     said["prompt_cache_size"] = settings.prompt_cache_size
     said["prompt_cache_bytes"] = (
-        max(left, 0) if settings.prompt_cache_bytes is None else settings.prompt_cache_bytes
+        max(room, 0) if settings.prompt_cache_bytes is None else settings.prompt_cache_bytes
     )
     return said

@@ -24,7 +24,10 @@ class MlxFacts(EngineFacts):
     loads = Weights.MLX
     backends = frozenset({Backend.METAL})
     beside = frozenset({Backend.METAL})
+    sees = False  # mlx-vlm does
     may_spill = False
+    draft_setting = "draft_model"
+    draft_quant = "BF16"
     programs = ("mlx_lm.server",)
     install = Install(
         "https://pypi.org/project/mlx-lm/", "the wheels, fetched by the script", package="mlx-lm"
@@ -35,6 +38,18 @@ class MlxFacts(EngineFacts):
         from planner.engines.mlx.engine import Mlx
 
         return Mlx()
+
+    def is_published(self, model: Model, quant: str) -> bool:
+        """Return whether somebody published it in this format; the original's own 16 bits count."""
+        from planner.engines.mlx.published import repository
+
+        return model.path is not None or repository(model, quant) is not None
+
+    def draft_source(self, model: Model, quant: str) -> str:
+        """Return the conversion that is known, else what was named."""
+        from planner.engines.mlx.published import repository
+
+        return model.path or repository(model, quant) or model.id
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return what mlx-lm's settings mean for the work."""

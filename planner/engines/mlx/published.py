@@ -9,7 +9,7 @@ from planner.errors import InputError
 from planner.models.architecture import Architecture
 from planner.models.file_format import FileFormat
 from planner.models.model import Model
-from planner.models.sources import plain_quant
+from planner.quant.quantisations import key_of
 
 _WHOLE: Final = ("BF16", "F16", "F32")
 _LOADED: Final = ("mxfp4",)  # what mlx-lm loads from the vendor's own checkpoint (utils.py load_model)
@@ -19,7 +19,7 @@ def repository(model: Model, quant: str) -> str | None:
     """Return the repository to load a format from; None where none is known and it has to be converted."""
     if model.repository is not None and model.holds == FileFormat.MLX:
         return model.repository
-    wanted = plain_quant(quant)
+    wanted = key_of(quant)
     if model.entry is not None:
         for file in model.entry.files:
             if file.format == FileFormat.MLX and wanted in {
@@ -34,6 +34,6 @@ def repository(model: Model, quant: str) -> str | None:
 def _plain(quant: str, arch: Architecture) -> str:
     """A published name as format_of spells it; as it stands where nothing is known of it."""
     try:
-        return plain_quant(format_of(quant, arch).name)
+        return key_of(format_of(quant, arch).name)
     except InputError:
-        return plain_quant(quant)
+        return key_of(quant)

@@ -74,6 +74,13 @@ def warnings(request: PlanRequest, case: Case) -> tuple[Reason, ...]:
     if case.arch.n_layer_mtp:
         text = "mlx-lm drops the model's own prediction layers: no drafting with them."
         found.append(Reason(ReasonKind.DRAFTING, text))
+    if request.written.line and case.settings.prompt_cache_bytes is None:
+        size = case.settings.prompt_cache_size
+        text = (
+            f"The server keeps the caches of the last {size} prompts, without a limit in bytes: not counted;"
+            " bound them with --prompt-cache-bytes."
+        )
+        found.append(Reason(ReasonKind.NOT_COUNTED, text, {"sequences": size}))
     if request.workload.users > 1 and case.settings.kv_bits is not None:
         text = "mlx_lm.server answers one request at a time with a quantised cache (--kv-bits)."
         found.append(Reason(ReasonKind.ONE_AT_A_TIME, text))

@@ -1,0 +1,48 @@
+"""Two engines for a Mac: the better wins, the reason is said, and where the other is faster."""
+
+from __future__ import annotations
+
+import pytest
+
+import planner
+from planner.plan import UseCase, Workload
+from planner.reason import ReasonKind
+
+MACS = (
+    "apple-m2-pro-16gb",
+    "apple-m4-16gb",
+    "apple-m4-pro-24gb",
+    "apple-m3-max-64gb",
+    "apple-m4-max-128gb",
+    "apple-m3-ultra-256gb",
+)
+
+
+@pytest.mark.parametrize("mac", MACS)
+def test_a_mac_gets_the_better_of_both_and_hears_why(mac: str) -> None:
+    plans = planner.recommend(mac, limit=4).plans
+    assert {"mlx"} <= {plan.engine for plan in plans} <= {"mlx", "llama.cpp"}
+    chosen = [r for plan in plans for r in plan.why if r.kind is ReasonKind.ENGINE_CHOSEN]
+    assert chosen
+    for plan in plans:
+        if plan.engine == "mlx":
+            assert plan.command.startswith("mlx_lm.server --model ")  # published, nothing to convert first
+    assert all(r.values["engine"] != r.values["other"] for r in chosen)
+
+
+def test_elsewhere_nobody_hears_of_it() -> None:
+    assert {plan.engine for plan in planner.recommend("rtx-4090", limit=4).plans} == {"llama.cpp"}
+
+
+def test_who_shows_pictures_gets_an_engine_that_sees_them() -> None:
+    plans = planner.recommend("apple-m4-max-64gb", Workload(use_case=UseCase.VISION), limit=3).plans
+    assert {plan.engine for plan in plans} == {"llama.cpp"}
+
+
+def test_speed_deep_in_the_context_is_compared_too() -> None:
+    plan = planner.plan("qwen3.6-27b", "apple-m3-max-64gb", engine=None)
+    reason = next(r for r in plan.why if r.kind is ReasonKind.ENGINE_CHOSEN)
+    deep = {r: planner.plan("qwen3.6-27b", "apple-m3-max-64gb", engine=r) for r in ("mlx", "llama.cpp")}
+    assert {reason.values["engine"], reason.values["other"]} == deep.keys()
+    if "deep_speed" in reason.values:
+        assert float(reason.values["other_deep_speed"]) > float(reason.values["deep_speed"])
