@@ -30,7 +30,7 @@ def test_a_batching_server_is_tried_first_from_four_users_and_alone_from_sixteen
     assert engines("rtx-4090", users=4) == ("vllm", "llama.cpp")
     assert engines("rtx-4090", users=15) == ("vllm", "llama.cpp")
     assert engines("rtx-4090", users=16) == ("vllm",)
-    assert engines("apple-m4-max-64gb", users=16) == ("llama.cpp",)
+    assert engines("apple-m4-max-64gb", users=16) == ("llama.cpp", "mlx")
 
 
 def test_linked_gpus_of_a_server_get_a_server_first_and_linked_ones_of_a_desktop_do_not() -> None:

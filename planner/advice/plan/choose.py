@@ -190,9 +190,9 @@ class _Search:
         if get_engine(engine).supports(request.model, quant, request.machine) is not None:
             return None
         try:
-            plan, final = (
-                ranking_plan(engine, request) if self._ranking else (bare_plan(engine, request), True)
-            )
+            plan, final = ranking_plan(engine, request)
+            if not (plan.fits or final or self._ranking):
+                plan, final = bare_plan(engine, request), True
         except (RefusedError, UnsupportedError):
             return None
         if not plan.fits:
@@ -200,8 +200,8 @@ class _Search:
                 self._nearest = plan
             return None
         bare = plan
-        plan = complete(plan, ranking=self._ranking)
-        if self._ranking and plan.request is not bare.request:
+        plan = complete(plan, ranking=True)
+        if plan.request is not bare.request:
             final = False  # its context was made shorter, well enough to rank
         loss = quant_loss(self._model, quant, self._score, self._workload.use_case)
         value = worth(plan, self._score, loss, self._workload)
@@ -225,11 +225,19 @@ class _Search:
     def answer(self) -> Choice | None:
         """Return the best plan, else the nearest to fitting, else None."""
         if self.best is not None:
-            return self._beside_others(self.best)
+            best = self.best if self._ranking or self.best.final else self._planned_anew(self.best)
+            return self._beside_others(best)
         if self._nearest is None:
             return None
         plan = complete(self._nearest)
         return Choice(plan, worth(plan, self._score, 0.0, self._workload))
+
+    def _planned_anew(self, best: Choice) -> Choice:
+        """The choice as it is shown: what ranked may understate the longest context, and no more than that."""
+        request = self._question.request(best.plan.quant)
+        plan = complete(bare_plan(best.plan.engine, request))
+        value = worth(plan, self._score, best.worth.quant_loss, self._workload)
+        return Choice(plan, value)
 
     def _beside_others(self, best: Choice) -> Choice:
         """The choice, saying what it was chosen over where another engine runs the model here too."""
