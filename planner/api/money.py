@@ -37,7 +37,7 @@ def buy(
     """
     from planner.advice.money.buy import BuyTerms, Question
     from planner.advice.money.buy import buy as find
-    from planner.advice.money.market import Market, offers, resolve_prices
+    from planner.advice.money.market import Market, offers
     from planner.hardware.profiles.load import load_profile
 
     here = Market() if market is None else instance_of(market, Market, "market")
@@ -48,8 +48,7 @@ def buy(
     )
     if here.have is not None:
         load_profile(f"rtx-3090 + {here.have}")  # says at once when the parts are not understood
-    everything = offers(resolve_prices(here.prices), have=here.have, host_price=here.host_price)
-    return find(asked, everything, load_profile, progress)
+    return find(asked, offers(here), load_profile, progress)
 
 
 def read_prices(path: str | PathLike[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from planner.api import engine_title
 from planner.cli import completion
 from planner.cli.money_options import (
     CurrencyOption,
+    HostPriceOption,
     HoursOption,
     KwhOption,
     MonthsOption,
@@ -55,9 +56,7 @@ def buy(
         str | None,
         typer.Option("--have", metavar="PARTS", help="What you own, to add cards to: '64GiB ddr5-5600'."),
     ] = None,
-    host_price: Annotated[
-        float | None, typer.Option("--host-price", metavar="PRICE", help="Price of a computer around cards.")
-    ] = None,
+    host_price: HostPriceOption = None,
     hours_per_day: HoursOption = 8.0,
     kwh_price: KwhOption = 0.30,
     months: MonthsOption = 36.0,
@@ -131,9 +130,7 @@ def _around(options: Iterable[Option], currency: str) -> str:
     ]
     if not said:
         return ""
-    return (
-        f"Prices of cards include what is assumed around them: {' or '.join(said)}; --host-price changes it."
-    )
+    return f"Prices of cards include what stands around them: {' or '.join(said)}; --host-price changes it."
 
 
 def _print(answer: BuyAnswer) -> None:
@@ -221,7 +218,7 @@ def _with_electricity(terms: BuyTerms, option: Option) -> str:
         return "What it draws is not known: electricity is not counted."
     return (
         f"With electricity {money_text(option.cost, terms.currency)} over {terms.months:g} months at "
-        f"{terms.hours_per_day:g} hours a day under load."
+        f"{terms.hours_per_day:g} hours a day, {terms.tokens_per_day:,.0f} tokens written a day."
     )
 
 

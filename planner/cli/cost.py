@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planner.cli.machine_options import chosen_machine
-from planner.cli.money_options import CurrencyOption, HoursOption, KwhOption, MonthsOption
+from planner.cli.money_options import CurrencyOption, HostPriceOption, HoursOption, KwhOption, MonthsOption
 from planner.cli.options import (
     BackendOption,
     ContextOption,
@@ -68,8 +68,9 @@ def cost(
     kwh_price: KwhOption = 0.30,
     months: MonthsOption = 36.0,
     price: Annotated[
-        float | None, typer.Option("--price", metavar="PRICE", help="What the machine costs.")
+        float | None, typer.Option("--price", metavar="PRICE", help="What the whole machine costs.")
     ] = None,
+    host_price: HostPriceOption = None,
     resale: Annotated[
         float, typer.Option("--resale", metavar="SHARE", help="Share of the price got back at the end.")
     ] = 0.0,
@@ -106,6 +107,7 @@ def cost(
         kwh_price=kwh_price,
         months=months,
         price=price,
+        host_price=host_price,
         resale=resale,
         idle_watts=idle_watts,
         load_watts=load_watts,

@@ -25,6 +25,12 @@ PriceOption = Annotated[
 PricesOption = Annotated[
     Path | None, typer.Option("--prices", metavar="FILE", help="A TOML file of NAME = PRICE lines.")
 ]
+HostPriceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--host-price", metavar="PRICE", help="Price of the computer around cards; 0 if you have it."
+    ),
+]
 MonthsOption = Annotated[
     float, typer.Option("--months", metavar="N", help="Months over which it is counted.")
 ]

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from typing import Final
 
-from planner.advice.money.cost import DAYS_PER_MONTH
+from planner.advice.money.cost import CloudGpu
 from planner.advice.money.market import Offer
+from planner.advice.money.own_cost import CostTerms, own_hardware
+from planner.advice.money.power import Power, machine_power
 from planner.advice.plan.choose import choose, quant_loss
 from planner.advice.plan.one_plan import shortage
 from planner.advice.plan.question import PlanQuestion
@@ -24,7 +26,6 @@ from planner.plan import Interval, Placement, Plan, Workload
 from planner.units import gib, rate_text
 
 SMALLEST_BITS: Final = 2.6  # no useful mix of a whole model is smaller
-COMPUTER_WATTS: Final = 90.0  # of the computer around the cards, under load; an assumption
 # What cooling so much usually sounds like, of the whole computer; an assumption.
 QUIET_WATTS: Final = 200.0
 AUDIBLE_WATTS: Final = 500.0
@@ -42,20 +43,40 @@ class BuyTerms:
 
     budget: float | None = None
     """The most that may be spent; None: no limit."""
+    max_watts: float | None = None
+    """The most that the whole computer may draw under load; None: no limit."""
     hours_per_day: float = 8.0
     """Hours a day that the machine is switched on."""
+    tokens_per_day: float = 50_000
+    """Tokens generated a day, all users together."""
+    input_per_day: float | None = None
+    """Tokens read a day; None: four times as many as are generated."""
     kwh_price: float = 0.30
     """Price of a kilowatt-hour of electricity."""
     months: float = 36.0
     """Months over which rent and electricity are counted."""
+    resale: float = 0.0
+    """Share of the price that is got back at the end."""
     currency: str = "USD"
-    """Printed beside prices; nothing is converted."""
+    """Printed beside prices."""
 
     def __post_init__(self) -> None:
         check_range(self.budget, "budget", 1, 1e9)
-        check_range(self.hours_per_day, "hours_per_day", 0.01, 24)
-        check_range(self.kwh_price, "kwh_price", 0, 100)
-        check_range(self.months, "months", 1, 1200)
+        check_range(self.max_watts, "max_watts", 1, 1e6)
+        _ = self.usage  # which checks the rest
+
+    @property
+    def usage(self) -> CostTerms:
+        """The same terms as `cost` takes them."""
+        return CostTerms(
+            tokens_per_day=self.tokens_per_day,
+            input_per_day=self.input_per_day,
+            hours_per_day=self.hours_per_day,
+            kwh_price=self.kwh_price,
+            months=self.months,
+            resale=self.resale,
+            currency=self.currency,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +108,7 @@ class Option:
     noise: str
     """What cooling that power usually sounds like."""
     cost: float | None
-    """Price, or rent over the period, with electricity."""
+    """Price, or rent over the period, with electricity, as `cost` reckons it."""
     problem: str | None = None
     """Why it does not do what was asked; None where it does."""
 
@@ -183,10 +204,13 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
     nothing = Interval(0.0, 0.0, 0.0)
     speeds = (user_interval(p, question.workload.users) or nothing for p in plans)
     speed = min(speeds, key=lambda interval: interval.expected)
-    watts = _watts(machine, offer)
-    return Option(
-        offer, tuple(plans), speed, loss, watts, _noise(offer, watts), _cost(question, offer, watts), problem
-    )
+    power = machine_power(machine)
+    watts = power.load if power.complete else None
+    if offer.kind == "cloud":
+        watts = None
+    problem = problem or _too_hot(question.terms, watts, offer)
+    cost = _cost(question.terms.usage, offer, plans, power)
+    return Option(offer, tuple(plans), speed, loss, watts, _noise(offer, watts), cost, problem)
 
 
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
@@ -272,14 +296,6 @@ def _traps(failing: Sequence[Option], front: Sequence[Option]) -> list[Option]:
     return sorted(tempting, key=lambda o: -o.offer.memory)[:3]
 
 
-def _watts(machine: Machine, offer: Offer) -> float | None:
-    powers = [a.tdp_w for a in machine.accelerators]
-    if any(p is None for p in powers) or not powers:
-        return None
-    total = sum(p for p in powers if p is not None)
-    return total + (COMPUTER_WATTS if offer.kind in ("card", "cards") else 0.0)
-
-
 def _noise(offer: Offer, watts: float | None) -> str:
     """A class, not a measurement: what cooling that power, in that form, usually sounds like."""
     if offer.kind == "cloud":
@@ -293,14 +309,31 @@ def _noise(offer: Offer, watts: float | None) -> str:
     return "audible" if watts <= AUDIBLE_WATTS else "loud"
 
 
-def _cost(question: Question, offer: Offer, watts: float | None) -> float | None:
-    days = question.terms.months * DAYS_PER_MONTH
-    if offer.hourly is not None:
-        return offer.hourly * question.terms.hours_per_day * days
-    if offer.price is None:
+def _too_hot(terms: BuyTerms, watts: float | None, offer: Offer) -> str | None:
+    if terms.max_watts is None or offer.kind == "cloud":
         return None
-    electricity = (watts or 0.0) / 1000 * question.terms.hours_per_day * days * question.terms.kwh_price
-    return offer.price + electricity
+    if watts is None:
+        return f"its power is not known, and at most {terms.max_watts:.0f} W are wanted"
+    if watts > terms.max_watts:
+        return f"draws {watts:.0f} W under load, above the {terms.max_watts:.0f} W wanted"
+    return None
+
+
+def _cost(usage: CostTerms, offer: Offer, plans: Sequence[Plan], power: Power) -> float | None:
+    """Money over the period: rent of the hours on, or the price and the electricity of the day's tokens."""
+    if offer.hourly is not None:
+        return CloudGpu(offer.name, offer.hourly).cumulative(usage.months, usage.usage)
+    slowest = min((p for p in plans if p.speed), key=_output_rate, default=None)
+    if offer.price is None or slowest is None:
+        return None
+    idle, load = power.idle, power.load
+    own = own_hardware(slowest, usage, offer.price, (idle, load))
+    return own.cumulative(usage.months, usage.usage)
+
+
+def _output_rate(plan: Plan) -> float:
+    assert plan.speed is not None
+    return (plan.speed.total_output_tps or plan.speed.decode_tps).expected
 
 
 def _notes(question: Question, front: Sequence[Option], within: Sequence[Option]) -> list[str]:

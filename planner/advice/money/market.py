@@ -11,25 +11,22 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
+from planner.advice.money.bill import NOTHING, Around, around_cards
+from planner.advice.money.power import SERVER_CLASSES
 from planner.errors import FieldError, InputError, cause_of, check_range
 from planner.fast_dataclass import dataclass
+from planner.hardware.profiles.assemble import DESKTOP
 from planner.hardware.profiles.listing import ProfileInfo, list_profiles
+from planner.hardware.profiles.prices import DISCONTINUED
 
-# A computer around the card(s): board, processor, 64 GiB of RAM, drive, power supply, case. An assumption,
-# stated wherever it is used and replaced by --host-price; a passive data centre card needs a server.
-HOST_PRICE: Final = 1200.0
-SERVER_PRICE: Final = 6000.0
 COUNTS: Final = {"consumer": (1, 2), "workstation": (1, 2, 4), "datacenter": (1, 2, 4, 8)}
 LARGE_COUNTS: Final = (1, 2, 3, 4)  # consumer cards from 24 GB on, which people do put in threes and fours
 LARGE_CARD: Final = 22 << 30  # bytes, as drivers report "24 GB"
-# More than two cards need another board, risers and power supply; an assumption like the host's price.
-MANY_CARDS_PRICE: Final = 800.0
 # Older devices are losing their drivers and libraries (CUDA 13 has dropped what came before Turing, ROCm
 # what came before RDNA 2): nobody should buy them for this any more.
 OLDEST: Final = "2020-06"
 # A launch price older than this is not what anyone pays today: the device counts as one without a price.
 STALE_LAUNCH: Final = "2024-11"
-SERVER_CLASSES: Final = frozenset({"datacenter", "cloud-accelerator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,9 @@ class Market:
     have: str | None = None
     """What one owns, as parts of a profile ("64GiB ddr5-5600"): cards are added to it."""
     host_price: float | None = None
-    """Price of a computer around cards; None: what is assumed."""
+    """Price of a computer around cards; None: the sum of its parts by the size of its RAM."""
+    usd_rate: float = 1.0
+    """Units of the reader's currency for a US dollar of the profiles' prices."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.prices, Mapping):
@@ -81,6 +80,7 @@ class Market:
         if self.have is not None and not isinstance(self.have, str):
             raise FieldError("have", f'{self.have!r} must be a text, for example "64GiB ddr5-5600"')
         check_range(self.host_price, "host_price", 0, 1e9)
+        check_range(self.usd_rate, "usd_rate", 1e-4, 1e6)
 
 
 def read_prices(path: Path) -> dict[str, float]:
@@ -113,31 +113,24 @@ def resolve_prices(prices: Mapping[str, float]) -> dict[str, float]:
     return {resolve(name, None)[0].id: value for name, value in prices.items()}
 
 
-def offers(
-    own_prices: Mapping[str, float] | None = None,
-    *,
-    have: str | None = None,
-    host_price: float | None = None,
-    cloud: bool = True,
-) -> Iterator[Offer]:
-    """Yield everything that can be bought or rented.
+def offers(market: Market, *, cloud: bool = True) -> Iterator[Offer]:
+    """Yield everything that can be bought or rented, in the market's currency.
 
-    `have` is what the reader already owns, as parts of a profile ("64GiB ddr5-5600"): cards are then added
-    to it and no computer has to be bought. `own_prices` is by profile id.
+    Raises InputError for a price of a profile that is not known.
     """
-    prices = own_prices or {}
+    prices = resolve_prices(market.prices)
     for info in list_profiles():
         if info.user or (info.kind in ("gpu", "soc") and not _is_current(info)):
             continue
         if info.kind == "gpu" and info.device_class in COUNTS:
-            if have and _is_module(info):
+            if market.have and _is_module(info):
                 continue
-            yield from _cards(info, prices, have, host_price)
-        elif info.kind == "soc" and info.memory:
-            price, low, high, note = _price(info, prices)
-            yield Offer(info.id, info.name, "machine", info.device_class, info.memory, price, low, high, note)
+            yield from _cards(info, prices, market)
+        elif info.kind == "soc" and (memory := info.memory or info.ram):
+            price, low, high, note = _price(info, prices, market.usd_rate)
+            yield Offer(info.id, info.name, "machine", info.device_class, memory, price, low, high, note)
         elif info.kind == "cloud" and cloud and info.hourly_price is not None:
-            hourly = prices.get(info.id, info.hourly_price)
+            hourly = prices.get(info.id, info.hourly_price * market.usd_rate)
             note = "your price by the hour" if info.id in prices else f"on demand, as of {info.price_date}"
             yield Offer(
                 info.id, info.name, "cloud", info.device_class, (info.memory or 0), None, None, None,
@@ -152,49 +145,56 @@ def _is_module(info: ProfileInfo) -> bool:
     )
 
 
-def _cards(
-    info: ProfileInfo, prices: Mapping[str, float], have: str | None, host_price: float | None
-) -> Iterator[Offer]:
-    each, low, high, note = _price(info, prices)
-    server = info.device_class in SERVER_CLASSES
-    around = 0.0 if have else host_price if host_price is not None else SERVER_PRICE if server else HOST_PRICE
+def _cards(info: ProfileInfo, prices: Mapping[str, float], market: Market) -> Iterator[Offer]:
+    each, low, high, note = _price(info, prices, market.usd_rate)
     large = info.device_class == "consumer" and (info.memory or 0) >= LARGE_CARD
     for count in LARGE_COUNTS if large else COUNTS[info.device_class]:
-        host = around + (MANY_CARDS_PRICE if count > 2 and around and not server else 0.0)
+        host = _around(info, count, market)
         spec = info.id if count == 1 else f"{count}x {info.id}"
-        if have:
-            spec = f"{spec} + {have}"
-        house = "" if have else "server" if server else "computer"
+        if market.have:
+            spec = f"{spec} + {market.have}"
         text = note
-        if each is not None and host:
-            text += f", plus {host:,.0f} assumed for the {house} around it"
+        if each is not None and host.house:
+            text += f", plus {host.price:,.0f} for the {host.house} around it"
         yield Offer(
             spec=spec,
             name=info.name if count == 1 else f"{count} x {info.name}",
             kind="card" if count == 1 else "cards",
             device_class=info.device_class,
             memory=(info.memory or 0) * count,
-            price=None if each is None else each * count + host,
-            price_low=None if low is None else low * count + host,
-            price_high=None if high is None else high * count + host,
+            price=None if each is None else each * count + host.price,
+            price_low=None if low is None else low * count + host.low,
+            price_high=None if high is None else high * count + host.high,
             price_note=text,
-            around=house,
-            around_price=host,
+            around=host.house,
+            around_price=host.price,
         )
 
 
+def _around(info: ProfileInfo, count: int, market: Market) -> Around:
+    """What has to be bought around so many cards: nothing for who has it, else as --profile assumes it."""
+    if market.have:
+        return NOTHING
+    around = around_cards(DESKTOP.ram, count, info.device_class in SERVER_CLASSES)
+    if market.host_price is not None:
+        return Around(around.house, market.host_price, market.host_price)
+    return Around(around.house, around.low * market.usd_rate, around.high * market.usd_rate)
+
+
 def _price(
-    info: ProfileInfo, prices: Mapping[str, float]
+    info: ProfileInfo, prices: Mapping[str, float], rate: float
 ) -> tuple[float | None, float | None, float | None, str]:
     if info.id in prices:
         price = prices[info.id]
         return price, price, price, "your price"
-    if info.price_low is None or info.price_high is None:
+    if info.price is None or info.price_low is None or info.price_high is None:
         return None, None, None, "no price known"
-    if info.price_kind == "launch" and (info.price_date or "") < STALE_LAUNCH:
-        return None, None, None, f"no price of today; {info.price_low:,.0f} at launch in {info.price_date}"
-    middle = (info.price_low + info.price_high) / 2
-    return middle, info.price_low, info.price_high, f"{info.price_kind} price of {info.price_date}"
+    if "launch" in (info.price_kind or "") and not STALE_LAUNCH <= (info.price_date or "") < "3":
+        return None, None, None, f"no price of today; {info.price_low:,.0f} USD at launch ({info.price_date})"
+    if info.price_kind == DISCONTINUED:
+        return None, None, None, f"no longer sold new; {info.price_low:,.0f} USD was its last list price"
+    note = f"{info.price_kind} price of {info.price_date}"
+    return info.price * rate, info.price_low * rate, info.price_high * rate, note
 
 
 def _is_current(info: ProfileInfo) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Final
 
+from planner.advice.money.bill import COMPUTER_DATE, around_machine
 from planner.advice.money.cost import (
     DAYS_PER_MONTH,
     Alternative,
@@ -19,17 +20,13 @@ from planner.advice.money.cost import (
     break_even_month,
     cost_per_million,
 )
+from planner.advice.money.power import machine_power
 from planner.errors import FieldError, InputError, check_range
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.plan import Plan
 from planner.units import money_text
 
-# Share of its full power that a GPU draws doing nothing, and what the computer around it draws: assumptions,
-# replaced by idle_watts and load_watts.
-IDLE_SHARE: Final = 0.06
-COMPUTER_IDLE_WATTS: Final = 40.0
-COMPUTER_LOAD_WATTS: Final = 90.0
 # Tokens read for each token written, where nobody says: a chat that carries its history along.
 INPUT_FOR_OUTPUT: Final = 4.0
 
@@ -49,13 +46,16 @@ class CostTerms:
     months: float = 36.0
     """Months over which it is counted."""
     price: float | None = None
-    """What the machine costs; None: what its profile says, or nothing (it is there already)."""
+    """What the whole machine costs; None: its profile's price with the computer around its cards, or nothing where
+    none is known (it is there already)."""
+    host_price: float | None = None
+    """Price of the computer around cards; None: the sum of its parts by the size of its RAM."""
     resale: float = 0.0
     """Share of the price that is got back at the end."""
     idle_watts: float | None = None
-    """Power of the whole machine doing nothing; None: an estimate from the devices' rated power."""
+    """Power of the whole machine doing nothing; None: measured at the wall, or reckoned from its parts."""
     load_watts: float | None = None
-    """Power of the whole machine while it computes; None: an estimate from the devices' rated power."""
+    """Power of the whole machine while it computes; None: measured at the wall, or reckoned from its parts."""
     subscription: float = 20.0
     """Price of a subscription, a month and user."""
     api: tuple[float, float] | None = None
@@ -63,9 +63,13 @@ class CostTerms:
     cloud: float | None = None
     """Price of a rented GPU by the hour; None: not compared."""
     currency: str = "USD"
-    """Printed beside prices; nothing is converted."""
+    """Printed beside prices."""
+    usd_rate: float = 1.0
+    """Units of the currency for a US dollar of the profiles' prices; prices of one's own are in the currency."""
 
     def __post_init__(self) -> None:
+        check_range(self.usd_rate, "usd_rate", 1e-4, 1e6)
+        check_range(self.host_price, "host_price", 0, 1e9)
         check_range(self.tokens_per_day, "tokens_per_day", 0, 1e12)
         check_range(self.input_per_day, "input_per_day", 0, 1e13)
         check_range(self.hours_per_day, "hours_per_day", 0.01, 24)
@@ -220,26 +224,36 @@ def _beside(own: OwnHardware, other: Alternative, terms: CostTerms) -> OtherCost
 
 
 def _own(machine: Machine, plan: Plan, terms: CostTerms, notes: list[str]) -> OwnHardware:
-    assert plan.speed is not None
     price = terms.price
-    if price is None:
-        price = machine.price
-        if price is not None:
+    if price is None and machine.price is not None:
+        price = machine.price * terms.usd_rate
+        notes.append(
+            f"price of {machine.name}: {machine.price_source or 'profile'}, {machine.price_date or 'undated'}"
+        )
+        around = around_machine(machine)
+        if around.house:
+            whole = around.price * terms.usd_rate if terms.host_price is None else terms.host_price
+            price += whole
             notes.append(
-                f"price of {machine.name}: {machine.price_source or 'profile'}, {machine.price_date or 'undated'}"
+                f"{money_text(whole, terms.currency)} of it for the {around.house} around the cards: a sum of "
+                f"parts of {COMPUTER_DATE} (--host-price sets it, 0 where you have it)"
             )
-            if machine.accelerators and not machine.unified:
-                notes.append("a card's price is without the computer around it (--price sets the whole)")
     if price is None:
         price = 0.0
         notes.append("no price given or known: the hardware is counted as already paid (--price sets it)")
     idle, load = _power(machine, terms, notes)
+    return own_hardware(plan, terms, price, (idle, load))
+
+
+def own_hardware(plan: Plan, terms: CostTerms, price: float, watts: tuple[float, float]) -> OwnHardware:
+    """The machine of a plan that fits, as it is reckoned with: `watts` idle and under load."""
+    assert plan.speed is not None
     decode = plan.speed.total_output_tps or plan.speed.decode_tps
     return OwnHardware(
-        name=machine.name,
+        name=plan.request.machine.name,
         price=price,
-        idle_w=idle,
-        load_w=load,
+        idle_w=watts[0],
+        load_w=watts[1],
         decode_tps=decode.expected,
         prefill_tps=plan.speed.prefill_tps.expected,
         kwh_price=terms.kwh_price,
@@ -249,26 +263,15 @@ def _own(machine: Machine, plan: Plan, terms: CostTerms, notes: list[str]) -> Ow
 
 
 def _power(machine: Machine, terms: CostTerms, notes: list[str]) -> tuple[float, float]:
-    """Watts doing nothing and computing: as they are given, else from the devices' rated power."""
-    rated = sum(a.tdp_w or 0.0 for a in machine.accelerators)
+    """Watts doing nothing and computing: as they are given, else those of the table."""
+    power = machine_power(machine)
     if terms.load_watts is None or terms.idle_watts is None:
-        if not rated and machine.accelerators:
-            notes.append(
-                "the GPU's power is not known: only the computer's is counted (--load-watts sets it)"
-            )
-        notes.append("idle and load power are estimates from the devices' rated power")
-    load = rated + COMPUTER_LOAD_WATTS if terms.load_watts is None else terms.load_watts
-    idle = _idle(machine) + COMPUTER_IDLE_WATTS if terms.idle_watts is None else terms.idle_watts
+        notes.append(power.note)
+    load = power.load if terms.load_watts is None else terms.load_watts
+    idle = min(power.idle, load) if terms.idle_watts is None else terms.idle_watts
     if idle > load:
         raise InputError(f"--idle-watts {idle:g} is more than --load-watts {load:g}")
     return idle, load
-
-
-def _idle(machine: Machine) -> float:
-    """Watts that the GPUs draw doing nothing: measured where a profile knows it, else a share of the rated."""
-    return sum(
-        a.idle_w if a.idle_w is not None else (a.tdp_w or 0.0) * IDLE_SHARE for a in machine.accelerators
-    )
 
 
 def _verdict(own: OwnHardware, other: Alternative, terms: CostTerms) -> str:
@@ -285,4 +288,16 @@ def _verdict(own: OwnHardware, other: Alternative, terms: CostTerms) -> str:
     if month == 0:
         paid = "" if own.price else ", its own price not counted"
         return f"cheaper than the {other.name} from the first month{paid}"
-    return f"pays against the {other.name} after {month:,.1f} months"
+    if month > terms.months:
+        return (
+            f"does not pay against the {other.name} within the {terms.months:g} months of the hardware's life: "
+            f"only after {span_text(month)}"
+        )
+    return f"pays against the {other.name} after {span_text(month)}"
+
+
+def span_text(months: float) -> str:
+    """A number of months as people say it: "8 months", "about 15 years"."""
+    if months < 24:
+        return f"{months:,.1f} months"
+    return f"{'about ' if months % 12 > 0.5 else ''}{months / 12:,.0f} years"

@@ -17,7 +17,7 @@ from planner.shipped_files import profiles_dir
 from planner.units import MIB
 
 INDEX_NAME: Final = "index.json"
-VERSION: Final = 2
+VERSION: Final = 3
 MODIFIED: Final = "modified"  # the class of cards whose memory was exchanged after sale
 _ANEW: Final = "write it anew: python -m planner.hardware.profiles.build_index"
 
@@ -102,7 +102,7 @@ def _entry(profile: Profile, base: Path) -> dict[str, Any]:
     if profile.bandwidth is not None:
         entry["bandwidth_gb_s"] = round(profile.bandwidth / 1e9, 3)
     if price is not None:
-        entry["price"] = [price.kind, price.low, price.high, price.date]
+        entry["price"] = [price.kind, price.low, price.usd, price.high, price.date]
     if hourly is not None:
         entry["hourly"] = [hourly.kind, hourly.hourly_low, hourly.hourly_high, hourly.date]
     if profile.gpu:

@@ -35,6 +35,8 @@ class ProfileInfo:
     """launch, new, used or list, perhaps with a remark."""
     price_low: float | None = None
     """The lowest price, US dollars; None where none is known."""
+    price: float | None = None
+    """The price to reckon with, US dollars: the median of those seen, or the middle of their range."""
     price_high: float | None = None
     """The highest price, US dollars."""
     price_date: str | None = None
@@ -84,7 +86,8 @@ def _info(ident: str, entry: dict[str, Any]) -> ProfileInfo:
         bandwidth=None if bandwidth is None else bandwidth * 1e9,
         price_kind=price[0] if price else None,
         price_low=price[1] if price else None,
-        price_high=price[2] if price else None,
+        price=price[2] if price else None,
+        price_high=price[3] if price else None,
         price_date=(price or hourly or [None])[-1],
         hourly_price=(hourly[1] + hourly[2]) / 2 if hourly else None,
         gpu=gpu[0],
@@ -105,6 +108,7 @@ def _user_info(profile: Profile) -> ProfileInfo:
         profile.bandwidth,
         price.kind if price else None,
         price.low if price else None,
+        price.usd if price else None,
         price.high if price else None,
         price.date if price else None,
         gpu=profile.gpu,

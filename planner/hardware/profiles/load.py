@@ -14,7 +14,8 @@ from planner.hardware.machine import Accelerator, Cpu, Host, Machine
 from planner.hardware.profiles import assemble
 from planner.hardware.profiles.build_index import MODIFIED, driver_key, fold, load_index
 from planner.hardware.profiles.listing import ProfileInfo, list_profiles
-from planner.hardware.profiles.profile import Bin, Price, Profile
+from planner.hardware.profiles.prices import Price
+from planner.hardware.profiles.profile import Bin, Profile
 from planner.hardware.profiles.spoken import candidates, count_said, ram_said
 from planner.hardware.profiles.store import (
     find_by_cpu_name,

@@ -15,6 +15,7 @@ from planner.bounded_read import read_text
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import TensorRates
+from planner.hardware.profiles.prices import Price, met_by_a_buyer
 from planner.outside_numbers import MAX_BYTES, digits, real
 from planner.safe_text import one_line
 from planner.units import GIB, MIB
@@ -24,31 +25,6 @@ MAX_FILE_BYTES: Final = 1 << 20
 
 # Usable bytes/s of one PCIe lane one way, after line coding: 8b/10b up to 2.0, 128b/130b from 3.0.
 _PCIE_LANE: Final = {1: 0.25e9, 2: 0.5e9, 3: 0.985e9, 4: 1.969e9, 5: 3.938e9, 6: 7.563e9}
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What someone asked for the device, when, and who says so. US dollars."""
-
-    kind: str  # launch | new | used | list | on-demand | spot | … as the source calls it
-    date: str
-    source: str
-    low: float | None = None  # purchase
-    high: float | None = None
-    hourly_low: float | None = None  # rent by the hour
-    hourly_high: float | None = None
-
-    @property
-    def usd(self) -> float | None:
-        """Middle of the purchase range."""
-        return None if self.low is None or self.high is None else (self.low + self.high) / 2
-
-    @property
-    def usd_per_hour(self) -> float | None:
-        """Middle of the hourly range."""
-        if self.hourly_low is None or self.hourly_high is None:
-            return None
-        return (self.hourly_low + self.hourly_high) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +94,8 @@ class Profile:
     network_bandwidth: float | None = None  # bytes/s to other machines of the kind
     tdp_w: float | None = None
     idle_w: float | None = None
+    wall_load_w: float | None = None  # of the whole machine around it, measured while a model generates
+    wall_idle_w: float | None = None  # of the whole machine, doing nothing
     bins: tuple[Bin, ...] = ()
     slices: tuple[Slice, ...] = ()
     mig: bool = False  # a slice of a card
@@ -139,31 +117,15 @@ class Profile:
 
     @property
     def price(self) -> Price | None:
-        """The purchase price that a buyer meets: the latest new, else used, else launch price."""
-        bought = [p for p in self.prices if p.usd is not None]
-        for rank in (_is_new, _is_used, _is_street):
-            found = [p for p in bought if rank(p.kind)]
-            if found:
-                return max(found, key=lambda p: p.date)
-        return bought[-1] if bought else None
+        """The purchase price that a buyer meets; see met_by_a_buyer."""
+        return met_by_a_buyer(self.prices)
 
     @property
     def hourly_price(self) -> Price | None:
-        """The on-demand price by the hour, or another rent where there is no on-demand one."""
+        """The latest on-demand price by the hour, or another rent where there is no on-demand one."""
         rented = [p for p in self.prices if p.usd_per_hour is not None]
-        return next((p for p in rented if p.kind == "on-demand"), rented[0] if rented else None)
-
-
-def _is_new(kind: str) -> bool:
-    return kind == "new" or "list" in kind or "retail" in kind
-
-
-def _is_used(kind: str) -> bool:
-    return "used" in kind or "refurb" in kind
-
-
-def _is_street(kind: str) -> bool:
-    return kind != "launch"
+        on_demand = [p for p in rented if p.kind == "on-demand"]
+        return max(on_demand or rented, key=lambda p: p.date, default=None)
 
 
 class _Reader:
@@ -303,6 +265,8 @@ def parse_profile(data: Mapping[str, Any], where: str, path: Path | None = None)
         network_bandwidth=links.scaled("network_gb_s", 1e9),
         tdp_w=power.number("tdp_w"),
         idle_w=power.number("idle_w"),
+        wall_load_w=power.number("wall_load_w"),
+        wall_idle_w=power.number("wall_idle_w"),
         bins=tuple(_bin(b, rates) for b in top.many("bins")),
         slices=tuple(_slice(s) for s in top.many("mig")),
         any_ram=memory.flag("any_ram") or kind == "cpu",
