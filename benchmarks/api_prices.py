@@ -18,7 +18,9 @@ from typing import Any
 from planner.models.catalogue.catalogue import Entry, load_catalogue
 
 TARGET = Path(__file__).parent.parent / "seeds" / "api_prices.json"
-OTHER_PRODUCT = re.compile(r":|-(?:fast|ultrafast|turbo|highspeed|us|batch|free|flashx|vision-exp|p)$", re.IGNORECASE)
+OTHER_PRODUCT = re.compile(
+    r":|-(?:fast|ultrafast|turbo|highspeed|us|batch|free|flashx|vision-exp|p)$", re.IGNORECASE
+)
 AWS = re.compile(r"^(?:global\.|regional\.)?[a-z]+\.(.+?)(?:-v\d+)?(?::\d+)?$")
 
 
@@ -55,7 +57,9 @@ def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "about": "US dollars for a million tokens: provider, in, in from a cache (null: no such price), out",
         "date": max(row["date"] for row in rows),
         "source": rows[0]["source"],
-        "models": {ident: sorted(found, key=lambda p: (p[3], p[1], p[0])) for ident, found in sorted(models.items())},
+        "models": {
+            ident: sorted(found, key=lambda p: (p[3], p[1], p[0])) for ident, found in sorted(models.items())
+        },
     }
 
 

@@ -14,6 +14,7 @@ from planner.advice.money.cost import CloudGpu
 from planner.advice.money.market import Offer
 from planner.advice.money.own_cost import CostTerms, own_hardware
 from planner.advice.money.power import Power, machine_power
+from planner.advice.plan.candidates import SERVING_USERS
 from planner.advice.plan.choose import choose, quant_loss
 from planner.advice.plan.one_plan import shortage
 from planner.advice.plan.question import PlanQuestion
@@ -148,16 +149,37 @@ def buy(
 
     `progress(done, all)` is called while it works.
     """
-    need = max(m.architecture.parameters() * SMALLEST_BITS / 8 for m in question.models)
+    need = max((m.architecture.parameters() * SMALLEST_BITS / 8 for m in question.models), default=0.0)
     limit = None if question.terms.budget is None else question.terms.budget * STEP_UP
     wanted = [o for o in offers if _is_possible(o, need, limit)]
-    options = []
+    options: dict[str, Option] = {}
     for done, offer in enumerate(wanted):
         if progress:
             progress(done, len(wanted))
-        option = evaluate(question, offer, load)
+        option = evaluate(question, offer, load, ranking=True)
         if option is not None:
-            options.append(option)
+            options[offer.spec] = option
+    exact: set[str] = set()
+    while True:
+        answer = _answer(question, list(options.values()))
+        rough = [o.offer for o in _all_shown(answer) if o.offer.spec not in exact]
+        if not rough:
+            return answer
+        for offer in rough:
+            exact.add(offer.spec)
+            option = evaluate(question, offer, load)
+            if option is None:
+                del options[offer.spec]
+            else:
+                options[offer.spec] = option
+
+
+def _all_shown(answer: BuyAnswer) -> list[Option]:
+    step = [answer.next_step] if answer.next_step else []
+    return [*answer.best, *step, *answer.rented, *answer.unpriced, *answer.not_to_buy]
+
+
+def _answer(question: Question, options: Sequence[Option]) -> BuyAnswer:
     bought = [o for o in options if o.offer.price is not None]
     within = [o for o in bought if _in_budget(o, question)]
     working = [o for o in within if o.works]
@@ -185,17 +207,25 @@ def buy(
     )
 
 
-def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -> Option | None:
-    """Plan every model of the question on one offer; None where the profile makes no machine."""
+def evaluate(
+    question: Question, offer: Offer, load: Callable[[str], Machine], *, ranking: bool = False
+) -> Option | None:
+    """Plan every model of the question on one offer; None where the profile makes no machine.
+
+    `ranking`: well enough to compare offers, not to show one.
+    """
     try:
         machine = load(offer.spec)
     except PlannerError:
         return None
+    # Many users of one model that lies partly in RAM wait for the slowest memory together.
+    spill = question.workload.users < SERVING_USERS
     plans: list[Plan] = []
     loss = 0.0
     problem: str | None = None
     for model in question.models:
-        choice = choose(PlanQuestion(model, machine, question.workload), last_resort=False)
+        asked = PlanQuestion(model, machine, question.workload)
+        choice = choose(asked, last_resort=False, ranking=ranking, spill=spill)
         if choice is None:
             return None
         plans.append(choice.plan)
@@ -205,9 +235,7 @@ def evaluate(question: Question, offer: Offer, load: Callable[[str], Machine]) -
     speeds = (user_interval(p, question.workload.users) or nothing for p in plans)
     speed = min(speeds, key=lambda interval: interval.expected)
     power = machine_power(machine)
-    watts = power.load if power.complete else None
-    if offer.kind == "cloud":
-        watts = None
+    watts = power.load if power.complete and offer.kind != "cloud" else None
     problem = problem or _too_hot(question.terms, watts, offer)
     cost = _cost(question.terms.usage, offer, plans, power)
     return Option(offer, tuple(plans), speed, loss, watts, _noise(offer, watts), cost, problem)

@@ -149,6 +149,8 @@ def _cards(info: ProfileInfo, prices: Mapping[str, float], market: Market) -> It
     each, low, high, note = _price(info, prices, market.usd_rate)
     large = info.device_class == "consumer" and (info.memory or 0) >= LARGE_CARD
     for count in LARGE_COUNTS if large else COUNTS[info.device_class]:
+        if market.have and count > 2 and info.device_class in SERVER_CLASSES:
+            continue  # more of these than two take a server
         host = _around(info, count, market)
         spec = info.id if count == 1 else f"{count}x {info.id}"
         if market.have:
