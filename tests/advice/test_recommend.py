@@ -138,10 +138,10 @@ def test_what_would_change_the_answer_keeps_the_settings_asked_for() -> None:
         and f"that fits is {context_about(plan.max_context)} with more of it in RAM" in said
     )
     assert plan.speed is not None
-    assert not any("speculative" in hint for hint in plan.speed.faster)
+    assert not any(hint.startswith("drafting") for hint in plan.speed.faster)
     plain = planner.plan(model, machine)
     assert plain.speed is not None
-    assert any("speculative" in hint for hint in plain.speed.faster)
+    assert any(hint.startswith("drafting") for hint in plain.speed.faster)
 
     dense, fixed = planner.load_model("qwen3-32b"), {"n_ctx": 16384}
     plan = planner.plan(dense, machine, settings=fixed)
@@ -173,8 +173,7 @@ def test_the_cpu_takes_what_an_integrated_gpu_may_not() -> None:
     assert plan.placement is Placement.CPU
     assert "-dev none" in plan.command
     assert "Too large for the 8.0 GiB of the RAM that the GPU may take: CPU only." in map(str, plan.why)
-    offered = {p.model: p.placement for p in answer("iris-xe-adl-16").plans}
-    assert offered["google/gemma-4-26B-A4B-it"] is Placement.CPU
+    assert planner.plan("gemma-4-26b-a4b", laptop, Workload(context=8192)).placement is Placement.CPU
     assert planner.plan("qwen3.5-4b", laptop, Workload(context=8192)).placement is Placement.GPU
     raised = planner.load_profile("strix-halo-395-128")
     assert planner.plan("minimax-m2.7", raised, Workload(context=8192)).placement is Placement.GPU
@@ -230,7 +229,7 @@ def test_the_longest_context_is_said_once(machine: str) -> None:
 
 
 def test_plan_chooses_the_quantisation_that_check_recommends() -> None:
-    machine, workload = planner.load_profile("rtx-4060-ti-16"), Workload(context=16384)
+    machine, workload = planner.load_profile("rtx-4060-ti-16"), Workload(use_case=UseCase.AGENTS)
     plans = recommend(machine, workload, limit=4).plans
     assert any(p.placement == "hybrid" for p in plans)  # where two bits would lie on the GPU alone
     for recommended in plans:
@@ -239,7 +238,9 @@ def test_plan_chooses_the_quantisation_that_check_recommends() -> None:
 
 
 def test_two_bits_are_planned_where_nothing_else_fits() -> None:
-    assert planner.plan("qwen3-235b-a22b", "rtx-3090", Workload()).quant == "Q2_K"
+    """Of 235 billion parameters a 3090 with 64 GiB of RAM holds no more than two bits a weight."""
+    assert not planner.plan("qwen3-235b-a22b", "rtx-3090", quant="Q2_K").fits
+    assert planner.plan("qwen3-235b-a22b", "rtx-3090").quant.startswith("IQ2")
 
 
 def test_what_would_fit_for_fewer_users_is_not_said_to_need_less_than_there_is() -> None:

@@ -18,20 +18,26 @@ MACS = (
 )
 
 
+# On the largest, the best models are some of which mlx-lm has no class, or nobody publishes a conversion.
+SMALL = MACS[:4]
+
+
 @pytest.mark.parametrize("mac", MACS)
 def test_a_mac_gets_the_better_of_both_and_hears_why(mac: str) -> None:
     plans = planner.recommend(mac, limit=4).plans
-    assert {"mlx"} <= {plan.engine for plan in plans} <= {"mlx", "llama.cpp"}
-    chosen = [r for plan in plans for r in plan.why if r.kind is ReasonKind.ENGINE_CHOSEN]
-    assert chosen
+    assert {plan.engine for plan in plans} <= {"mlx", "llama.cpp"}
+    assert mac not in SMALL or any(plan.engine == "mlx" for plan in plans)
     for plan in plans:
         if plan.engine == "mlx":
             assert plan.command.startswith("mlx_lm.server --model ")  # published, nothing to convert first
-    assert all(r.values["engine"] != r.values["other"] for r in chosen)
+    dense = planner.plan("qwen3.5-9b", mac)
+    (reason,) = (r for r in dense.why if r.kind is ReasonKind.ENGINE_CHOSEN)
+    assert reason.values["engine"] == dense.engine
+    assert {reason.values["engine"], reason.values["other"]} == {"mlx", "llama.cpp"}
 
 
 def test_elsewhere_nobody_hears_of_it() -> None:
-    assert {plan.engine for plan in planner.recommend("rtx-4090", limit=4).plans} == {"llama.cpp"}
+    assert "mlx" not in {plan.engine for plan in planner.recommend("rtx-4090", limit=4).plans}
 
 
 def test_who_shows_pictures_gets_an_engine_that_sees_them() -> None:
