@@ -16,6 +16,9 @@ class OllamaTraits:
     """One architecture's row."""
 
     one_at_a_time: bool = False  # never more than one request, whatever OLLAMA_NUM_PARALLEL says
+    holds_prediction: bool = (
+        False  # the library's files hold prediction layers, with which Ollama drafts by itself
+    )
     mxfp4_mix: str = ""  # what the library's files in MXFP4 are, where not what llama.cpp's tools make
 
 
@@ -24,7 +27,9 @@ OLLAMA_ARCHITECTURES: Final[dict[str, OllamaTraits]] = {
     # experts in MXFP4 and everything else in BF16 (13.8 GB and 65.4 GB; llama.cpp's tools leave Q8_0 there)
     "gpt-oss": OllamaTraits(mxfp4_mix="MXFP4_BF16"),
     **dict.fromkeys(("lfm2", "lfm2moe", "mllama", "nemotron_h", "nemotron_h_moe", "nemotron_h_omni"), _ONE),
-    **dict.fromkeys(("qwen3next", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"), _ONE),
+    **dict.fromkeys(("qwen3next", "qwen3vl", "qwen3vlmoe"), _ONE),
+    # Qwen 3.5 and later (hasLegacyQwenMTPDraft)
+    **dict.fromkeys(("qwen35", "qwen35moe"), OllamaTraits(one_at_a_time=True, holds_prediction=True)),
 }
 _ORDINARY: Final = OllamaTraits()
 

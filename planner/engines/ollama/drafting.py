@@ -9,12 +9,12 @@ from typing import Final
 
 from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.settings import LlamaCppSettings
+from planner.engines.ollama.architectures import ollama_traits
 from planner.engines.ollama.own_tags import library_tag
 from planner.fast_dataclass import replace
 from planner.models.model import Model
 
 DRAFTED: Final = 4  # tokens a step
-_HELD: Final = ("qwen35", "qwen35moe")  # whose tags hold prediction layers
 
 
 def drafts_by_itself(model: Model, quant: str) -> bool:
@@ -29,7 +29,7 @@ def drafts_by_itself(model: Model, quant: str) -> bool:
         return False
     if model.tensors is not None:
         return any("nextn." in tensor.name for tensor in model.tensors)
-    return arch.gguf_arch in _HELD and library_tag(model, quant) is not None
+    return ollama_traits(arch).holds_prediction and library_tag(model, quant) is not None
 
 
 def drafting(server: LlamaCppSettings) -> LlamaCppSettings:

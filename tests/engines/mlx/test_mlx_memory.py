@@ -13,7 +13,7 @@ from planner.advice.plan.choose import plan_model
 from planner.advice.plan.question import PlanQuestion
 from planner.engines.commands import read_command
 from planner.engines.register import get_engine
-from planner.errors import InputError, RefusedError
+from planner.errors import RefusedError, UnsupportedError
 from planner.hardware.profiles.load import load_profile
 from planner.models.catalogue.catalogue import load_catalogue
 from planner.models.load import load_model
@@ -123,7 +123,7 @@ def test_a_quantised_cache_is_smaller_only_from_token_5000_on() -> None:
 
 
 def test_a_name_that_mlx_lm_makes_nothing_of_is_bad_input() -> None:
-    with pytest.raises(InputError, match="Q4_K_M"):
+    with pytest.raises(UnsupportedError, match="no format of mlx-lm"):
         plan("qwen3-8b", "Q4_K_M", "apple-m4-max-64gb")
 
 
