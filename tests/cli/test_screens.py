@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.golden_screens import FOLDER, SCREENS, screen
 
-COMMANDS = ("llama-server ", "vllm serve ", "ollama ", "export ", "$ planner", "OLLAMA_")
+COMMANDS = ("llama-server ", "vllm serve ", "ollama ", "export ", "$ planner", "planner ", "OLLAMA_")
 
 
 @pytest.mark.parametrize("name", SCREENS)
