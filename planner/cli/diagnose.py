@@ -77,8 +77,9 @@ def print_diagnosis(answer: Diagnosed) -> None:
         print_heading("Do this")
         first = finding.fixes[0]
         print_wrapped(_with_cost(first.do, first.cost), "  ")
-        if answer.command:
+        if answer.mended is not None and answer.command:
             print_line(f"  {style(answer.command, 'cyan')}")
+            print_wrapped(f"changed: {'; '.join(answer.mended.changed)}", "  ")
     if len(finding.fixes) > 1:
         print_heading("If not that")
         for fix in finding.fixes[1:4]:

@@ -84,6 +84,8 @@ class Diagnosis:
     """What else the paste shows."""
     command: str | None
     """The paste's command with the first change in it."""
+    changed: tuple[str, ...]
+    """What changed in it: "--ctx-size 250000 (was 262144)"."""
     messages: tuple[Recognised, ...]
     """Every message that was recognised."""
 
@@ -100,6 +102,7 @@ def diagnosis(answer: Diagnosed) -> Diagnosis:
         finding=None if answer.finding is None else _explained(answer.finding),
         others=tuple(_explained(other) for other in answer.others),
         command=answer.command,
+        changed=() if answer.mended is None else answer.mended.changed,
         messages=tuple(
             Recognised(s.message.id, s.line, s.message.kind, s.message.means, s.message.source) for s in seen
         ),

@@ -6,12 +6,16 @@ paste, runs the rules of all engines over one Evidence and shows the best Findin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import IntEnum, StrEnum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.fast_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from planner.engines.flags import FlagTable
 
 
 class Cause(StrEnum):
@@ -47,6 +51,19 @@ class Weight(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """One change: what to do, what it costs, and the part of a command that changes."""
+
+    do: str
+    cost: str = ""
+    set: Mapping[str, str] = field(
+        default_factory=dict
+    )  # flag -> value, as it stands in the command afterwards
+    drop: tuple[str, ...] = ()  # flags that go
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One kind of message of an engine, as data."""
 
@@ -56,9 +73,11 @@ class Message:
     pattern: str
     means: str
     decides: str
-    cures: tuple[tuple[str, str], ...]  # what to do, what it costs
+    cures: tuple[Fix, ...]  # {name} in them and in `means` stands for what the pattern captured
     source: str
     folder: str | None  # of the engine that prints it; None: the operating system
+    cause: Cause | None = None  # what it says by itself; None: a rule puts its numbers together
+    weight: Weight = Weight.MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +99,6 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
-    """One change: what to do, what it costs, and the part of a command that changes."""
-
-    do: str
-    cost: str = ""
-    set: Mapping[str, str] = field(
-        default_factory=dict
-    )  # flag -> value, as it stands in the command afterwards
-    drop: tuple[str, ...] = ()  # flags that go
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """What happened, why, and the smallest change."""
 
@@ -104,6 +110,71 @@ class Finding:
     ask: tuple[str, ...] = ()  # what to add to the paste, where something is missing
     line: int | None = None  # the line of the paste that it rests on
     report: str = ""  # what to say in a bug report, where the engine is at fault
+    wants_log: bool = (
+        False  # True where the engine's log would say more: it is asked for in the program's own words
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One flag of a command with its value's words, or one word that is none."""
+
+    words: tuple[str, ...]  # as they stand in the command
+    name: str = (
+        ""  # the flag's first name in the engine's table, or as it is written; "" for a word that is none
+    )
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PastedCommand:
+    """A command line of a paste, or what a log says that an engine was started with."""
+
+    folder: str  # of the engine that it starts
+    program: tuple[str, ...]  # the words that start it; none for a container's own entry point
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    line: int
+    table: FlagTable | None = None  # the engine's flags, where its command lines are read
+    before: tuple[str, ...] = ()  # what stands in front of it: variables, sudo, docker run …
+
+    def canonical(self, name: str) -> str:
+        """Return the first name of a flag in the engine's table; the name itself where the table has none."""
+        if self.table is None or name not in self.table:
+            return name
+        given = self.table.take(name, ["1"]) or self.table.take(name, [])
+        return given.flag.names[0] if given is not None and given.flag.names else name
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """The arguments, flag by flag, by the engine's own table; what it doesn't know as it looks."""
+        found: list[Piece] = []
+        rest = list(self.argv)
+        while rest:
+            word = rest.pop(0)
+            if _is_value(word):
+                found.append(Piece((word,)))
+                continue
+            given = self.table.take(word, rest) if self.table is not None else None
+            name, equals, value = word.partition("=")
+            if given is not None and given.flag.names:
+                words = (word,) if equals else (word, *given.words)
+                found.append(Piece(words, given.flag.names[0], value if equals else " ".join(given.words)))
+            elif equals or not rest or not _is_value(rest[0]):
+                found.append(Piece((word,), self.canonical(name), value))
+            else:
+                value = rest.pop(0)
+                found.append(Piece((word, value), self.canonical(name), value))
+        return tuple(found)
+
+    def flag(self, *names: str) -> str | None:
+        """Return the last value of these flags, or of the variables that give them; "" for one without a value."""
+        wanted = {self.canonical(name) for name in names}
+        said = [piece.value for piece in self.pieces() if piece.name in wanted]
+        if said:
+            return said[-1]
+        known = self.table.flags if self.table is not None else ()
+        variables = [f.env for f in known if f.env and f.names and f.names[0] in wanted]
+        return next((self.env[name] for name in variables if name in self.env), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +184,7 @@ class Evidence:
     text: str  # cleaned, all lines
     engine: str | None  # the engine's name, where command or log show it
     build: str | None  # "b11434", "0.30.0", "0.28.0"
-    program: str | None  # the program of the command: "llama-server", "vllm serve" …
-    argv: tuple[str, ...]  # its arguments
+    command: PastedCommand | None  # the one that the failure belongs to
     env: Mapping[str, str]
     model: str | None  # name, id or path as it was given
     seen: tuple[Seen, ...]  # in the order of the paste
@@ -123,6 +193,18 @@ class Evidence:
     released: Callable[[str], str | None] | None = (
         None  # architecture -> when models of it were first published
     )
+    stated: tuple[PastedCommand, ...] = ()  # what logs say that it was started with
+    shown: bool = True  # False where the engine is guessed from a message that others print, too
+
+    @property
+    def program(self) -> str | None:
+        """The program of the command: "llama-server", "vllm serve" …"""
+        return None if self.command is None else " ".join(self.command.program)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command's arguments."""
+        return () if self.command is None else self.command.argv
 
     def all(self, *ids: str) -> tuple[Seen, ...]:
         """Every message of these kinds, in order."""
@@ -138,14 +220,11 @@ class Evidence:
         return found[-1] if found else None
 
     def flag(self, *names: str) -> str | None:
-        """Return the value of the first of these flags that the command has ("" for one without a value)."""
-        for index, word in enumerate(self.argv):
-            name, equals, value = word.partition("=")
-            if name in names:
-                if equals:
-                    return value
-                following = self.argv[index + 1] if index + 1 < len(self.argv) else ""
-                return "" if _is_flag(following) else following
+        """Return the value of these flags, of the command or as a log states it ("" for one without a value)."""
+        for command in (self.command, *self.stated):
+            found = command.flag(*names) if command is not None else None
+            if found is not None:
+                return found
         return None
 
     def number(self, *names: str) -> int | None:
@@ -217,8 +296,9 @@ def whole(text: str | None) -> int | None:
     return int(plain) * factor if plain.isdigit() and len(plain) < 13 else None
 
 
-def _is_flag(word: str) -> bool:
-    return not word or (word.startswith("-") and not word[1:2].isdigit())
+def _is_value(word: str) -> bool:
+    """True for a word that can't be a flag: a negative number is none."""
+    return not word.startswith("-") or word == "-" or word[1:2].isdigit()
 
 
 def findings(rules: Sequence[Rule], evidence: Evidence) -> Iterator[Finding]:
@@ -230,12 +310,30 @@ def findings(rules: Sequence[Rule], evidence: Evidence) -> Iterator[Finding]:
 
 
 def plain_finding(seen: Seen, cause: Cause, weight: Weight = Weight.MESSAGE) -> Finding:
-    """Return what a message says by itself: its meaning, what decides, its cures."""
+    """Return what a message says by itself: its meaning, what decides, its cures, with its own numbers in them."""
+    message = seen.message
     return Finding(
         cause=cause,
         weight=weight,
-        what=seen.message.means,
-        why=(f"Line {seen.line}: {seen.text.strip()[:200]}", f"What decides: {seen.message.decides}."),
-        fixes=tuple(Fix(do, cost) for do, cost in seen.message.cures),
+        what=_filled(message.means, seen),
+        why=(f"Line {seen.line}: {seen.text.strip()[:240]}", f"What decides: {message.decides}."),
+        fixes=tuple(
+            Fix(
+                _filled(fix.do, seen),
+                fix.cost,
+                {flag: _filled(value, seen) for flag, value in fix.set.items()},
+                fix.drop,
+                {name: _filled(value, seen) for name, value in fix.env.items()},
+            )
+            for fix in message.cures
+        ),
         line=seen.line,
     )
+
+
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+
+
+def _filled(text: str, seen: Seen) -> str:
+    """The text with what the message's pattern captured in place of {name}."""
+    return _PLACE.sub(lambda m: seen.values.get(m[1], "?"), text)

@@ -210,6 +210,16 @@ class FlagTable:
             given.append(self._one(word, rest))
         return _merged(given), positional
 
+    def take(self, word: str, rest: list[str]) -> Given | None:
+        """Return the flag that a word is, taking its value's words off `rest`; None for none, or one it refuses."""
+        left = list(rest)
+        try:
+            given = self._one(word, left)
+        except InputError:
+            return None
+        rest[:] = left
+        return given
+
     def environment(self, env: Mapping[str, str]) -> tuple[list[Given], dict[str, str]]:
         """Return the flags that environment variables give, and the variables that are no setting."""
         by_env = {flag.env: flag for flag in self.flags if flag.env}

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.diagnosed import judge, reports
 from planner.api import diagnose
 from planner.engines.evidence import Cause, Weight
 from planner.engines.register import DIAGNOSED
@@ -45,6 +46,12 @@ def test_public_reports_get_their_cause_and_its_numbers(case: dict[str, Any]) ->
     text = said(case["paste"])
     for words in case["says"]:
         assert re.search(words, text, re.I), f"{words!r} is not said: {text}"
+
+
+@pytest.mark.parametrize("report", reports(), ids=[r["id"] for r in reports()])
+def test_collected_reports_get_their_cause_and_what_it_has_to_say(report: dict[str, Any]) -> None:
+    answer = diagnose(report["paste"])
+    assert judge(report, answer) == "right", answer.finding
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[r["id"] for r in ROWS])
@@ -95,6 +102,49 @@ def test_the_mended_command_changes_one_flag_only() -> None:
         diagnose(text).command
         == "vllm serve Qwen3.8-27B --max-model-len 132000 --max-num-seqs 969 --port 8000"
     )
+
+
+def test_the_change_is_marked_in_any_spelling_and_the_rest_stays() -> None:
+    answer = diagnose(
+        "sudo docker run --rm --gpus all ghcr.io/ggml-org/llama.cpp:server-cuda -m m.gguf --ctx_size=65536 -ub 1024\n"
+        "ggml_gallocr_reserve_n_impl: failed to allocate CUDA0 buffer of size 1073741824\n"
+    )
+    assert answer.mended is not None
+    assert answer.mended.changed == ("-ub 512 (was 1024)",)
+    assert answer.command is not None
+    assert answer.command.startswith(
+        "sudo docker run --rm --gpus all ghcr.io/ggml-org/llama.cpp:server-cuda -m m.gguf"
+    )
+
+
+def test_a_failure_belongs_to_the_command_above_it() -> None:
+    answer = diagnose(
+        "$ vllm serve Qwen/Qwen3-8B --max-num-seqs 64\nINFO: Application startup complete.\n"
+        "$ vllm serve Qwen/Qwen3.6-27B --max-num-seqs 512\n"
+        "ValueError: max_num_seqs (512) exceeds available Mamba cache blocks (300).\n"
+    )
+    assert answer.command == "vllm serve Qwen/Qwen3.6-27B --max-num-seqs 300"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n  a:\n    image: vllm/vllm-openai:latest\n    command: --model x/y --max-num-seqs 1024\n",
+        "[Service]\nExecStart=/usr/bin/vllm serve Qwen/Qwen3.6-27B --max-num-seqs 1024\n",
+        "INFO [utils.py:233] non-default args: {'model': 'Qwen/Qwen3.6-27B', 'max_num_seqs': 1024}\n",
+    ],
+)
+def test_settings_are_read_from_files_and_logs(text: str) -> None:
+    answer = diagnose(text + "ValueError: max_num_seqs exceeds available Mamba cache blocks (95).")
+    assert answer.evidence.engine == "vllm"
+    assert answer.evidence.number("--max-num-seqs") == 1024
+
+
+def test_changes_are_made_in_the_words_of_the_program_that_runs_the_engine() -> None:
+    line = "load_tensors: offloaded 5/37 layers to GPU\nllama_context: n_ctx = 32768"
+    assert "OLLAMA_CONTEXT_LENGTH=16384" in said(f"time=x level=INFO source=server.go:1\n{line}")
+    assert "Context Length 16384" in said(f"LM Studio 0.4.18\n{line}")
+    assert "-c 16384" in said(line)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\n", "\x1b[31m\x1b[0m"])

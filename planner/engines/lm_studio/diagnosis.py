@@ -6,11 +6,34 @@ import math
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Seen, Weight, plain_finding
 
 PROGRAMS: Final = ("lms",)
-SIGN: Final = r"\blms load|LM Studio|model_load_failed"  # in any case
+SIGN: Final = (
+    r"\blms load|LM Studio|LMSInternal|lmstudio|model_load_failed|Failed to load (?:the )?model$|Failed to send message"
+    r"|estimatedModelVramUsageBytes|model loading guardrails"
+)  # in any case
+RUNS: Final = ("llama_cpp", "mlx")  # its runtimes
+LOG: Final = "the engine's own log: lms log stream while it loads"
+_SETTINGS: Final = {
+    "-c": ("Context Length {} (lms load --context-length {})", "--context-length"),
+    "-ub": ("Evaluation Batch Size {}", ""),
+    "-np": ("Max Concurrent Predictions {}", ""),
+    "-ctk": ("K Cache and V Cache Quantization {}, with Flash Attention", ""),
+    "--fit-target": ("Limit Model Offload to Dedicated GPU Memory: on", ""),
+    "--n-cpu-moe": ("MoE layers on the CPU: {}", ""),
+}
 CONTEXT: Final = ("--context-length", "-c")
+
+
+def in_own_words(fix: Fix) -> Fix | None:
+    """Return a change of llama.cpp's flags as LM Studio's load settings make it; None where it has none."""
+    if fix.drop:
+        return Fix("GPU Offload: fewer layers (lms load --gpu 0.8)", fix.cost)
+    for flag, value in fix.set.items():
+        said, own = _SETTINGS.get(flag, ("", ""))
+        return Fix(said.format(value, value), fix.cost, {own: value} if own else {}) if said else None
+    return Fix(fix.do, fix.cost)
 
 
 def guardrail(evidence: Evidence) -> Finding | None:
@@ -19,8 +42,15 @@ def guardrail(evidence: Evidence) -> Finding | None:
     if seen is None:
         return None
     need = seen.values.get("need")
+    if need is not None and not need[0].isdigit():
+        return _estimate_failed(seen)
     tokens = evidence.number(*CONTEXT)
     why = ["LM Studio refused by an estimate of its own; nothing was allocated and nothing failed."]
+    if need and not tokens:
+        why.append(
+            f"The estimate is {need}, for the context length that is set: most of a large estimate is the KV cache of"
+            " a long one."
+        )
     real = evidence.memory.total(tokens) if evidence.memory is not None and tokens else None
     told = re.search(r"about ([\d.]+) GB", evidence.text)
     seen_here = float(told[1]) if told else 0.0
@@ -53,6 +83,25 @@ def guardrail(evidence: Evidence) -> Finding | None:
         tuple(why),
         tuple(fixes),
         line=seen.line,
+    )
+
+
+def _estimate_failed(seen: Seen) -> Finding:
+    """'approximately NaN undefined of memory': the estimate itself failed."""
+    return Finding(
+        Cause.GUARDRAIL,
+        Weight.PROVEN,
+        "The guardrail's estimate is no number (NaN): LM Studio could not compute it for this architecture,"
+        " and refused.",
+        (
+            "Nothing was allocated, nothing is too large: an estimate that failed is taken for one that is too high.",
+        ),
+        (
+            Fix("LM Studio 0.3.28 or newer, which estimates it", "none"),
+            Fix("lms load from the command line, or llama-server with the same file", "none"),
+        ),
+        line=seen.line,
+        report="The estimate is NaN for this architecture; name the model's file and the runtime's version.",
     )
 
 

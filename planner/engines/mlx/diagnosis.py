@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
 
 PROGRAMS: Final = ("mlx_lm.server", "mlx_lm.generate", "mlx_lm.chat", "mlx_vlm.server", "mlx_lm")
 SIGN: Final = r"mlx_lm|\[METAL\]|\[metal::|\bmlx\b"  # in any case
+_FOLDER: Final = "mlx"
+LOG: Final = "the server's whole output"
 BYTES: Final = "--prompt-cache-bytes"
 CACHES: Final = 10  # sequences that the server keeps by default (mlx_lm/server.py, --prompt-cache-size)
 _RESIDENT: Final = re.compile(r"(?:python|mlx|server)?\s*RSS\s*(?:of\s*)?([\d.]+) ?G(?:i?B)", re.I)
@@ -69,6 +71,49 @@ def prompt_cache_grows(evidence: Evidence) -> Finding | None:
     )
 
 
+def out_of_metal_memory(evidence: Evidence) -> Finding | None:
+    """'Insufficient Memory' of a server that had answered: its caches grew (mlx/backend/metal/device.cpp)."""
+    seen = evidence.first("e23")
+    if seen is None or evidence.first("e94") is not None or evidence.engine != _FOLDER:
+        return None
+    serves = evidence.program is not None and evidence.program.endswith(".server")
+    answered = evidence.has('" 200', "200 OK")
+    weights = evidence.memory.weights() if evidence.memory is not None else None
+    why = [
+        "Weights, KV caches and activations share what Metal may wire: about two thirds of a Mac's RAM, three quarters"
+        " above 36 GB."
+    ]
+    if weights and evidence.memory is not None:
+        why.append(f"{evidence.memory.name}'s weights are {weights / 1e9:.1f} GB of that.")
+    if serves:
+        why.append(
+            f"{'It answered before it died, so that what grew is' if answered else 'What grows while it serves is'} the"
+            f" KV cache: of the conversation, and the prompt cache of the last {CACHES} conversations, which has no"
+            " limit in bytes by default."
+        )
+    return Finding(
+        Cause.HOST_PROMPT_CACHE if serves else Cause.CONTEXT_TOO_LARGE,
+        Weight.NUMBERS,
+        "Metal ran out of memory while it worked: KV caches grew on top of the weights.",
+        tuple(why),
+        (
+            *(
+                (Fix(f"{BYTES} 4GB", "an old conversation is prefilled again", {BYTES: "4GB"}),)
+                if serves
+                else ()
+            ),
+            Fix(
+                "a shorter conversation or prompt (--max-kv-size N bounds it, where the program has it)",
+                "context",
+            ),
+            Fix("sudo sysctl iogpu.wired_limit_mb=N, leaving the system 4 to 5 GB", "the system has less"),
+            Fix("a smaller model or quantisation", "quality"),
+        ),
+        ask=() if answered else ("how much RAM the Mac has, and the log's lines 'Prompt Cache: …'",),
+        line=seen.line,
+    )
+
+
 def buffers_by_number(evidence: Evidence) -> Finding | None:
     """'Resource limit (499000) exceeded' counts buffers, not bytes."""
     seen = evidence.first("e93")
@@ -94,14 +139,4 @@ def buffers_by_number(evidence: Evidence) -> Finding | None:
     )
 
 
-def plain(evidence: Evidence) -> Finding | None:
-    """What is left: the message's own meaning."""
-    order = {"e92": Cause.ENGINE_LIMIT, "e95": Cause.TOO_LARGE, "e96": Cause.UNSUPPORTED}
-    for ident, cause in order.items():
-        seen = evidence.first(ident)
-        if seen is not None:
-            return plain_finding(seen, cause)
-    return None
-
-
-RULES: Final[tuple[Rule, ...]] = (prompt_cache_grows, buffers_by_number, plain)
+RULES: Final[tuple[Rule, ...]] = (prompt_cache_grows, out_of_metal_memory, buffers_by_number)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
 from planner.units import GIB, gib
 
 PROGRAMS: Final = ("ollama",)
 SIGN: Final = r"\bollama\b|source=\w+\.go:\d+|\[GIN\]"  # in any case
+RUNS: Final = ("llama_cpp",)
+LOG: Final = "the server's log from its start, with OLLAMA_DEBUG=1"
 # From 0.30 on integrated GPUs are dropped, and the runner is llama-server (discover/gpu.go, llm/llama_server.go).
 DROPS_INTEGRATED: Final = (0, 30)
 SMALLEST_TIER: Final = 4096
@@ -19,7 +21,47 @@ _PS: Final = re.compile(
     r"(?P<share>100% (?:GPU|CPU)|\d+%/\d+% CPU/GPU)(?:\s+(?P<context>\d+))?"
 )
 _UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": GIB}
+_OFFLOAD: Final = re.compile(
+    r'layers\.model=(?P<all>\d+).*?layers\.offload=(?P<on>\d+).*?memory\.available="\[(?P<free>[^\]]+)\]".*?'
+    r'memory\.required\.full="(?P<need>[^"]+)"'
+)
+_PARTS: Final = (
+    ("weights", re.compile(r'memory\.weights\.total="([^"]+)"')),
+    ("KV cache", re.compile(r'memory\.required\.kv="([^"]+)"')),
+    ("graph", re.compile(r'memory\.graph\.full="([^"]+)"')),
+    ("projector", re.compile(r'projector\.weights="([^"]+)"')),
+    ("projector's graph", re.compile(r'projector\.graph="([^"]+)"')),
+)
 _PULLED: Final = re.compile(r"(?P<size>\d+(?:\.\d+)?) GB\b")
+
+
+_FLAGS: Final = {
+    "-c": (
+        "OLLAMA_CONTEXT_LENGTH={0} (num_ctx {0} in the request or the Modelfile)",
+        "OLLAMA_CONTEXT_LENGTH",
+    ),
+    "-np": ("OLLAMA_NUM_PARALLEL={0}", "OLLAMA_NUM_PARALLEL"),
+    "--cache-ram": ("LLAMA_ARG_CACHE_RAM={0} in the server's environment", "LLAMA_ARG_CACHE_RAM"),
+    "-ub": ("num_batch {0} in the request or the Modelfile", ""),
+    "-ctk": ("OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE={0}", "OLLAMA_KV_CACHE_TYPE"),
+    "--fit-target": ("OLLAMA_GPU_OVERHEAD={1}: that many bytes of each GPU stay free", "OLLAMA_GPU_OVERHEAD"),
+}
+
+
+def in_own_words(fix: Fix) -> Fix | None:
+    """Return a change of llama.cpp's flags as Ollama's variables and parameters make it; None where it has none."""
+    if fix.drop:
+        return Fix("no num_gpu: Ollama then places as many layers as fit", fix.cost)
+    for flag, value in fix.set.items():
+        said, name = _FLAGS.get(flag, ("", ""))
+        if not said:
+            return None
+        amount = str(int(value) << 20) if value.isdigit() else value
+        env = {name: amount if "{1}" in said else value} if name else {}
+        if name == "OLLAMA_KV_CACHE_TYPE":
+            env["OLLAMA_FLASH_ATTENTION"] = "1"
+        return Fix(said.format(value, amount), fix.cost, env=env)
+    return fix
 
 
 def _bytes(text: str | None) -> float | None:
@@ -81,6 +123,52 @@ def more_than_the_machine(evidence: Evidence) -> Finding | None:
         tuple(why) or (seen.message.decides,),
         tuple(fixes),
         line=seen.line,
+    )
+
+
+def layers_left_out(evidence: Evidence) -> Finding | None:
+    """'msg=offload … layers.offload=48 … memory.required.full': Ollama's own sum against what is free"
+    " (llm/memory.go)."""
+    found = list(_OFFLOAD.finditer(evidence.text))
+    if not found:
+        return None
+    last = found[-1]
+    layers, placed = int(last["all"]), int(last["on"])
+    need = _bytes(last["need"])
+    free = [_bytes(part.strip()) for part in last["free"].split(",")]
+    have = sum(part for part in free if part is not None)
+    if placed >= layers or not need or not have:
+        return None
+    end = evidence.text.find("\n", last.start())
+    row = evidence.text[last.start() : end if end > 0 else None]
+    parts = [
+        f"{name} {said[1]}" for name, pattern in _PARTS if (said := pattern.search(row)) and said[1] != "0 B"
+    ]
+    short = need - have
+    why = [
+        f"Ollama needs {last['need']} for all of it; {gib(int(have))} are free on the GPU"
+        + (f": {gib(int(short))} too little." if short > 0 else ", beside what it keeps back.")
+    ]
+    if parts:
+        why.append(f"It is made of: {', '.join(parts)}.")
+    why.append(
+        f"So {placed} of {layers} layers are on the GPU; the others run from RAM, which slows each token down."
+    )
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE if short < have / 3 else Cause.TOO_LARGE,
+        Weight.PROVEN,
+        f"{layers - placed} of {layers} layers were left in RAM: the GPU is short of memory for them.",
+        tuple(why),
+        (
+            Fix("a smaller num_ctx (OLLAMA_CONTEXT_LENGTH), where it is above 4096", "context"),
+            Fix(
+                "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0",
+                "little quality",
+                env={"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
+            ),
+            Fix("OLLAMA_NUM_PARALLEL=1", "requests wait for each other", env={"OLLAMA_NUM_PARALLEL": "1"}),
+            Fix("a smaller tag of the model", "quality"),
+        ),
     )
 
 
@@ -315,33 +403,13 @@ def partly_in_ram(evidence: Evidence) -> Finding | None:
     )
 
 
-def plain(evidence: Evidence) -> Finding | None:
-    """What is left: the message's own meaning."""
-    order = {
-        "e50": Cause.CONTEXT_TOO_LARGE,
-        "e53": Cause.GPU_NOT_USED,
-        "e55": Cause.GPU_NOT_USED,
-        "e56": Cause.GPU_NOT_USED,
-        "e57": Cause.SPILL_BY_A_LITTLE,
-        "e59": Cause.ENGINE_LIMIT,
-        "e49": Cause.UNKNOWN,
-        "e103": Cause.CONTEXT_TOO_LARGE,
-    }
-    for ident, cause in order.items():
-        seen = evidence.first(ident)
-        if seen is not None:
-            weight = Weight.WRAPPER if ident in {"e49", "e103"} else Weight.MESSAGE
-            return plain_finding(seen, cause, weight)
-    return None
-
-
 RULES: Final[tuple[Rule, ...]] = (
     more_than_the_machine,
+    layers_left_out,
     output_layer_in_ram,
     integrated_gpu_dropped,
     prompt_cut,
     runner_fills_the_host,
     default_by_tier,
     partly_in_ram,
-    plain,
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight, plain_finding
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
+from planner.fast_dataclass import dataclass
 
 PROGRAMS: Final = ("vllm",)
 SIGN: Final = r"\bvLLM\b|vllm|EngineCore|max_num_seqs|max_model_len|--max-model-len"  # in any case
+LOG: Final = "the log from its start, to the first error"
 UTILIZATION: Final = "--gpu-memory-utilization"
 LENGTH: Final = "--max-model-len"
 SEQUENCES: Final = "--max-num-seqs"
@@ -95,6 +98,104 @@ def one_request_does_not_fit(evidence: Evidence) -> Finding | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Where the memory of a start went, as vLLM's own line says it."""
+
+    share: float
+    said: str
+
+
+def _where_it_goes(evidence: Evidence) -> _Parts | None:
+    """The identity of vllm/v1/worker/gpu_worker.py and of V0's worker.py: share × total less the parts is the cache."""
+    one, whole_line = evidence.last("e137"), evidence.last("e136")
+    seen = one or evidence.last("e135")
+    total = (one or whole_line) and (one or whole_line or seen)
+    if seen is None or total is None:
+        return None
+    all_, share = total.number("t") or 0.0, total.number("u") or 0.0
+    weights, active = seen.number("w") or 0.0, seen.number("a") or 0.0
+    other, graphs = seen.number("n") or 0.0, seen.number("c") or 0.0
+    left = share * all_ - weights - active - other - graphs
+    named = f", graphs {graphs:.2f}" if graphs else ""
+    return _Parts(
+        share,
+        f"{share:g} × {all_:.2f} GiB = {share * all_:.2f} GiB; weights {weights:.2f}, activations {active:.2f}, other"
+        f" {other:.2f}{named}: {left:.2f} GiB are left for the KV cache.",
+    )
+
+
+def request_too_long(evidence: Evidence) -> Finding | None:
+    """'maximum context length is N tokens. However, you requested M' (vllm/entrypoints/openai)."""
+    seen = evidence.first("e168")
+    if seen is None:
+        return None
+    held, asked = seen.number("max") or 0.0, seen.number("all") or 0.0
+    prompt, answer = seen.number("in"), seen.number("out")
+    fits = prompt is not None and prompt < held
+    why = [f"The request asks for {asked:,.0f} tokens, the server holds {held:,.0f} for each ({LENGTH})."]
+    if prompt is not None and answer is not None:
+        why.append(
+            f"Of these {prompt:,.0f} are the prompt and {answer:,.0f} the answer that it allows (max_tokens)."
+        )
+    fixes = []
+    if fits and prompt is not None:
+        fixes.append(Fix(f"max_tokens {held - prompt:.0f} or less in the request", "a shorter answer"))
+    longer = str(int(-(-asked * 1.25 // 1024)) * 1024)
+    fixes += [
+        Fix(f"{LENGTH} {longer}, where the model was trained for it", "KV cache", {LENGTH: longer}),
+        Fix("let the client compact its conversation earlier", "it forgets the oldest turns"),
+    ]
+    return Finding(
+        Cause.SLOTS_CONTEXT,
+        Weight.PROVEN,
+        "The request, with the answer that it asks for, is longer than the server's context.",
+        tuple(why),
+        tuple(fixes),
+        line=seen.line,
+    )
+
+
+def memory_of_others(evidence: Evidence) -> Finding | None:
+    """PyTorch's out of memory with what each process holds: most of it is another one's (torch/cuda, c10)."""
+    seen = evidence.first("e69")
+    if seen is None:
+        return None
+    held = _PROCESSES.findall(seen.text)
+    mine = _MINE.search(seen.text)
+    total = re.search(r"total capacity of ([\d.]+) GiB", seen.text)
+    others = sum(float(size) for _, size in held)
+    if not others or mine is None or total is None or others < float(mine[1]) / 4:
+        return None
+    named = ", ".join(f"process {pid} holds {size} GiB" for pid, size in held[:4])
+    return Finding(
+        Cause.UNSEEN_MEMORY,
+        Weight.PROVEN,
+        f"Another process holds {others:.2f} of the GPU's {total[1]} GiB; the one that failed has {mine[1]} GiB.",
+        (
+            f"Line {seen.line}: {seen.values.get('want') or 'more'} was asked for; {named}.",
+            f"{total[1]} - {others:.2f} - {mine[1]} GiB are free: not enough. The share that vLLM may use"
+            f" is of the whole"
+            " GPU, and it does not see what others take after its start.",
+            "Two processes of one server may be it, too: the API server prepares images on the GPU beside the engine.",
+        ),
+        (
+            Fix("end the other process (nvidia-smi names it), or give each its own GPU", "none"),
+            Fix(f"{UTILIZATION} lower for the engine, so that both fit", "KV cache"),
+            Fix(
+                'images prepared on the CPU (--mm-processor-kwargs \'{"device": "cpu"}\')',
+                "slower requests with images",
+            ),
+        ),
+        line=seen.line,
+    )
+
+
+_PROCESSES: Final = re.compile(r"Process (\d+) has ([\d.]{1,12}) GiB memory in use")
+_MINE: Final = re.compile(r"this process has ([\d.]{1,12}) GiB memory in use")
+LOW_SHARE: Final = 0.8  # below this a share leaves more of the GPU unused than peaks take
+
+
 def no_room_for_any_block(evidence: Evidence) -> Finding | None:
     """'No available memory for the cache blocks': weights and activations take all of the share."""
     seen = evidence.first("e64")
@@ -104,17 +205,34 @@ def no_room_for_any_block(evidence: Evidence) -> Finding | None:
     figure = left.number("g") if left else None
     weights = evidence.memory.weights() if evidence.memory is not None else None
     why = ["utilisation × total, less weights, activations and CUDA graphs, is not one block of KV cache."]
-    if figure is not None:
+    stated = evidence.flag(UTILIZATION)
+    share = float(stated) if stated and re.fullmatch(r"0?\.\d{1,4}", stated) else None
+    parts = _where_it_goes(evidence)
+    if parts is not None:
+        why.append(parts.said)
+        share = share or parts.share
+        stated = stated or f"{parts.share:g}"
+    elif share is not None:
+        why.append(
+            f"{UTILIZATION} is {stated}: of an 80 GiB GPU that is {share * 80:.0f} GiB, for everything."
+        )
+    if share is not None and share < LOW_SHARE:
+        why.append(f"The share is low: {1 - share:.0%} of the GPU are not used at all.")
+    if figure is not None and parts is None:
         why.append(f"What is left is {figure:.2f} GiB (line {left.line if left else ''}).")
     if weights and evidence.memory is not None:
         why.append(f"{evidence.memory.name}'s weights are {weights / (1 << 30):.1f} GiB over all GPUs.")
+    why.append(
+        "A model that sees images or video takes room for the largest of them in the profiling run, too."
+    )
+    raised = "0.90" if share is not None and share < LOW_SHARE else "0.95"
     return Finding(
         Cause.TOO_LARGE,
         Weight.NUMBERS,
         "Nothing is left for the KV cache.",
         tuple(why),
         (
-            Fix(f"{UTILIZATION} 0.95", "less room for peaks", {UTILIZATION: "0.95"}),
+            Fix(f"{UTILIZATION} {raised}", "less room for peaks", {UTILIZATION: raised}),
             Fix(
                 "--max-num-batched-tokens 2048 --max-num-seqs 16",
                 "throughput",
@@ -227,6 +345,15 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
         return None
     stages = (
         (
+            ("multi-modal embeddings", "multimodal encoder", "encoder cache", "visual", "vision_"),
+            Cause.EXTRA_UNCOUNTED,
+            " for images or video: the profiling run makes room for the largest of them at once",
+            (
+                Fix('--limit-mm-per-prompt \'{"image": 1, "video": 0}\'', "fewer images in a request"),
+                Fix("--max-num-seqs 16", "fewer requests at once", {SEQUENCES: "16"}),
+            ),
+        ),
+        (
             ("load_model", "loading weights", "create_weights"),
             Cause.TOO_LARGE,
             " while the weights were loaded: they do not fit",
@@ -278,36 +405,14 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
     )
 
 
-def plain(evidence: Evidence) -> Finding | None:
-    """What is left: the message's own meaning; a wrapper and a notice last."""
-    order = {
-        "e70": Cause.UNSUPPORTED,
-        "e71": Cause.UNSUPPORTED,
-        "e72": Cause.UNSUPPORTED,
-        "e74": Cause.ENGINE_LIMIT,
-        "e75": Cause.CONTEXT_TOO_LARGE,
-        "e76": Cause.UNSUPPORTED,
-        "e81": Cause.SLOTS_CONTEXT,
-        "e82": Cause.UNSEEN_MEMORY,
-        "e78": Cause.UNKNOWN,
-        "e79": Cause.NOTICE,
-        "e80": Cause.NOTICE,
-    }
-    weights = {"e78": Weight.WRAPPER, "e79": Weight.NOTICE, "e80": Weight.NOTICE}
-    for ident, cause in order.items():
-        seen = evidence.first(ident)
-        if seen is not None:
-            return plain_finding(seen, cause, weights.get(ident, Weight.MESSAGE))
-    return None
-
-
 RULES: Final[tuple[Rule, ...]] = (
     taken_before_the_start,
     one_request_does_not_fit,
     no_room_for_any_block,
+    request_too_long,
+    memory_of_others,
     more_sequences_than_states,
     heads_do_not_divide,
     shared_memory_too_small,
     out_of_memory_while,
-    plain,
 )

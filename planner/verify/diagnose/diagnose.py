@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from planner.engines.evidence import Calculator, Cause, Evidence, Finding, Fix, Weight, findings
-from planner.fast_dataclass import dataclass
+from planner.engines.evidence import Calculator, Cause, Evidence, Finding, Weight, findings, plain_finding
+from planner.fast_dataclass import dataclass, replace
+from planner.verify.diagnose.mend import Mended, mended
 from planner.verify.diagnose.paste import clean
-from planner.verify.diagnose.read import knowledge, read
+from planner.verify.diagnose.read import Knowledge, knowledge, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,13 @@ class Diagnosed:
     """The cause; None where it is recognised at most, not explained."""
     others: tuple[Finding, ...] = ()
     """What else it shows."""
-    command: str | None = None
+    mended: Mended | None = None
     """The paste's command with the first change in it."""
+
+    @property
+    def command(self) -> str | None:
+        """The mended command's text."""
+        return None if self.mended is None else self.mended.command
 
     @property
     def explained(self) -> bool:
@@ -32,7 +37,7 @@ class Diagnosed:
     @property
     def recognised(self) -> bool:
         """True where anything of an engine was found at all."""
-        return self.finding is not None or self.evidence.program is not None or bool(self.evidence.seen)
+        return self.finding is not None or self.evidence.command is not None or bool(self.evidence.seen)
 
 
 def diagnose(
@@ -47,59 +52,49 @@ def diagnose(
     model, `is_model` whether a name is a model's. Raises InputError for an empty or an enormous paste.
     """
     evidence = read(clean(text), memory, released, is_model)
-    known = knowledge()
-    own = known.rules_of(evidence.engine)
-    found = list(findings((*own, *(r for r in known.rules if r not in own)), evidence))
-    found.sort(key=lambda f: -f.weight)
+    found = sorted(_found(evidence, knowledge()), key=lambda f: -f.weight)
     first = next(iter(found), None)
     others = [f for f in found[1:] if first and f.cause is not first.cause and f.weight > Weight.NOTICE][:2]
-    command = _mended(evidence, first.fixes[0]) if first is not None and first.fixes else None
-    return Diagnosed(evidence, first, tuple(others), command)
+    change = mended(evidence, first.fixes[0]) if first is not None and first.fixes else None
+    return Diagnosed(evidence, first, tuple(others), change)
 
 
-def _mended(evidence: Evidence, fix: Fix) -> str | None:
-    """Return the command of the paste with one fix in it; None where there is none, or the fix changes no flag."""
-    if evidence.program is None or not (fix.set or fix.drop or fix.env):
-        return None
-    if not fix.set and not fix.drop and not evidence.argv:
-        return None
-    argv: list[str] = []
-    skip = False
-    left = dict(fix.set)
-    words = list(evidence.argv)
-    for index, word in enumerate(words):
-        if skip:
-            skip = False
-            continue
-        name, equals, _ = word.partition("=")
-        following = words[index + 1] if index + 1 < len(words) else ""
-        has_value = not equals and following and not following.startswith("-")
-        target = next((flag for flag in left if _same(flag, name)), None)
-        if target is not None:
-            argv += [name, left.pop(target)] if fix.set[target] else [name]
-            skip = bool(has_value)
-        elif name in fix.drop:
-            skip = bool(has_value)
-        else:
-            argv.append(word)
-    for flag, value in left.items():
-        argv += [flag, value] if value else [flag]
-    env = (
-        " ".join(f"{k}={shlex.quote(v)}" for k, v in fix.env.items()) if not fix.set and not fix.drop else ""
-    )
-    return f"{env + ' ' if env else ''}{evidence.program} {shlex.join(argv)}".strip()
+def _found(evidence: Evidence, known: Knowledge) -> list[Finding]:
+    """All findings: of the engine's own rules first, then of what it runs, of messages alone.
+
+    Rules of other engines speak only where all these have nothing to say: a paste may name an engine in passing.
+    """
+    speaking = known.speaking(evidence.engine if evidence.shown else None)
+    found = [finding for folder in speaking for finding in _of(folder, evidence, known)]
+    found += _by_messages(evidence, known)
+    if any(f.weight >= Weight.MESSAGE for f in found):
+        return found
+    return found + [
+        f for folder in known.by_folder if folder not in speaking for f in _of(folder, evidence, known)
+    ]
 
 
-_SPELLINGS = (
-    {"-c", "--ctx-size"},
-    {"-ub", "--ubatch-size"},
-    {"-np", "--parallel"},
-    {"-ctk", "--cache-type-k"},
-    {"-ctv", "--cache-type-v"},
-    {"-fitt", "--fit-target"},
-    {"-cram", "--cache-ram"},
-)
+def _of(folder: str, evidence: Evidence, known: Knowledge) -> Iterator[Finding]:
+    for finding in findings(known.by_folder[folder], evidence):
+        yield _spoken(finding, folder, evidence.engine, known)
 
 
-def _same(one: str, other: str) -> bool:
-    return one == other or any(one in names and other in names for names in _SPELLINGS)
+def _by_messages(evidence: Evidence, known: Knowledge) -> Iterator[Finding]:
+    """What each kind of message says by itself, the first of its kind."""
+    said: set[str] = set()
+    for seen in evidence.seen:
+        if seen.message.cause is not None and seen.message.id not in said:
+            said.add(seen.message.id)
+            finding = plain_finding(seen, seen.message.cause, seen.message.weight)
+            yield _spoken(finding, seen.message.folder, evidence.engine, known)
+
+
+def _spoken(finding: Finding, folder: str | None, engine: str | None, known: Knowledge) -> Finding:
+    """The finding with its changes as they are made in the program that runs the engine."""
+    log = known.logs.get(engine or folder or "")
+    if finding.wants_log and log:
+        finding = replace(finding, ask=(*finding.ask, log))
+    if engine is None or folder in (None, engine) or engine not in known.in_own_words:
+        return finding
+    own = (known.in_own_words[engine](fix) for fix in finding.fixes)
+    return replace(finding, fixes=tuple(fix for fix in own if fix is not None))

@@ -24,10 +24,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\
 _PREFIXES: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"^[\w.-]{1,64}\s{0,16}\| {1,4}",  # docker compose: "vllm-1  | …"
-        r"^\[pod/[^\]\s]{1,200}\] ",  # kubectl logs --prefix
+        r"^(?P<writer>[\w.-]{1,64})\s{0,16}\| {1,4}",  # docker compose: "vllm-1  | …"
+        r"^\[pod/(?P<writer>[^\]\s]{1,200})\] ",  # kubectl logs --prefix
         r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)\s(?:std(?:out|err) [FP] )?",
-        r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,64} [\w@./-]{1,64}(?:\[\d+\])?: ",  # journald, syslog
+        r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,64} (?P<writer>[\w@./-]{1,64})(?:\[\d+\])?: ",  # journald, syslog
         r"^\[\s{0,8}\d{1,10}\.\d{3,6}\] ",  # dmesg
         r"^\((?:EngineCore|Worker|APIServer|ApiServer)\w{0,32}(?: \w{2,8}=\d+)?\) ",  # vLLM's processes
         r"^\[\d{4,5}\] ",  # llama.cpp's router: the child's port
@@ -47,6 +47,7 @@ class Line:
     number: int
     text: str
     typed: bool  # it stood after a prompt
+    writer: str = ""  # the program or container whose name stood in front of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Paste:
     def text(self) -> str:
         """All lines together."""
         return "\n".join(line.text for line in self.lines)
+
+    @property
+    def writers(self) -> str:
+        """Programs and containers that wrote lines, as journald, Docker and kubectl name them."""
+        return " ".join(dict.fromkeys(line.writer for line in self.lines if line.writer))
 
 
 def clean(text: str) -> Paste:
@@ -106,7 +112,11 @@ def visible(text: str) -> str:
 
 def _line(number: int, raw: str) -> Line:
     text = visible(raw[: 2 * LONGEST_LINE])[:LONGEST_LINE].rstrip()
+    writer = ""
     for prefix in _PREFIXES:
-        text = prefix.sub("", text, count=1)
+        found = prefix.match(text)
+        if found is not None:
+            writer = found.groupdict().get("writer") or writer
+            text = text[found.end() :]
     prompt = _PROMPT.match(text)
-    return Line(number, text[prompt.end() :] if prompt else text, prompt is not None)
+    return Line(number, text[prompt.end() :] if prompt else text, prompt is not None, writer)

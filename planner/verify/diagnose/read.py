@@ -9,13 +9,22 @@ from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from planner.engines.evidence import Calculator, Evidence, Message, Rule, Seen
-from planner.engines.pasted import split_commands
+from planner.engines.evidence import (
+    Calculator,
+    Cause,
+    Evidence,
+    Fix,
+    Message,
+    PastedCommand,
+    Rule,
+    Seen,
+    Weight,
+)
 from planner.engines.register import DIAGNOSED
-from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+from planner.verify.diagnose.commands import commands, stated
 from planner.verify.diagnose.paste import Line, Paste
 
 # Of a long paste: what decides stands at the start and at the end.
@@ -23,7 +32,6 @@ HEAD: Final = 80_000
 TAIL: Final = 220_000
 MOST_SEEN: Final = 400
 
-_ENV: Final = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]{2,63})=(?P<value>.*)$", re.S)
 _IN_TEXT: Final = re.compile(
     r"\b(?P<name>(?:LLAMA_ARG|OLLAMA|GGML|VLLM|SGLANG|CUDA|HIP|MLX)_[A-Z0-9_]{2,60})[=:] ?(?P<value>[^\s,;]{1,80})"
 )
@@ -45,6 +53,7 @@ _MODEL_FLAGS: Final = (
     "--model-id",
     "--served-model-name",
 )
+_SUBCOMMANDS: Final = ("serve", "run", "load", "ps", "create")
 _SYSTEMS: Final = (
     ("windows", re.compile(r"\.exe\b|[A-Z]:\\|\bWDDM\b|\bWindows\b|\bPS [A-Z]:")),
     (
@@ -71,38 +80,38 @@ class Knowledge:
     """All messages and rules there are."""
 
     messages: tuple[tuple[Message, re.Pattern[str], tuple[str, ...]], ...]  # with what must stand in the text
-    rules: tuple[Rule, ...]
     programs: Mapping[str, str]  # program -> folder
     signs: Mapping[str, re.Pattern[str]]  # folder -> what shows the engine; the first that is found counts
     by_folder: Mapping[str, tuple[Rule, ...]]
+    runs: Mapping[str, tuple[str, ...]]  # folder -> those of the engines that it runs inside itself
+    in_own_words: Mapping[
+        str, Callable[[Fix], Fix | None]
+    ]  # folder -> another engine's change as it is made there
+    logs: Mapping[str, str]  # folder -> how to get the log that says more
 
-    def rules_of(self, folder: str | None) -> tuple[Rule, ...]:
-        """The rules of one engine."""
-        return self.by_folder.get(folder or "", ())
+    def speaking(self, folder: str | None) -> tuple[str, ...]:
+        """The folders whose rules speak about an engine: its own, and those of what it runs; all for none."""
+        return (folder, *self.runs.get(folder, ())) if folder is not None else tuple(self.by_folder)
 
 
 @cache
 def knowledge() -> Knowledge:
-    """Read the messages and rules of all engines and of the system."""
-    from planner.verify.diagnose import system
-
+    """Read the messages and rules of all engines, and the system's messages."""
     messages: list[tuple[Message, re.Pattern[str], tuple[str, ...]]] = []
-    rules: list[Rule] = []
-    programs: dict[str, str] = {}
-    by_folder: dict[str, tuple[Rule, ...]] = {}
-    signs: dict[str, re.Pattern[str]] = {}
-    for folder in DIAGNOSED:
-        module = import_module(f"planner.engines.{folder}.diagnosis")
+    modules = {folder: import_module(f"planner.engines.{folder}.diagnosis") for folder in DIAGNOSED}
+    for folder in modules:
         messages += _messages(f"planner.engines.{folder}")
-        by_folder[folder] = tuple(module.RULES)
-        rules += module.RULES
-        programs.update(dict.fromkeys(module.PROGRAMS, folder))
-        signs = {
-            folder: re.compile(module.SIGN, re.I),
-            **signs,
-        }  # of wrappers and their engine, the wrapper's first
     messages += _messages("planner.verify.diagnose")
-    return Knowledge(tuple(messages), (*rules, *system.RULES), programs, signs, by_folder)
+    return Knowledge(
+        messages=tuple(messages),
+        programs={program: folder for folder, module in modules.items() for program in module.PROGRAMS},
+        # of wrappers and their engine, the wrapper's first
+        signs={folder: re.compile(modules[folder].SIGN, re.I) for folder in reversed(DIAGNOSED)},
+        by_folder={folder: tuple(module.RULES) for folder, module in modules.items()},
+        runs={folder: tuple(getattr(module, "RUNS", ())) for folder, module in modules.items()},
+        in_own_words={f: m.in_own_words for f, m in modules.items() if hasattr(m, "in_own_words")},
+        logs={folder: module.LOG for folder, module in modules.items()},
+    )
 
 
 def _messages(package: str) -> Iterator[tuple[Message, re.Pattern[str], tuple[str, ...]]]:
@@ -115,21 +124,22 @@ def _messages(package: str) -> Iterator[tuple[Message, re.Pattern[str], tuple[st
             pattern=row["pattern"],
             means=row["means"],
             decides=row["decides"],
-            cures=tuple((do, cost) for do, cost in row["cures"]),
+            cures=tuple(_cure(*cure) for cure in row["cures"]),
             source=row["source"],
             folder=package.rpartition("planner.engines.")[2] if "engines" in package else None,
+            cause=Cause(row["cause"]) if "cause" in row else None,
+            weight=_weight(row),
         )
         yield message, re.compile(row["pattern"]), tuple(row["needs"])
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command line of the paste."""
+def _cure(do: str, cost: str, change: Mapping[str, Any] | None = None) -> Fix:
+    change = change or {}
+    return Fix(do, cost, change.get("set", {}), tuple(change.get("drop", ())), change.get("env", {}))
 
-    program: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    line: int
+
+def _weight(row: Mapping[str, Any]) -> Weight:
+    return Weight[row.get("weight", "notice" if row.get("cause") == Cause.NOTICE else "message").upper()]
 
 
 def read(
@@ -147,19 +157,23 @@ def read(
     paste = _shortened(paste)
     text = paste.text
     seen = _seen(paste, text, known)
-    command = next(iter(_commands(paste, known)), None)
+    typed = tuple(commands(paste, known.programs))
+    command = _failing(typed, seen)
+    shown = command.folder if command else _engine(f"{paste.writers}\n{text}")
+    engine = shown or next((s.message.folder for s in seen if s.message.folder), None)
     env = {m["name"]: m["value"] for m in _IN_TEXT.finditer(text)} | dict(command.env if command else {})
     evidence = Evidence(
         text=text,
-        engine=known.programs[command.program] if command else _engine(text, seen),
+        engine=engine,
         build=_build(text),
-        program=command.program if command else None,
-        argv=command.argv if command else (),
+        command=command,
         env=env,
         model=next((m for m in dict.fromkeys(_models(command, text)) if is_model(m)), None),
         seen=seen,
         system=next((name for name, pattern in _SYSTEMS if pattern.search(text)), None),
         released=released,
+        stated=stated(paste, engine),
+        shown=shown is not None,
     )
     if memory is None:
         return evidence
@@ -203,40 +217,15 @@ def _seen(paste: Paste, text: str, known: Knowledge) -> tuple[Seen, ...]:
     return tuple(found)
 
 
-def _commands(paste: Paste, known: Knowledge) -> Iterator[Command]:
-    for line in paste.lines:
-        if not any(program in line.text for program in known.programs):
-            continue
-        words = _words(line.text)
-        env: dict[str, str] = {}
-        for index, word in enumerate(words):
-            assigned = _ENV.match(word)
-            if assigned:
-                env[assigned["name"]] = assigned["value"]
-                continue
-            program = re.sub(r"\.exe$", "", re.split(r"[\\/]", word)[-1], flags=re.I)
-            if program not in known.programs:
-                continue
-            rest = tuple(w for w in words[index + 1 :] if w not in ("...", "…"))
-            # In prose a program's name is followed by words, in a command by a subcommand, a flag, or nothing.
-            if line.typed or (
-                rest and (rest[0].startswith("-") or rest[0] in ("serve", "run", "load", "ps", "create"))
-            ):
-                yield Command(program, rest, env, line.number)
-            break
+def _failing(typed: tuple[PastedCommand, ...], seen: tuple[Seen, ...]) -> PastedCommand | None:
+    """The command that the failure belongs to: the last one above the last error, else the first."""
+    errors = [s.line for s in seen if s.message.weight is not Weight.NOTICE]
+    above = [c for c in typed if errors and c.line < errors[-1]]
+    return above[-1] if above else next(iter(typed), None)
 
 
-def _words(text: str) -> list[str]:
-    text = text.split("        (", 1)[0]  # a person's remark behind the command
-    try:
-        return next(iter(split_commands(text)), [])
-    except InputError:
-        return text.split()
-
-
-def _engine(text: str, seen: tuple[Seen, ...]) -> str | None:
-    shown = next((name for name, sign in knowledge().signs.items() if sign.search(text)), None)
-    return shown or next((s.message.folder for s in seen if s.message.folder), None)
+def _engine(text: str) -> str | None:
+    return next((name for name, sign in knowledge().signs.items() if sign.search(text)), None)
 
 
 def _build(text: str) -> str | None:
@@ -247,15 +236,12 @@ def _build(text: str) -> str | None:
     return None
 
 
-def _models(command: Command | None, text: str) -> Iterator[str]:
+def _models(command: PastedCommand | None, text: str) -> Iterator[str]:
     """Yield what may name the model: the command's own word first, then what looks like a name in the text."""
     if command is not None:
-        for index, word in enumerate(command.argv):
-            name, equals, value = word.partition("=")
-            if name in _MODEL_FLAGS:
-                yield value if equals else next(iter(command.argv[index + 1 : index + 2]), "")
-        plain = [w for w in command.argv if not w.startswith("-")]
-        if command.argv and command.argv[0] in ("serve", "run", "load") and len(plain) > 1:
-            yield plain[1]
+        for piece in command.pieces():
+            if piece.name in {command.canonical(flag) for flag in _MODEL_FLAGS}:
+                yield piece.value
+        yield from [p.words[0] for p in command.pieces() if not p.name and p.words[0] not in _SUBCOMMANDS][:1]
     for pattern in _NAMES:
         yield from islice((m["name"] for m in pattern.finditer(text)), 20)

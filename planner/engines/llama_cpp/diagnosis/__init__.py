@@ -10,7 +10,6 @@ from typing import Final
 
 from planner.engines.evidence import Rule
 from planner.engines.llama_cpp.diagnosis.buffers import (
-    buffer_did_not_fit,
     cache_did_not_fit,
     draft_not_counted,
     fit_gave_up,
@@ -22,7 +21,8 @@ from planner.engines.llama_cpp.diagnosis.contexts import (
     longer_than_a_slot,
     slots_filled_the_cache,
 )
-from planner.engines.llama_cpp.diagnosis.flags import PROGRAMS, SIGN
+from planner.engines.llama_cpp.diagnosis.failed_buffer import buffer_did_not_fit
+from planner.engines.llama_cpp.diagnosis.flags import LOG, PROGRAMS, SIGN
 from planner.engines.llama_cpp.diagnosis.host_memory import (
     backends_see_different_memory,
     metal_is_short,
@@ -32,7 +32,6 @@ from planner.engines.llama_cpp.diagnosis.host_memory import (
 from planner.engines.llama_cpp.diagnosis.refusals import (
     gpu_reset,
     option_unknown,
-    plain,
     unknown_architecture,
 )
 from planner.engines.llama_cpp.diagnosis.spill import (
@@ -42,7 +41,7 @@ from planner.engines.llama_cpp.diagnosis.spill import (
     paged_by_windows,
 )
 
-__all__ = ["PROGRAMS", "RULES", "SIGN"]
+__all__ = ["LOG", "PROGRAMS", "RULES", "SIGN"]
 
 RULES: Final[tuple[Rule, ...]] = (
     layers_left_in_ram,
@@ -65,5 +64,4 @@ RULES: Final[tuple[Rule, ...]] = (
     paged_by_windows,
     unified_to_the_brim,
     metal_is_short,
-    plain,
 )

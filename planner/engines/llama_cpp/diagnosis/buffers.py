@@ -103,67 +103,6 @@ def draft_not_counted(evidence: Evidence) -> Finding | None:
     )
 
 
-def buffer_did_not_fit(evidence: Evidence) -> Finding | None:
-    """Which buffer failed: weights, KV cache, state, or compute (the line after the failed allocation says it)."""
-    failed = evidence.first("e01", "e02", "e03", "e15", "e25", "e26")
-    if failed is None or evidence.first("e04", "e05", "e14") is not None:
-        return None
-    size = size_of(evidence.first("e01", "e02") or failed)
-    said = f"{size} " if size else ""
-    why: list[str] = [f"Line {failed.line}: {failed.text.strip()[:180]}"]
-    conflict = evidence.first("e06", "e07")
-    layers = evidence.flag(*LAYERS)
-    if evidence.first("e02", "e15") is not None:
-        cause, what = (
-            Cause.EXTRA_UNCOUNTED,
-            f"The compute buffer {said}did not fit; weights and KV cache were placed before it.",
-        )
-        fixes = [Fix("-ub 256", "slower prefill", {"-ub": "256"})]
-    else:
-        cause = Cause.OPTION_CONFLICT if layers is not None else Cause.TOO_LARGE
-        what = f"A buffer {said}did not fit into what was free on the GPU."
-        fixes = []
-    if evidence.first("e26") is not None:
-        asked = re.search(r"allocation of size (\d+) failed", evidence.text)
-        piece = f" of {int(asked[1]) / MIB:,.0f} MiB" if asked else ""
-        what = f"The GPU is full: a Vulkan allocation{piece} failed, after everything before it was placed."
-        cause = Cause.OPTION_CONFLICT
-        why.append(
-            "That is what happens when more layers are asked for (-ngl) than the card holds: the"
-            " allocations go on until"
-            " one is refused."
-        )
-    if layers not in (None, "0") or conflict is not None or evidence.first("e26") is not None:
-        named = f"-ngl {layers}" if layers else "-ngl, -ot or --n-cpu-moe"
-        why.append(
-            f"{named} was set by hand, so --fit may not move layers: too many of them for this card's memory."
-        )
-        fixes.insert(
-            0,
-            Fix(
-                "no -ngl: --fit then takes as many layers as fit",
-                "the rest runs from RAM, slower",
-                drop=LAYERS,
-            ),
-        )
-    taken = _taken_by_others(evidence)
-    if taken:
-        why.append(taken)
-    needed = needs(evidence)
-    if needed:
-        why.append(needed)
-    fixes.append(Fix("a smaller quantisation", "quality"))
-    return Finding(
-        cause,
-        Weight.NUMBERS,
-        what,
-        tuple(why),
-        tuple(fixes),
-        ask=("the log with -lv 4: it names every buffer",) if not evidence.has("buffer size =") else (),
-        line=failed.line,
-    )
-
-
 def cache_did_not_fit(evidence: Evidence) -> Finding | None:
     """The weights were placed, the KV cache or the recurrent state was not (src/llama-kv-cache.cpp:288)."""
     failed = evidence.first("e04", "e05")
@@ -175,13 +114,30 @@ def cache_did_not_fit(evidence: Evidence) -> Finding | None:
     trained = (capped.number("t2") or capped.number("t")) if capped is not None else None
     if trained is None and evidence.memory is not None:
         trained = evidence.memory.trained
+    unstated = tokens is None and evidence.memory is not None and evidence.command is not None
+    if unstated and evidence.memory is not None:
+        tokens = evidence.memory.trained
     host = evidence.has("CPU buffer", "cpu_buffer_type") and not evidence.has("cudaMalloc", "hipMalloc")
     why = [f"Line {failed.line}: {failed.text.strip()[:160]}"]
     if size:
         span = f", for {tokens:,} tokens" if tokens else ""
         why.append(f"It was {size}, of {'RAM' if host else 'GPU memory'}{span}.")
     fixes = []
-    if tokens and trained and tokens > trained:
+    if unstated and tokens:
+        smaller = min(32768, tokens)
+        kept = evidence.memory.cache(smaller) if evidence.memory is not None else None
+        why.append(
+            f"Without -c the context is all that the model was trained for: {tokens:,} tokens. Where -ngl is set, --fit"
+            " may not shorten it."
+        )
+        fixes.append(
+            Fix(
+                f"-c {smaller}{f': {mib(kept)} of cache' if kept else ''}",
+                f"{tokens - smaller:,} tokens of context",
+                {"-c": str(smaller)},
+            )
+        )
+    elif tokens and trained and tokens > trained:
         why.append(f"The model was trained for {trained:,.0f} tokens: what is more than that is never used.")
         fixes.append(
             Fix(f"-c {trained:.0f}", "none: a slot is capped there anyway", {"-c": f"{trained:.0f}"})
@@ -192,7 +148,6 @@ def cache_did_not_fit(evidence: Evidence) -> Finding | None:
         fixes.append(Fix("-np 1", "requests wait for each other", {"-np": "1"}))
     fixes += [
         Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
-        Fix("a smaller -c", "context"),
         Fix("a smaller quantisation", "quality"),
     ]
     needed = needs(evidence)
@@ -224,7 +179,7 @@ def needs(evidence: Evidence) -> str | None:
     return f"{evidence.memory.name} takes {' and '.join(known)}, beside compute buffers."
 
 
-def _taken_by_others(evidence: Evidence) -> str | None:
+def taken_by_others(evidence: Evidence) -> str | None:
     if evidence.has("another process", "another cuda process", "other process", "holds most of the vram"):
         return "Another process holds GPU memory: what counts is what is free at the start, not the card's total."
     return None
@@ -265,7 +220,7 @@ def outside_of_the_buffers(evidence: Evidence) -> Finding | None:
         Weight.NUMBERS,
         "Memory ran out outside of llama.cpp's planned buffers: a pool, cuBLAS' workspace, pinned host"
         " memory, or another process.",
-        (seen.message.decides, *(t for t in [_taken_by_others(evidence)] if t)),
+        (seen.message.decides, *(t for t in [taken_by_others(evidence)] if t)),
         (
             Fix("--fit-target 2048", "a little less context", {"--fit-target": "2048"}),
             Fix("-ub 256", "slower prefill", {"-ub": "256"}),

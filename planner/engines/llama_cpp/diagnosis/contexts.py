@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
 from planner.engines.llama_cpp.diagnosis.flags import CACHE_LINE, CONTEXT, SLOTS, round_context
 from planner.units import mib
@@ -43,21 +46,70 @@ def capped_at_training(evidence: Evidence) -> Finding | None:
     )
 
 
+_COUNTED: Final = re.compile(
+    r"n_ctx_slot = (?P<ctx>\d+).*?n_prompt_tokens = (?P<n>\d+)|n_tokens = (?P<n2>\d+)"
+)
+_FAR_TOO_LONG: Final = 1_048_576  # tokens: no context of a model of today is longer
+
+
 def longer_than_a_slot(evidence: Evidence) -> Finding | None:
     """A request that is longer than one slot's share of -c (tools/server/server-context.cpp)."""
-    seen = evidence.first("e32")
+    seen = evidence.first("e32", "e164") or evidence.first("e165")
     if seen is None:
         return None
-    asked, held = seen.number("n") or 0.0, seen.number("ctx") or 0.0
+    asked, held = seen.number("n"), seen.number("ctx")
+    if asked is None or held is None:
+        pairs = [(int(m["n"]), int(m["ctx"])) for m in _COUNTED.finditer(evidence.text) if m["n"]]
+        asked, held = next(((n, ctx) for n, ctx in pairs if n >= ctx), (None, None))
     slots = evidence.number(*SLOTS) or 1
     total = evidence.number(*CONTEXT)
-    wanted = round_context(asked * 1.25)
+    if asked is None or held is None:
+        return Finding(
+            Cause.SLOTS_CONTEXT,
+            Weight.NUMBERS,
+            "The request is longer than the context of one slot.",
+            (f"Line {seen.line}: {seen.text.strip()[:200]}",),
+            (
+                Fix(
+                    "-c 32768 (each slot has -c / -np of it)",
+                    "memory for the longer cache",
+                    {"-c": str(32768 * slots)},
+                ),
+                Fix("let the client compact its conversation earlier", "it forgets the oldest turns"),
+            ),
+            ask=("the line above it: n_ctx_slot and n_prompt_tokens",),
+            line=seen.line,
+        )
     why = [f"The request has {asked:,.0f} tokens, one slot holds {held:,.0f}."]
+    trained = evidence.memory.trained if evidence.memory is not None else None
+    if asked > max(trained or 0, _FAR_TOO_LONG if trained is None else 0):
+        why.append(
+            "That is more than "
+            + (f"the {trained:,} tokens that the model was trained for" if trained else "any model's context")
+            + ": the client sent far too much (a file, a log, a tool's whole output), and no setting of the"
+            " server helps."
+        )
+        return Finding(
+            Cause.SLOTS_CONTEXT,
+            Weight.PROVEN,
+            "The client sent a request that no context holds.",
+            tuple(why),
+            (
+                Fix(
+                    "in the client: limit what tools return, exclude large files, start a new conversation",
+                    "none",
+                ),
+                Fix("in the client: tell it the server's context, so that it compacts in time", "none"),
+            ),
+            line=seen.line,
+        )
+    wanted = round_context(asked * 1.25)
+    if trained is not None:
+        wanted = min(wanted, trained)
     if total and slots > 1:
         why.append(
             f"-c {total:,} is shared by {slots} slots (-np {slots}): {total // slots:,} tokens each,"
-            " unless the cache is"
-            " unified (-kvu)."
+            " unless the cache is unified (-kvu)."
         )
     reduced = evidence.first("e10")
     if reduced is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight, plain_finding
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_UBATCH, RENAMED, UBATCH
 
 _PROGRESS: Final = re.compile(r"n_tokens = (?P<tokens>\d+)")
@@ -114,34 +114,3 @@ def option_unknown(evidence: Evidence) -> Finding | None:
         else (Fix(f"leave out {flag}, or see llama-server --help", "none", drop=(flag,)),),
         line=seen.line,
     )
-
-
-def plain(evidence: Evidence) -> Finding | None:
-    """What is left: the message's own meaning, the most telling first."""
-    order = {
-        "e08": Cause.TOO_LARGE,
-        "e10": Cause.SLOTS_CONTEXT,
-        "e12": Cause.GPU_NOT_USED,
-        "e18": Cause.GPU_NOT_USED,
-        "e19": Cause.GPU_NOT_USED,
-        "e20": Cause.UNSUPPORTED,
-        "e28": Cause.ENGINE_LIMIT,
-        "e29": Cause.CONTEXT_TOO_LARGE,
-        "e31": Cause.HOST_PROMPT_CACHE,
-        "e33": Cause.ENGINE_LIMIT,
-        "e38": Cause.OPTION_CONFLICT,
-        "e40": Cause.UNSUPPORTED,
-        "e41": Cause.UNSUPPORTED,
-        "e43": Cause.ENGINE_LIMIT,
-        "e44": Cause.ENGINE_LIMIT,
-        "e45": Cause.ENGINE_LIMIT,
-        "e46": Cause.OPTION_CONFLICT,
-        "e47": Cause.SLOTS_CONTEXT,
-        "e11": Cause.SPILL_BY_A_LITTLE,
-        "e36": Cause.NOTICE,
-    }
-    for ident, cause in order.items():
-        seen = evidence.first(ident)
-        if seen is not None:
-            return plain_finding(seen, cause, Weight.NOTICE if cause is Cause.NOTICE else Weight.MESSAGE)
-    return None

@@ -87,6 +87,7 @@ def layers_in_ram(evidence: Evidence) -> Finding | None:
         what = f"{of - placed:.0f} of {of:.0f} layers run from RAM: the GPU is short of memory for them."
         cause = Cause.SPILL_BY_A_LITTLE
     tokens = context(evidence)
+    off = re.search(r"flash_attn\s*= (?:0|disabled)\b", evidence.text) is not None
     fixes = [
         Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"}),
         Fix("a smaller quantisation", "quality"),
@@ -105,7 +106,19 @@ def layers_in_ram(evidence: Evidence) -> Finding | None:
         cause,
         Weight.NUMBERS,
         what,
-        (f"Line {seen.line}: {seen.text.strip()[:160]}",),
+        (
+            f"Line {seen.line}: {seen.text.strip()[:160]}",
+            *(
+                (f"The context is {tokens:,} tokens, whose cache has its place before the layers.",)
+                if tokens
+                else ()
+            ),
+            *(
+                ("Flash attention is off (flash_attn = 0): with it the compute buffer is smaller.",)
+                if off
+                else ()
+            ),
+        ),
         tuple(fixes),
         line=seen.line,
     )
