@@ -66,9 +66,10 @@ def diagnose(text: str) -> Diagnosed:
         True
     """
     from planner.verify.diagnose.diagnose import diagnose as diagnose_text
+    from planner.verify.diagnose.explain import add_up_beside
     from planner.verify.diagnose.figures import figures_for, is_model, released
 
-    return diagnose_text(text_of(text, "text"), figures_for, released, is_model)
+    return diagnose_text(text_of(text, "text"), figures_for, released, is_model, add_up_beside)
 
 
 def remember(results: Verifications) -> Path | None:

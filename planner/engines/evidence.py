@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from planner.fast_dataclass import dataclass
 
@@ -61,6 +61,17 @@ class Fix:
     )  # flag -> value, as it stands in the command afterwards
     drop: tuple[str, ...] = ()  # flags that go
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change that may make something fit, in the order of what it costs; planned again before it is proposed."""
+
+    fix: Fix
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the engine's rules; None: taken out
+    context: str = ""  # the setting that holds the context: the longest that fits is put into the fix's {}
+    gives_up: bool = False  # True where something is lost for good (images, drafts): never one of several
+    unset: Any = None  # what a setting that is not written counts as
 
 
 @dataclass(frozen=True, slots=True)

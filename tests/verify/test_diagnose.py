@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.diagnosed import judge, reports
-from planner.api import diagnose
+from planner.api import diagnose, plan_command
 from planner.engines.evidence import Cause, Weight
 from planner.engines.register import DIAGNOSED
 from planner.errors import InputError
@@ -22,6 +22,7 @@ from planner.verify.diagnose.paste import clean
 from planner.verify.diagnose.read import knowledge
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("pastes.json").read_text(encoding="utf-8"))
+REPORTS = [report for report in reports() if "open" not in report]
 ROWS = [
     row
     for package in (*(f"planner.engines.{folder}" for folder in DIAGNOSED), "planner.verify.diagnose")
@@ -48,7 +49,7 @@ def test_public_reports_get_their_cause_and_its_numbers(case: dict[str, Any]) ->
         assert re.search(words, text, re.I), f"{words!r} is not said: {text}"
 
 
-@pytest.mark.parametrize("report", reports(), ids=[r["id"] for r in reports()])
+@pytest.mark.parametrize("report", REPORTS, ids=[r["id"] for r in REPORTS])
 def test_collected_reports_get_their_cause_and_what_it_has_to_say(report: dict[str, Any]) -> None:
     answer = diagnose(report["paste"])
     assert judge(report, answer) == "right", answer.finding
@@ -145,6 +146,70 @@ def test_changes_are_made_in_the_words_of_the_program_that_runs_the_engine() -> 
     assert "OLLAMA_CONTEXT_LENGTH=16384" in said(f"time=x level=INFO source=server.go:1\n{line}")
     assert "Context Length 16384" in said(f"LM Studio 0.4.18\n{line}")
     assert "-c 16384" in said(line)
+
+
+TOO_LONG = "llama-server -m Qwen3.6-27B-Q4_K_M.gguf -c 262144 -ngl 99"
+
+
+def test_a_command_and_a_machine_are_added_up_and_the_change_fits_by_planning_again() -> None:
+    answer = diagnose(f"$ {TOO_LONG}\nRTX 3090, it crashes")
+    assert answer.finding is not None
+    assert answer.finding.cause is Cause.CONTEXT_TOO_LARGE
+    assert any(
+        "weights 14.7" in why and "KV cache 16.00" in why and "too much" in why for why in answer.finding.why
+    )
+    assert answer.command is not None
+    assert plan_command(TOO_LONG, "rtx-3090").fits is False
+    mended = plan_command(answer.command, "rtx-3090")
+    assert mended.fits
+    assert mended.placement == "gpu"
+    longer = answer.command.replace(f"-c {mended.settings['n_ctx']}", f"-c {mended.settings['n_ctx'] + 8192}")
+    assert not plan_command(longer, "rtx-3090").fits, "it is the smallest change"
+
+
+def test_several_changes_are_made_where_none_is_enough_alone() -> None:
+    answer = diagnose("$ vllm serve Qwen/Qwen3-32B-AWQ --max-model-len 40960\nRTX 4090 24 GB")
+    assert answer.mended is not None
+    assert len(answer.mended.changed) > 1
+    assert plan_command(answer.mended.command, "rtx-4090").fits
+
+
+def test_what_is_free_counts_and_the_log_stands_beside_the_plan() -> None:
+    log = (
+        f"$ {TOO_LONG.replace('262144', '65536')}\n  - CUDA0   : NVIDIA GeForce RTX 3090 (24124 MiB, 12123 MiB free)\n"
+        "load_tensors:        CUDA0 model buffer size = {} MiB\n"
+        "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 4096.00 MiB on device 0: cudaMalloc failed:"
+        " out of memory"
+        "\nllama_kv_cache: failed to allocate buffer for kv cache\n"
+    )
+    closes = diagnose(log.format("15086.00")).finding
+    assert closes is not None
+    assert any("11.84 GiB" in why and "too much" in why for why in closes.why)
+    assert any("the log says 15,086 MiB" in why and "That closes" in why for why in closes.why)
+    other = diagnose(log.format("9000.00")).finding
+    assert other is not None
+    assert not any("too much" in why for why in other.why), (
+        "nothing is proven where the log is another model's"
+    )
+    assert any("the log says 9,000 MiB, the plan" in why for why in other.why)
+
+
+def test_what_fits_is_said_to_fit_and_what_is_missing_is_asked_for() -> None:
+    fits = diagnose(f"$ {TOO_LONG.replace('262144', '32768')}\nRTX 3090")
+    assert not fits.explained
+    assert fits.finding is not None
+    assert "fits" in fits.finding.what
+    alone = diagnose("$ llama-server -m Qwen3.6-27B-Q4_K_M.gguf")
+    assert not alone.explained
+    assert alone.recognised
+    assert alone.finding is not None
+    assert any("GPU" in ask for ask in alone.finding.ask)
+
+
+def test_settings_that_the_engine_refuses_are_told_in_its_words() -> None:
+    answer = diagnose("$ vllm serve Qwen/Qwen3-8B --max-model-len 131072\nRTX 3090")
+    assert answer.finding is not None
+    assert any("max_model_len (131072) is greater" in why for why in answer.finding.why)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\n", "\x1b[31m\x1b[0m"])

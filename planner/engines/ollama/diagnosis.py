@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Step, Weight
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
+from planner.engines.llama_cpp.diagnosis.steps import logged as logged
 from planner.units import GIB, gib
 
 PROGRAMS: Final = ("ollama",)
-SIGN: Final = r"\bollama\b|source=\w+\.go:\d+|\[GIN\]"  # in any case
+SIGN: Final = r"\bollama(?:\b|_)|source=\w+\.go:\d+|\[GIN\]"  # in any case
 RUNS: Final = ("llama_cpp",)
 LOG: Final = "the server's log from its start, with OLLAMA_DEBUG=1"
 # From 0.30 on integrated GPUs are dropped, and the runner is llama-server (discover/gpu.go, llm/llama_server.go).
@@ -403,6 +404,25 @@ def partly_in_ram(evidence: Evidence) -> Finding | None:
     )
 
 
+STEPS: Final[tuple[Step, ...]] = (
+    Step(
+        Fix("OLLAMA_NUM_PARALLEL=1", "requests wait for each other", env={"OLLAMA_NUM_PARALLEL": "1"}),
+        {"num_parallel": 1},
+        unset=1,
+    ),
+    Step(
+        Fix(
+            "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0",
+            "little quality",
+            env={"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
+        ),
+        {"kv_cache_type": "q8_0"},
+    ),
+    Step(
+        Fix("OLLAMA_CONTEXT_LENGTH={0} (num_ctx {0})", "context", env={"OLLAMA_CONTEXT_LENGTH": ""}),
+        context="num_ctx",
+    ),
+)
 RULES: Final[tuple[Rule, ...]] = (
     more_than_the_machine,
     layers_left_out,

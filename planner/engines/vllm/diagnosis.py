@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Seen, Step, Weight
 from planner.fast_dataclass import dataclass
+from planner.units import GIB
 
 PROGRAMS: Final = ("vllm",)
 SIGN: Final = r"\bvLLM\b|vllm|EngineCore|max_num_seqs|max_model_len|--max-model-len"  # in any case
@@ -338,12 +340,29 @@ def shared_memory_too_small(evidence: Evidence) -> Finding | None:
     )
 
 
+_Stage = tuple[tuple[str, ...], Cause, str, tuple[Fix, ...]]
+
+
+def _while_serving(graphs: Seen) -> _Stage:
+    """It had started: what grows then is the activations, beside graphs that were captured."""
+    taken = graphs.values["g"]
+    return (
+        (),
+        Cause.EXTRA_UNCOUNTED,
+        f" after the start: CUDA graphs took {taken} GiB beside what was planned, and a request found no room",
+        (
+            Fix("--max-num-seqs 64: fewer and smaller graphs", "fewer requests at once", {SEQUENCES: "64"}),
+            Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}),
+        ),
+    )
+
+
 def out_of_memory_while(evidence: Evidence) -> Finding | None:
     """PyTorch's own out of memory: what decides is when it came."""
     seen = evidence.first("e68", "e69")
     if seen is None:
         return None
-    stages = (
+    stages: tuple[_Stage, ...] = (
         (
             ("multi-modal embeddings", "multimodal encoder", "encoder cache", "visual", "vision_"),
             Cause.EXTRA_UNCOUNTED,
@@ -360,7 +379,7 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
             (Fix("--tensor-parallel-size 2, or a quantised checkpoint", "another GPU, or quality"),),
         ),
         (
-            ("capture", "cudagraph", "cuda graph"),
+            ("capture", "capturing", "cudagraph", "cuda graph"),
             Cause.EXTRA_UNCOUNTED,
             " while CUDA graphs were captured: the KV cache took the room",
             (
@@ -382,6 +401,9 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
         ),
     )
     told = next((stage for stage in stages if evidence.has(*stage[0])), None)
+    graphs = evidence.last("e172")
+    if graphs is not None and graphs.line < seen.line:
+        told = _while_serving(graphs)
     _, cause, when, fixes = told or (
         (),
         Cause.EXTRA_UNCOUNTED,
@@ -394,15 +416,47 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
         if want and free
         else seen.text.strip()[:160].rstrip(".")
     )
+    parts = _where_it_goes(evidence)
+    why = [f"Line {seen.line}: {shown}."]
+    if parts is not None:
+        why.append(f"{parts.said} CUDA graphs come on top of that, out of what the share leaves free.")
+    if graphs is not None:
+        why.append(f"CUDA graphs took {graphs.values['g']} GiB (line {graphs.line}).")
     return Finding(
         cause,
         Weight.NUMBERS,
         f"The GPU ran out of memory{when}.",
-        (f"Line {seen.line}: {shown}.",),
+        tuple(why),
         (*fixes, Fix(f"{UTILIZATION} lower by 0.03 to 0.05", "KV cache")),
         ask=() if told else ("the lines of the traceback above it",),
         line=seen.line,
     )
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    Step(
+        Fix("--max-num-batched-tokens 2048", "slower prefill", {"--max-num-batched-tokens": "2048"}),
+        {"max_num_batched_tokens": 2048},
+    ),
+    Step(Fix("--max-num-seqs 16", "users at once", {SEQUENCES: "16"}), {"max_num_seqs": 16}),
+    Step(
+        Fix(f"{UTILIZATION} 0.95", "less room for peaks", {UTILIZATION: "0.95"}),
+        {"gpu_memory_utilization": 0.95},
+    ),
+    Step(
+        Fix("--kv-cache-dtype fp8", "little quality", {"--kv-cache-dtype": "fp8"}), {"kv_cache_dtype": "fp8"}
+    ),
+    Step(Fix("--max-model-len {}", "context", {LENGTH: ""}), context="max_model_len"),
+    Step(Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}), {"enforce_eager": True}),
+)
+_LOADED: Final = re.compile(r"Model loading took ([\d.]{1,10}) Gi?B")
+
+
+def logged(evidence: Evidence) -> Mapping[str, int]:
+    """Return what the log says of the weights of one GPU, bytes."""
+    said = _LOADED.search(evidence.text)
+    alone = evidence.flag("--tensor-parallel-size", "--pipeline-parallel-size") in (None, "1")
+    return {"weights": round(float(said[1]) * GIB)} if said and alone and said[1].count(".") < 2 else {}
 
 
 RULES: Final[tuple[Rule, ...]] = (

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from planner.engines.evidence import Calculator, Cause, Evidence, Finding, Weight, findings, plain_finding
+from planner.engines.evidence import (
+    Calculator,
+    Cause,
+    Evidence,
+    Finding,
+    Step,
+    Weight,
+    findings,
+    plain_finding,
+)
 from planner.fast_dataclass import dataclass, replace
 from planner.verify.diagnose.mend import Mended, mended
 from planner.verify.diagnose.paste import clean
 from planner.verify.diagnose.read import Knowledge, knowledge, read
+
+AddUp = Callable[[Evidence, Finding | None, tuple[Step, ...], Mapping[str, int]], Finding | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +56,25 @@ def diagnose(
     memory: Callable[[Evidence], Calculator | None] | None = None,
     released: Callable[[str], str | None] | None = None,
     is_model: Callable[[str], bool] = bool,
+    add_up: AddUp | None = None,
 ) -> Diagnosed:
     """Return what a paste shows: the cause, why, and the smallest change.
 
     `memory` gives the planner's arithmetic about the paste's model, `released` the date of an architecture's first
-    model, `is_model` whether a name is a model's. Raises InputError for an empty or an enormous paste.
+    model, `is_model` whether a name is a model's, `add_up` puts the engine's own sum beside the first
+    finding. Raises InputError for an empty or an enormous paste.
     """
     evidence = read(clean(text), memory, released, is_model)
-    found = sorted(_found(evidence, knowledge()), key=lambda f: -f.weight)
+    known = knowledge()
+    found = sorted(_found(evidence, known), key=lambda f: -f.weight)
     first = next(iter(found), None)
+    if add_up is not None and evidence.engine is not None:
+        logged = known.logged.get(evidence.engine)
+        first = add_up(
+            evidence, first, known.steps[evidence.engine], {} if logged is None else logged(evidence)
+        )
+        if first is not None:
+            first = _spoken(first, evidence.engine, evidence.engine, known)
     others = [f for f in found[1:] if first and f.cause is not first.cause and f.weight > Weight.NOTICE][:2]
     change = mended(evidence, first.fixes[0]) if first is not None and first.fixes else None
     return Diagnosed(evidence, first, tuple(others), change)
@@ -62,16 +83,17 @@ def diagnose(
 def _found(evidence: Evidence, known: Knowledge) -> list[Finding]:
     """All findings: of the engine's own rules first, then of what it runs, of messages alone.
 
-    Rules of other engines speak only where all these have nothing to say: a paste may name an engine in passing.
+    Where the engine is not shown the rules of all speak; where these have nothing to say, those of an engine whose
+    message stands in the paste.
     """
     speaking = known.speaking(evidence.engine if evidence.shown else None)
     found = [finding for folder in speaking for finding in _of(folder, evidence, known)]
     found += _by_messages(evidence, known)
     if any(f.weight >= Weight.MESSAGE for f in found):
         return found
-    return found + [
-        f for folder in known.by_folder if folder not in speaking for f in _of(folder, evidence, known)
-    ]
+    said = {s.message.folder for s in evidence.seen if s.message.weight > Weight.NOTICE}
+    others = [folder for folder in known.by_folder if folder in said and folder not in speaking]
+    return found + [finding for folder in others for finding in _of(folder, evidence, known)]
 
 
 def _of(folder: str, evidence: Evidence, known: Knowledge) -> Iterator[Finding]:
@@ -93,7 +115,7 @@ def _spoken(finding: Finding, folder: str | None, engine: str | None, known: Kno
     """The finding with its changes as they are made in the program that runs the engine."""
     log = known.logs.get(engine or folder or "")
     if finding.wants_log and log:
-        finding = replace(finding, ask=(*finding.ask, log))
+        finding = replace(finding, ask=(*finding.ask, log), wants_log=False)
     if engine is None or folder in (None, engine) or engine not in known.in_own_words:
         return finding
     own = (known.in_own_words[engine](fix) for fix in finding.fixes)

@@ -35,13 +35,15 @@ from planner.engines.llama_cpp.diagnosis.refusals import (
     unknown_architecture,
 )
 from planner.engines.llama_cpp.diagnosis.spill import (
+    busy_processor,
     layers_in_ram,
     layers_left_in_ram,
     needs_more_than_free,
     paged_by_windows,
 )
+from planner.engines.llama_cpp.diagnosis.steps import STEPS, logged
 
-__all__ = ["LOG", "PROGRAMS", "RULES", "SIGN"]
+__all__ = ["LOG", "PROGRAMS", "RULES", "SIGN", "STEPS", "logged"]
 
 RULES: Final[tuple[Rule, ...]] = (
     layers_left_in_ram,
@@ -62,6 +64,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unknown_architecture,
     option_unknown,
     paged_by_windows,
+    busy_processor,
     unified_to_the_brim,
     metal_is_short,
 )

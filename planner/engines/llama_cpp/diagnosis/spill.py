@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
+from planner.engines.llama_cpp.diagnosis.buffers import needs
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_UBATCH, UBATCH, context
 from planner.units import mib
 
@@ -121,6 +122,39 @@ def layers_in_ram(evidence: Evidence) -> Finding | None:
         ),
         tuple(fixes),
         line=seen.line,
+    )
+
+
+_GPU_IDLE: Final = re.compile(r"\b(?P<a>\d{1,2}) ?% GPU\b|\bGPU(?:[ -]?util\w*)?:? ?(?P<b>\d{1,2}) ?%", re.I)
+_CPU_BUSY: Final = re.compile(r"\b(?P<a>\d{3,4}) ?% CPU\b|\bCPU(?: usage)?:? ?(?P<b>\d{3,4}) ?%", re.I)
+
+
+def busy_processor(evidence: Evidence) -> Finding | None:
+    """The GPU waits while several cores of the CPU work: layers run from RAM, without a message."""
+    idle, busy = _GPU_IDLE.search(evidence.text), _CPU_BUSY.search(evidence.text)
+    if idle is None or busy is None:
+        return None
+    tokens = context(evidence)
+    share = int(idle["a"] or idle["b"])
+    fixes = [Fix("-ctk q8_0 -ctv q8_0", "little quality", {"-ctk": "q8_0", "-ctv": "q8_0"})]
+    if tokens and tokens > 8192:
+        freed = _between(evidence, tokens * 3 // 4, tokens)
+        cost = f"a quarter of the context{f'; it frees {freed}' if freed else ''}"
+        fixes.insert(0, Fix(f"-c {tokens * 3 // 4}", cost, {"-c": str(tokens * 3 // 4)}))
+    if evidence.flag("--mmproj", "-mm") is not None:
+        fixes.append(Fix("--no-mmproj", "no images", {"--no-mmproj": ""}, drop=("--mmproj",)))
+    return Finding(
+        Cause.SPILL_BY_A_LITTLE,
+        Weight.SYMPTOM,
+        "Some layers run from RAM on the processor: the GPU waits for them. No message says so.",
+        (
+            f"The GPU is busy by {share} %, the processor by {busy['a'] or busy['b']} % (several cores):"
+            f" with all layers on"
+            " the GPU it is the other way round.",
+            *((f"{needed}",) if (needed := needs(evidence)) else ()),
+        ),
+        tuple(fixes),
+        wants_log=True,
     )
 
 
