@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from planner.advice.plan.candidates import quants_for
 from planner.advice.plan.one_plan import bare_plan
 from planner.advice.verification import asked_of, model_of, quant_of
-from planner.engines.running import Running
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.detect import detect
@@ -19,7 +19,7 @@ from planner.plan import Interval, Plan, PlanRequest
 from planner.speed.correction import Factor, factor_of
 from planner.speed.job import Load
 from planner.speed.plans import speed_at
-from planner.verify.bench.server import Point, measure
+from planner.verify.bench.server import SECONDS, Point, measure
 from planner.verify.bench.stream import Target
 from planner.verify.running_server import is_here, probe, server_base
 from planner.verify.speed_here import SpeedRecord, ratios_here, record_speeds
@@ -80,12 +80,14 @@ def bench_running(
     model: Model | None,
     settings: Mapping[str, Any],
     progress: Callable[[str], None],
+    seconds: float = SECONDS,
 ) -> Bench:
-    """Measure the first model that a server runs.
+    """Measure the first model that a server runs, for so many seconds.
 
     What is measured on this machine is kept and corrects further estimates. Raises InputError where nothing
     answers, no model is loaded, or the server has no completions in OpenAI's form.
     """
+    deadline = time.monotonic() + seconds
     running = probe(url, api_key)[0]
     here = is_here(url)
     model = model or model_of(running, here)
@@ -93,13 +95,20 @@ def bench_running(
     quant = quant_of(running, model) or quants_for(model, running.engine)[-1]
     plan = bare_plan(running.engine, PlanRequest(model, quant, detect(), workload, known))
     target = Target(server_base(url), running.model, api_key)
-    points = measure(target, context=running.context, sequences=running.sequences, progress=progress)
-    if not points:
+    found = measure(
+        target, context=running.context, sequences=running.sequences, progress=progress, deadline=deadline
+    )
+    if not found:
         raise InputError(f"{target.base}: its answers were too short to time")
-    compared = tuple(_beside(plan, p) for p in points)
+    return beside(plan, running.build, found, here=here)
+
+
+def beside(plan: Plan, build: str, found: Sequence[Point], *, here: bool) -> Bench:
+    """What was measured beside what is estimated; kept where it was measured on this machine."""
+    points = tuple(_beside(plan, p) for p in found)
     notes = [] if here else ["the server is another machine's: estimates for this one are left as they are"]
     if here:
-        alone = [p for p in compared if p.streams == 1]
+        alone = [p for p in points if p.streams == 1]
         keys = (plan.engine, plan.backend.value)
         kept = record_speeds([SpeedRecord(*keys, p.what, p.measured, p.said.expected) for p in alone])
         if kept is None:
@@ -107,14 +116,14 @@ def bench_running(
     decode, prefill = (factor_here(plan, what) if here else None for what in ("decode", "prefill"))
     return Bench(
         engine=plan.engine,
-        build=running.build,
+        build=build,
         backend=plan.backend.value,
-        model=model.name,
+        model=plan.request.model.name,
         quant=plan.quant,
-        points=compared,
+        points=points,
         decode_factor=decode,
         prefill_factor=prefill,
-        rows=tuple(_row(plan, running, model, p) for p in compared),
+        rows=tuple(_row(plan, build, p) for p in points),
         notes=tuple(notes),
     )
 
@@ -129,15 +138,15 @@ def _beside(plan: Plan, point: Point) -> BenchPoint:
     return BenchPoint(point.what, point.prompt, point.depth, point.streams, point.tps, said)
 
 
-def _row(plan: Plan, running: Running, model: Model, point: BenchPoint) -> dict[str, Any]:
+def _row(plan: Plan, build: str, point: BenchPoint) -> dict[str, Any]:
     """A row that says what ran, on what, how fast; a file's or a folder's name is nobody's business."""
     gpus = [d for d in plan.memory.devices if d.kind == "gpu" and d.weights > 0]
     host = plan.request.machine.host
     named = host.accelerators[0] if gpus and host.accelerators else None
-    entry = lookup(model.id)
+    entry = lookup(plan.request.model.id)
     return {
         "engine": plan.engine,
-        "engine_version": running.build,
+        "engine_version": build,
         "backend": plan.backend.value,
         "model": entry.id if entry else f"unnamed-{plan.request.arch.parameters() / 1e9:.1f}b",
         "quant": plan.quant,
@@ -148,7 +157,7 @@ def _row(plan: Plan, running: Running, model: Model, point: BenchPoint) -> dict[
         "test": f"planner bench, {point.what}",
         "date": date.today().isoformat(),
         "n_prompt": point.prompt,
-        "depth": point.depth if point.what == "decode" else 0,
+        "depth": point.depth if point.what == "decode" else max(0, point.depth - point.prompt // 2),
         "concurrency": point.streams,
         f"{point.what}_tps": round(point.measured, 2),
     }

@@ -7,7 +7,16 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.api.arguments import instance_of, text_of, text_or_none, the_model, the_settings
+from planner.api.arguments import (
+    instance_of,
+    text_of,
+    text_or_none,
+    the_engine,
+    the_model,
+    the_plan,
+    the_settings,
+    the_workload,
+)
 from planner.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
     from planner.documents.claims import Claims
     from planner.documents.verify import Verifications
     from planner.models.model import Model
+    from planner.plan import Plan, Workload
+    from planner.speed.measured import MeasuredSpeed
     from planner.verify.diagnose.diagnose import Diagnosed
 
 
@@ -106,6 +117,58 @@ def bench_server(
         the_settings(settings),
         progress or (lambda what: None),
     )
+
+
+def bench_model(
+    model: Model | str,
+    workload: Workload | None = None,
+    *,
+    engine: str | None = None,
+    quant: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Bench:
+    """Measure a model with an engine that is installed here, in under two minutes, beside what is estimated for it.
+
+    One user: by the engine's own timing program; several: by its server, started on a free port of this machine and
+    ended. What isn't here is not fetched. Corrects further estimates here, until `forget_speeds()`. Raises
+    InputError where the model doesn't fit, or nothing is installed that measures it.
+    """
+    from planner.advice.bench_local import bench_model as measure
+    from planner.advice.plan.question import PlanQuestion
+    from planner.hardware.detect import detect
+
+    question = PlanQuestion(
+        the_model(model),
+        detect(),
+        the_workload(workload),
+        engine=the_engine(engine),
+        quant=text_or_none(quant, "quant"),
+        settings=the_settings(settings),
+    )
+    return measure(question, progress or (lambda what: None))
+
+
+def bench_line(plan: Plan) -> tuple[str, ...]:
+    """Return the words of the command that would measure what a plan says; none where nothing is known that does.
+
+    >>> planner.bench_line(planner.plan("gpt-oss-20b", "rtx-4090", engine="llama.cpp"))[0]
+    'llama-bench'
+    """
+    from planner.advice.bench_local import bench_line as words
+
+    return words(the_plan(plan))
+
+
+def measured_like(plan: Plan) -> tuple[MeasuredSpeed, ...]:
+    """Return published measurements on a plan's card, the nearest first; none where there are none.
+
+    >>> planner.measured_like(planner.plan("qwen3.8-27b", "rtx-4090", engine="llama.cpp"))[0].model
+    'Qwen/Qwen3.8-27B'
+    """
+    from planner.speed.plans import measured_like as like
+
+    return like(the_plan(plan))
 
 
 def export_rows(answer: Bench, path: str | PathLike[str]) -> None:

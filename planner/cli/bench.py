@@ -1,4 +1,4 @@
-"""`planner bench --server URL`: how fast a running server is, beside what was estimated."""
+"""`planner bench`: how fast a model is here, or a running server, beside what was estimated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import typer
 
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, parse_settings
-from planner.cli.options import FormatOption, JsonOption
+from planner.cli.options import (
+    ContextOption,
+    EngineOption,
+    FormatOption,
+    JsonOption,
+    QuantOption,
+    UsersOption,
+    make_workload,
+)
 from planner.cli.output import (
     PLAIN,
     diagnostic,
@@ -31,19 +39,22 @@ __all__ = ["CONTEXT_SETTINGS", "bench"]
 
 def bench(
     ctx: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="What to measure with an engine that is installed here; with --server: what it runs.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option("--server", metavar="URL", help="A running llama-server, Ollama, vLLM or SGLang."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME",
-            help="Which model the server runs, where its name is not known.",
-            autocompletion=completion.models,
-        ),
-    ] = None,
+    quant: QuantOption = None,
+    engine: EngineOption = None,
+    context: ContextOption = None,
+    users: UsersOption = 1,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -62,21 +73,35 @@ def bench(
     json: JsonOption = False,
     format: FormatOption = PLAIN,
 ) -> int:
-    """Measure a running server in under two minutes: prefill, decode at two depths, several streams at once.
+    """Measure in under two minutes: prefill, decode at two depths, with several users several streams at once.
 
-    What is measured on this machine corrects further estimates here, until --forget. Nothing is sent anywhere but
-    to the server. Any other option says what the server was started with, under the engine's own name.
+    A MODEL is measured by llama-bench, with --users by a llama-server that is started for it; --server measures one
+    that runs. What is measured on this machine corrects further estimates here, until --forget. Nothing is sent
+    anywhere but to the server, nothing is fetched. Any other option goes to the engine under its own name.
     """
-    from planner.api import bench_server, export_rows, forget_speeds
+    from planner.api import bench_model, bench_server, export_rows, forget_speeds
 
     if forget:
         print_line("what was measured here is removed" if forget_speeds() else "nothing was measured here")
         return 0
-    if server is None:
-        raise InputError("bench needs --server URL, for example --server localhost:8080")
-    answer = bench_server(
-        server, api_key=api_key, model=model, settings=parse_settings(ctx.args), progress=say_on_terminal
-    )
+    if server is not None:
+        settings = parse_settings(ctx.args)
+        answer = bench_server(
+            server, api_key=api_key, model=model, settings=settings, progress=say_on_terminal
+        )
+    elif model is not None:
+        answer = bench_model(
+            model,
+            make_workload(context, users),
+            engine=engine,
+            quant=quant,
+            settings=parse_settings(ctx.args, engine),
+            progress=say_on_terminal,
+        )
+    else:
+        raise InputError(
+            "bench needs a MODEL, for example planner bench file.gguf, or --server URL of one that runs"
+        )
     if export is not None:
         export_rows(answer, export)
         diagnostic(f"planner: {len(answer.rows)} rows are in {export}")

@@ -100,6 +100,7 @@ def plan(
         print_command,
         print_fit,
         print_machine,
+        print_measured,
         print_memory,
         print_reasons,
         print_speed,
@@ -127,6 +128,7 @@ def plan(
     if answer.speed:
         print_line()
         print_speed(answer.speed)
+        print_measured(answer)
     changes = planner.alternatives(answer)
     if changes:
         print_line()

@@ -18,6 +18,7 @@ from planner.cli.output import (
     width,
 )
 from planner.plan import Interval, Placement, Plan, SpeedEstimate
+from planner.safe_text import shell_join
 from planner.units import GIB, context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
@@ -195,6 +196,29 @@ def print_reasons(plan: Plan) -> None:
         print_wrapped(reason.text, indent="  ", bullet="- ")
     for warning in plan.warnings:
         print_wrapped(warning.text, indent="  ", bullet=style("! ", "yellow"))
+
+
+def print_measured(plan: Plan) -> None:
+    """Print what was measured nearest to the plan, and what would measure the plan itself."""
+    from planner.api import bench_line, measured_like
+
+    bullet = "measured    "
+    for one in measured_like(plan):
+        cards = f"{one.cards} of this card" if one.cards > 1 else "this card"
+        spread = "" if one.runs == 1 else f" ({rate_text(one.low)}-{rate_text(one.high)})"
+        runs = "one run" if one.runs == 1 else f"median of {one.runs} runs"
+        many = f", {one.streams} streams" if one.streams > 1 else ""
+        name = one.model.rsplit("/", 1)[-1]
+        print_wrapped(
+            f"{rate_text(one.median)} tokens/s{spread}, {runs} of {name} {one.quant} on {cards} under {one.engine}"
+            f" ({one.year}), {context_about(one.depth)} tokens in the cache{many}",
+            indent="  ",
+            bullet=bullet,
+        )
+        bullet = " " * 12
+    if words := bench_line(plan):
+        print_line("  measure it:")
+        print_shell(shell_join(words))
 
 
 def print_speed(speed: SpeedEstimate) -> None:

@@ -18,6 +18,7 @@ from planner.models.file_format import FileFormat
 if TYPE_CHECKING:
     from planner.engines.allocated import Allocation
     from planner.engines.base import Engine
+    from planner.engines.bench_program import BenchTest, Timed
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
@@ -93,6 +94,7 @@ class EngineFacts:
     draft_quant: ClassVar[str] = "Q8_0"  # in which it is taken, where its name doesn't say it
     install: ClassVar[Install | None] = None
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
+    bench_program: ClassVar[str] = ""  # a program of its own that times it
     port: ClassVar[int | None] = None  # where its server answers, where no --port says
     programs: ClassVar[
         tuple[str, ...]
@@ -163,6 +165,22 @@ class EngineFacts:
     def allocated(self, header: GgufHeader, settings: Mapping[str, Any]) -> Allocation:
         """Return what the real engine would allocate for a file. Raises InputError where it can't be asked."""
         raise InputError(f"{self.title} can't be asked what it would allocate")
+
+    def bench_words(self, plan: Plan, model: Model, test: BenchTest) -> tuple[str, ...]:
+        """Return the command of the program that times a plan; () where the engine has none."""
+        return ()
+
+    def timed(self, line: str) -> Timed | None:
+        """Return the speed that a line of that program tells."""
+        return None
+
+    def local_server(self, plan: Plan, model: Model) -> tuple[str, ...]:
+        """Return the command of a server for this machine alone, on a free port, which fetches nothing; () for none."""
+        return ()
+
+    def address(self, line: str) -> str | None:
+        """Return where a server that was started so says that it listens, None for any other line of its log."""
+        return None
 
     def named_quant(self, model: Model) -> str | None:
         """Return the quantisation that the model's own name means to this engine; None where it means none."""

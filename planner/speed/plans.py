@@ -10,6 +10,7 @@ from planner.quant.quantisations import find_quantisation
 from planner.speed.count_work import model_work
 from planner.speed.estimate import decode, estimate, prefill
 from planner.speed.job import Job, Load, Traffic
+from planner.speed.measured import MeasuredSpeed, nearest
 from planner.speed.model_work import ModelWork, WeightBits
 from planner.speed.situation import Situation, device_of, host_of
 from planner.speed.weights import weight_bits
@@ -37,11 +38,27 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
 
 
 def speed_at(plan: Plan, what: str, *, tokens: int, depth: int, load: Load) -> Interval:
-    """Tokens/s of a plan at one point: of a prompt of `tokens` ("prefill"), or of one stream of a load at `depth`."""
+    """Tokens/s of a plan at one point: of a prompt of `tokens` ("prefill"), or of one stream of a load.
+
+    `depth`: tokens in the cache in the middle of the prompt, or of the answer.
+    """
+    job = job_of(plan)
+    if what == "prefill":
+        return prefill(job, tokens, max(0, depth - tokens // 2))[0]
+    return decode(job, depth, load)[0]
+
+
+def job_of(plan: Plan) -> Job:
+    """A plan's model where it runs."""
     work = model_work(plan.request.arch)
     split = engine_facts(plan.engine).work_split(plan, work.n_layer, work.n_moe)
-    job = Job(work, plan_bits(plan, work, split), situation_of(plan, split))
-    return prefill(job, tokens)[0] if what == "prefill" else decode(job, depth, load)[0]
+    return Job(work, plan_bits(plan, work, split), situation_of(plan, split))
+
+
+def measured_like(plan: Plan) -> tuple[MeasuredSpeed, ...]:
+    """Published measurements on this card nearest to a plan, nearest first; empty where there are none."""
+    depth = plan.speed.depth if plan.speed else 0
+    return nearest(job_of(plan), depth=depth, streams=plan.request.workload.users)
 
 
 def plan_bits(plan: Plan, work: ModelWork, split: WorkSplit) -> WeightBits:

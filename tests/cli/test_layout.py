@@ -15,6 +15,7 @@ WORDS = st.text("abcXYZ019-.", max_size=12)
 # Lines that are there to be copied, whatever their length.
 COPIED = (
     "llama-server",
+    "llama-bench ",
     "vllm serve",
     "ollama ",
     "export ",

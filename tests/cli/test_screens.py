@@ -6,7 +6,16 @@ import pytest
 
 from benchmarks.golden_screens import FOLDER, SCREENS, screen
 
-COMMANDS = ("llama-server ", "vllm serve ", "ollama ", "export ", "$ planner", "planner ", "OLLAMA_")
+COMMANDS = (
+    "llama-server ",
+    "llama-bench ",
+    "vllm serve ",
+    "ollama ",
+    "export ",
+    "$ planner",
+    "planner ",
+    "OLLAMA_",
+)
 
 
 @pytest.mark.parametrize("name", SCREENS)

@@ -79,3 +79,13 @@ def test_the_shipped_file_was_fitted_from_the_shipped_rows() -> None:
     here, there = (predict(d, b)[0] for b in (fit(d), np.array([effects.get(n, 0.0) for n in d.names])))
     # a profile that is corrected moves its own rows, not the others
     assert np.quantile(np.abs(here - there), 0.9) < 0.03
+
+
+def test_the_measurements_that_plans_show_are_those_of_the_shipped_rows() -> None:
+    from benchmarks.measured_speeds import rows
+    from benchmarks.speed_rows import data_files, load
+    from planner.speed.measured import PATH
+
+    shipped = json.loads(PATH.read_text(encoding="utf-8"))["rows"]
+    found = rows(load(data_files())[0])
+    assert shipped == found, "run python -m benchmarks.measured_speeds"

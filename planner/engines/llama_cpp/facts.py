@@ -11,6 +11,7 @@ from planner.engines.llama_cpp.backends import BACKENDS
 if TYPE_CHECKING:
     from planner.engines.allocated import Allocation
     from planner.engines.base import Engine
+    from planner.engines.bench_program import BenchTest, Timed
     from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.running import Pages, Running
@@ -41,6 +42,7 @@ class LlamaCppFacts(EngineFacts):
     own_drafts_said = "--spec-type draft-mtp"
     draft_setting = "spec_draft_model"
     server = "llama-server"
+    bench_program = "llama-bench"
     port = 8080  # as it is started here; its own is 9931 since b11549
     programs = ("llama-server", "llama-cli")
     install = Install(
@@ -132,3 +134,27 @@ class LlamaCppFacts(EngineFacts):
         from planner.engines.llama_cpp.real_engine import allocated
 
         return allocated(header, settings)
+
+    def bench_words(self, plan: Plan, model: Model, test: BenchTest) -> tuple[str, ...]:
+        """Return llama-bench's command."""
+        from planner.engines.llama_cpp.bench import bench_words
+
+        return bench_words(plan, model, test)
+
+    def timed(self, line: str) -> Timed | None:
+        """Read one line of llama-bench."""
+        from planner.engines.llama_cpp.bench import timed
+
+        return timed(line)
+
+    def local_server(self, plan: Plan, model: Model) -> tuple[str, ...]:
+        """Return llama-server on a free port."""
+        from planner.engines.llama_cpp.bench import server_words
+
+        return server_words(plan, model)
+
+    def address(self, line: str) -> str | None:
+        """Read the line of llama-server's log that says where it listens."""
+        from planner.engines.llama_cpp.bench import address
+
+        return address(line)

@@ -34,14 +34,18 @@ class Point:
 
 
 def measure(
-    target: Target, *, context: int | None, sequences: int | None, progress: Callable[[str], None]
+    target: Target,
+    *,
+    context: int | None,
+    sequences: int | None,
+    progress: Callable[[str], None],
+    deadline: float,
 ) -> list[Point]:
-    """Measure what fits into the server's context and two minutes.
+    """Measure what fits into the server's context until `deadline` (as time.monotonic).
 
     `context`: tokens of a sequence, None where it isn't known; `sequences`: that the server runs at once.
     Raises InputError, NoAnswerError as `completed` does.
     """
-    deadline = time.monotonic() + SECONDS
     room = (context or 4096) - _ANSWER - 64
     progress("warming up")
     warm = completed(target, words(_WARM, 1), 4, deadline)
