@@ -80,6 +80,7 @@ class ReasonKind(StrEnum):
     NOT_COUNTED = "not_counted"
     NO_PIPELINE_COPIES = "no_pipeline_copies"
     FILE_MAPPED = "file_mapped"
+    PICTURE = "picture"
     EXPERIMENTAL = "experimental"
     DRAFTING = "drafting"
     CACHE_SIZE_UNCERTAIN = "cache_size_uncertain"

@@ -92,6 +92,11 @@ class Vision:
     hidden_size: int = 0
     intermediate: int = 0
     n_head: int = 0
+    kind: str = ""  # the model_type whose tower it is, for example "qwen3_5"
+    patch: int = 0  # side of a patch, pixels
+    image: int = 0  # side of the picture that its positions were trained for, pixels; 0: not stated
+    merge: int = 1  # patches of one side that make one token
+    deep: int = 0  # layers whose outputs the text model takes besides the last one's
 
 
 @dataclass(frozen=True, slots=True)

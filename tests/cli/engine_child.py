@@ -31,6 +31,10 @@ def _model(params: Any, value: str) -> None:
     params.model.path = value
 
 
+def _projector(params: Any, value: str) -> None:
+    params.mmproj.path = value
+
+
 def _threads(params: Any, value: str) -> None:
     params.cpuparams.n_threads = int(value)
 
@@ -47,6 +51,8 @@ def _ignored(params: Any, value: str) -> None:
 _FLASH = {"on": "ENABLED", "off": "DISABLED", "auto": "AUTO"}
 WITH_VALUE: dict[str, Setter] = {
     "--model": _model,
+    "--mmproj": _projector,
+    "--image-max-tokens": _attribute("image_max_tokens", int),
     "--ctx-size": _attribute("n_ctx", int),
     "--gpu-layers": _attribute("n_gpu_layers", int),
     "--parallel": _attribute("n_parallel", int),

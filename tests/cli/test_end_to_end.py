@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import threading
 import urllib.request
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +21,15 @@ import pytest
 
 from planner.api import diagnose, launch, load_model, plan
 from planner.engines.llama_cpp.log import EngineLog
+from planner.engines.llama_cpp.projector import projector
 from planner.engines.llama_cpp.real_engine import available
-from planner.hardware.machine import Cpu, Host, Machine
+from planner.fast_dataclass import replace
+from planner.hardware.machine import Backend, Cpu, Host, Machine
 from planner.plan import Plan, Workload
 from planner.verify.running_server import probe
 
 from .tiny_model import HIDDEN, write_tiny
+from .tiny_projector import MERGED, tower, write_projector
 
 MIB = 1 << 20
 CHILD = Path(__file__).with_name("engine_child.py")
@@ -75,6 +81,29 @@ def complete(url: str, prompt: str | list[int], n_predict: int = 4) -> int:
     request = urllib.request.Request(url + "/completion", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as completion:
         return int(json.load(completion)["tokens_predicted"])
+
+
+def look(url: str, side: int) -> int:
+    """Ask a server about a grey square picture; return how many tokens the question was."""
+    rows = b"".join(b"\0" + bytes([128]) * side for _ in range(side))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(png).decode()}"}}
+    asked = {"messages": [{"role": "user", "content": [picture]}], "max_tokens": 1}
+    request = urllib.request.Request(
+        url + "/v1/chat/completions", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as completion:
+        return int(json.load(completion)["usage"]["prompt_tokens"])
 
 
 @pytest.mark.parametrize(
@@ -182,3 +211,20 @@ def test_earlier_prompts_are_kept_in_ram_as_counted_and_up_to_the_printed_limit(
     tokens, size = int(saved[1]), float(saved[2]) * MIB
     assert tokens >= 600
     assert size == pytest.approx(host.kv_cache * tokens / 1024, rel=0.03)
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("qwen3_5", 64), ("gemma3", 96), ("pixtral", 128)])
+def test_a_picture_takes_the_buffers_that_were_counted(tmp_path: Path, kind: str, hidden: int) -> None:
+    path, beside = tmp_path / "tiny.gguf", tmp_path / "mmproj.gguf"
+    write_tiny(path)
+    write_projector(beside, kind, hidden)
+    lines: list[str] = []
+    command = f"llama-server -m {path} --mmproj {beside} -c 2048 -np 1 -ngl 0 -t 2 -dev none -fit off"
+    with running(command, lines) as (url, _):
+        assert look(url, side=20 * MERGED) > (64 if kind == "gemma3" else 400)
+    reserved = re.search(r"reserve_compute_meta: +CPU compute buffer size = +([\d.]+) MiB", "".join(lines))
+    assert reserved is not None
+    arch = replace(load_model(str(path)).architecture, vision=tower(kind, hidden))
+    own = projector(arch, 512, Backend.CPU, 20 * 20)
+    # the log rounds to 10 KiB, and heads that split rows have a few small inputs more
+    assert own.host == pytest.approx(float(reserved[1]) * MIB, rel=0.005, abs=MIB // 100)

@@ -31,6 +31,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "threads": "-t",
     "cache_ram_mib": "--cache-ram",
     "n_ctx_checkpoints": "--ctx-checkpoints",
+    "image_max_tokens": "--image-max-tokens",
     "spec_draft_n_max": "--spec-draft-n-max",
     "spec_draft_ngl": "-ngld",
     "spec_draft_type_k": "-ctkd",

@@ -210,6 +210,7 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
         main_gpu=0,
         threads=None,
         mmproj=False,
+        image_max_tokens=0,
         mmap=True,
         cache_ram_mib=0,
         n_ctx_checkpoints=0,

@@ -50,6 +50,7 @@ _PLANNED: Final = """
 -ts --tensor-split : text : tensor_split : $LLAMA_ARG_TENSOR_SPLIT
 -mg --main-gpu : int : main_gpu : $LLAMA_ARG_MAIN_GPU
 -cram --cache-ram : int : cache_ram_mib : $LLAMA_ARG_CACHE_RAM
+--image-max-tokens : int : image_max_tokens : $LLAMA_ARG_IMAGE_MAX_TOKENS
 -ctxcp --ctx-checkpoints --swa-checkpoints : int : n_ctx_checkpoints : $LLAMA_ARG_CTX_CHECKPOINTS
 -fit --fit : text : fit : $LLAMA_ARG_FIT
 -fitt --fit-target : text : fit_target : $LLAMA_ARG_FIT_TARGET
@@ -275,7 +276,6 @@ _UNCOUNTED: Final = """
 --no-host : switch : weights in buffers other than the host's : $LLAMA_ARG_NO_HOST
 --no-mmproj-offload : switch : where the projector lies
 --image-min-tokens : int : the projector's own compute buffer : $LLAMA_ARG_IMAGE_MIN_TOKENS
---image-max-tokens : int : the projector's own compute buffer : $LLAMA_ARG_IMAGE_MAX_TOKENS
 --mtmd-batch-max-tokens : int : the projector's own compute buffer : $LLAMA_ARG_MTMD_BATCH_MAX_TOKENS
 --rpc : text : devices of other machines : $LLAMA_ARG_RPC
 -lzm --lazy-mode : text : tensors read on demand : $LLAMA_ARG_LAZY_MODE

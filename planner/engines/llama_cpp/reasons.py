@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
@@ -22,7 +22,7 @@ from planner.units import MIB, context_text, gib
 _SHOWN: Final = (
     *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
     *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
-    *("cache_ram_mib", "n_ctx_checkpoints"),
+    *("cache_ram_mib", "n_ctx_checkpoints", "image_max_tokens"),
     *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v", "spec_draft_ngl"),
 )
 
@@ -146,7 +146,7 @@ def to_plan(engine: str, search: Search, found: Found, why: list[Reason]) -> Pla
         memory=found.estimate,
         max_context=longest,
         max_concurrency=_concurrency(search, found),
-        why=tuple(why),
+        why=(*why, *_of_pictures(search, found)),
         warnings=tuple(_warnings(search, found, trained)),
         machine=request.machine.name,
         fit=fit_advice(search, found),
@@ -238,6 +238,34 @@ def _holders(found: Found) -> list[DeviceMemory]:
     return [*devices[: len(found.memory.weights.devices)], devices[-1]]
 
 
+def _about_pictures(search: Search, found: Found) -> Iterator[Reason]:
+    """Warn where what a picture takes isn't known, or has no room in the context."""
+    own = search.projector(found.settings)
+    context, tokens = found.memory.context.n_ctx_seq, own.tokens
+    if found.settings.mmproj and not tokens:
+        text = "What the projector takes while it reads a picture, a few hundred MiB, is not counted."
+        yield Reason(ReasonKind.NOT_COUNTED, text)
+    elif tokens and context <= tokens:
+        text = (
+            f"A large picture takes {tokens:,} tokens, more than the context of {context:,} holds beside a question:"
+            " --image-max-tokens limits it."
+        )
+        yield Reason(ReasonKind.PICTURE, text, {"tokens": tokens, "context": context})
+
+
+def _of_pictures(search: Search, found: Found) -> list[Reason]:
+    """Say what the largest picture takes of the context, and that the memory to read it is counted."""
+    own = search.projector(found.settings)
+    if not own.tokens:
+        return []
+    size = own.weights + own.device + own.host
+    text = (
+        f"A picture takes up to {own.tokens:,} tokens of the context; what the projector needs to read it is"
+        f" counted, {gib(size)} with its weights."
+    )
+    return [Reason(ReasonKind.PICTURE, text, {"tokens": own.tokens, "bytes": size})]
+
+
 def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
     warnings: list[Reason] = []
 
@@ -245,9 +273,7 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
         warnings.append(Reason(kind, text, figures))
 
     warnings += file_reasons(search.request.model, search.request.quant, search.table)
-    if found.settings.mmproj:
-        text = "The projector's own buffers, a few hundred MiB an image, are not counted."
-        warn(ReasonKind.NOT_COUNTED, text)
+    warnings += _about_pictures(search, found)
     if found.settings.split_mode == "tensor" and found.memory.placement.n_devices:
         text = (
             "llama.cpp calls -sm tensor experimental. What its devices exchange isn't counted, and the speed is"

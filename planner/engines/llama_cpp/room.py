@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory
 from planner.engines.llama_cpp.backends import BACKENDS
+from planner.engines.llama_cpp.projector import NONE, Projector
 from planner.engines.llama_cpp.unaccounted import HOST as HOST_OVERHEAD
 from planner.engines.llama_cpp.unaccounted import Overhead, unaccounted
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Accelerator, Backend, Host
-from planner.models.architecture import Architecture
 from planner.plan import DeviceMemory, MemoryEstimate
 
 
@@ -70,15 +70,10 @@ def spare_of(estimate: MemoryEstimate) -> int:
     return min(device_spare(d) for d in estimate.devices)
 
 
-def projector_bytes(arch: Architecture) -> int:
-    """Bytes of a projector file's tensors: published ones (mmproj-F16, -BF16) hold 16 bits a weight."""
-    return 2 * arch.vision.parameters if arch.vision else 0
-
-
-def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEstimate:
+def estimate_of(memory: LlamaMemory, room: Room, projector: Projector = NONE) -> MemoryEstimate:
     """Build the estimate: devices in the engine's order, the host last.
 
-    `projector`: bytes of a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
+    `projector`: a vision or audio projector, held by the first device (tools/mtmd/clip.cpp).
     """
     devices: list[DeviceMemory] = []
     shared = 0
@@ -93,12 +88,13 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
         device = DeviceMemory(
             name=gpu.name,
             kind="gpu",
-            weights=weights + (0 if i else projector),
+            weights=weights + (0 if i else projector.weights),
             kv_cache=kv_cache,
             state=state,
-            compute=compute,
+            compute=compute + (0 if i else projector.device),
             overhead=overhead.low if idle else overhead.expected,
-            overhead_high=overhead.expected if idle else overhead.high + int(weights * room.excess),
+            overhead_high=(overhead.expected if idle else overhead.high + int(weights * room.excess))
+            + (0 if i else projector.scratch),
             available=room.devices.free[i],
         )
         devices.append(device)
@@ -109,10 +105,10 @@ def estimate_of(memory: LlamaMemory, room: Room, projector: int = 0) -> MemoryEs
         DeviceMemory(
             name=room.host.cpu.name,
             kind="cpu",
-            weights=weights + (0 if used else projector),
+            weights=weights + (0 if used else projector.weights),
             kv_cache=kv_cache,
             state=state,
-            compute=compute,
+            compute=compute + projector.host,
             overhead=HOST_OVERHEAD.expected,
             overhead_high=HOST_OVERHEAD.high + int(weights * room.excess),
             available=max(room.host.ram_available - shared, 0),

@@ -13,13 +13,8 @@ from planner.engines.llama_cpp.compute import graph_buffers, known_buffers, uppe
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.placing.weights import weights_of
-from planner.engines.llama_cpp.room import (
-    device_spare,
-    estimate_of,
-    projector_bytes,
-    room_of,
-    spare_of,
-)
+from planner.engines.llama_cpp.projector import NONE, Projector, projector
+from planner.engines.llama_cpp.room import device_spare, estimate_of, room_of, spare_of
 from planner.engines.llama_cpp.settings import ALL_LAYERS, FIT, LlamaCppSettings
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
@@ -150,7 +145,18 @@ class Search:
         return found
 
     def _estimate(self, memory: LlamaMemory, settings: LlamaCppSettings) -> MemoryEstimate:
-        return estimate_of(memory, self.room, projector_bytes(self.arch) if settings.mmproj else 0)
+        return estimate_of(
+            memory, self.room, self.projector(settings, on_device=bool(memory.weights.devices))
+        )
+
+    def projector(self, settings: LlamaCppSettings, *, on_device: bool = True) -> Projector:
+        """What the projector takes with these settings; nothing where it isn't loaded."""
+        if not settings.mmproj:
+            return NONE
+        backend = self.room.devices.backend if on_device else Backend.CPU
+        return projector(
+            self.arch, min(settings.n_ubatch, settings.n_batch), backend, settings.image_max_tokens
+        )
 
     def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
         """Set the context so that every sequence gets this many tokens."""

@@ -75,6 +75,7 @@ class LlamaCppSettings:
     repack_weights: bool = True
     embeddings: bool = False
     mmproj: bool = False  # the vision or audio projector is loaded too, in 16 bits
+    image_max_tokens: int = 0  # of one picture; 0: the projector's own limit
     mmap: bool = True
     cache_ram_mib: int = 8192  # of earlier prompts in host memory; -1: no limit, 0: none
     n_ctx_checkpoints: int = 32  # a slot, in host memory
@@ -112,6 +113,7 @@ class LlamaCppSettings:
             ("spec_draft_n_max", 1),
             ("cache_ram_mib", -1),
             ("n_ctx_checkpoints", 0),
+            ("image_max_tokens", 0),
         )
         for name, low in lowest:
             if getattr(self, name) < low:

@@ -40,7 +40,8 @@ def read_vision(top: Reader, hidden: int) -> Vision | None:
     c = Reader({**outer, **c.data}, c.where)
     t = _read_tower(c)
     kind = c.text("model_type") or top.text("model_type")
-    count = _TOWERS.get(kind) or _TOWERS.get(top.text("model_type"))
+    kind = kind if kind in _TOWERS else top.text("model_type")
+    count = _TOWERS.get(kind)
     complete = t.layers and t.hidden and t.patch
     parameters = count(c, t, hidden) if count and complete else 0
     audio = top.section("audio_config") if top.text("model_type") == "gemma4" else None
@@ -50,6 +51,11 @@ def read_vision(top: Reader, hidden: int) -> Vision | None:
         hidden_size=t.hidden,
         intermediate=t.intermediate,
         n_head=t.heads,
+        kind=kind,
+        patch=t.patch,
+        image=t.image,
+        merge=c.integer("pooling_kernel_size", default=t.merge, low=1, high=64),
+        deep=len(c.integers("deepstack_visual_indexes") or ()),
     )
 
 
