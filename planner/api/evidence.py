@@ -80,7 +80,12 @@ def diagnose(text: str) -> Diagnosed:
     from planner.verify.diagnose.explain import add_up_beside
     from planner.verify.diagnose.figures import figures_for, is_model, released
 
-    return diagnose_text(text_of(text, "text"), figures_for, released, is_model, add_up_beside)
+    return diagnose_text(text_of(_printable(text), "text"), figures_for, released, is_model, add_up_beside)
+
+
+def _printable(text: object) -> object:
+    """A paste without null characters, which logs of services hold now and then."""
+    return text.replace("\0", "") if isinstance(text, str) else text
 
 
 def remember(results: Verifications) -> Path | None:

@@ -75,6 +75,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizing:
+    """How a start of an engine is made smaller."""
+
+    steps: tuple[Step, ...] = ()  # in the order of their cost
+    whole: Mapping[str, Any] = field(default_factory=dict)  # settings that put all layers on the GPUs
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One kind of message of an engine, as data."""
 

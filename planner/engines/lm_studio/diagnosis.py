@@ -105,6 +105,42 @@ def _estimate_failed(seen: Seen) -> Finding:
     )
 
 
+_LOAD_ERROR: Final = re.compile(r'"n_ctx": ?(\d{3,8})')
+
+
+def load_refused(evidence: Evidence) -> Finding | None:
+    """The report of a failed load without a cause: what it asked for, against what the machine has."""
+    asked = _LOAD_ERROR.search(evidence.text)
+    if asked is None or not evidence.has("Failed to load model"):
+        return None
+    tokens = int(asked[1])
+    capacity = re.search(r'"vram_recommended_capacity": "([\d.]+ GB)"', evidence.text)
+    if tokens < LONG_CONTEXT:
+        return None
+    why = [
+        f"The report asks for a context of {tokens:,} tokens (n_ctx); its KV cache is allocated in one go at the load."
+    ]
+    if capacity:
+        why.append(f"The GPUs have {capacity[1]} in all, weights included.")
+    needed = evidence.memory.cache(tokens) if evidence.memory is not None else None
+    if needed and evidence.memory is not None:
+        why.append(f"{evidence.memory.name} takes {needed / 1e9:,.1f} GB of KV cache for that.")
+    return Finding(
+        Cause.CONTEXT_TOO_LARGE,
+        Weight.NUMBERS,
+        f"The load failed with a context of {tokens:,} tokens: its cache is the largest thing that was asked for.",
+        tuple(why),
+        (
+            Fix("Context Length 32768 (lms load --context-length 32768)", "context", {CONTEXT[0]: "32768"}),
+            Fix("K Cache and V Cache Quantization Q8_0, with Flash Attention", "little quality"),
+        ),
+        wants_log=True,
+    )
+
+
+LONG_CONTEXT: Final = 65536  # tokens; a cache from here on is as large as many models' weights
+
+
 def inner_error_lost(evidence: Evidence) -> Finding | None:
     """The engine died; the reason is in the developer log only."""
     seen = evidence.first("e62")
@@ -134,4 +170,4 @@ def inner_error_lost(evidence: Evidence) -> Finding | None:
     return plain_finding(seen, Cause.UNKNOWN, Weight.WRAPPER)
 
 
-RULES: Final[tuple[Rule, ...]] = (guardrail, inner_error_lost)
+RULES: Final[tuple[Rule, ...]] = (guardrail, load_refused, inner_error_lost)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Weight
+from planner.engines.refused_options import option_refused
 
 PROGRAMS: Final = ("mlx_lm.server", "mlx_lm.generate", "mlx_lm.chat", "mlx_vlm.server", "mlx_lm")
 SIGN: Final = r"mlx_lm|\[METAL\]|\[metal::|\bmlx\b"  # in any case
@@ -139,4 +140,4 @@ def buffers_by_number(evidence: Evidence) -> Finding | None:
     )
 
 
-RULES: Final[tuple[Rule, ...]] = (prompt_cache_grows, out_of_metal_memory, buffers_by_number)
+RULES: Final[tuple[Rule, ...]] = (option_refused, prompt_cache_grows, out_of_metal_memory, buffers_by_number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Step, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Sizing, Step, Weight
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
 from planner.engines.llama_cpp.diagnosis.steps import logged as logged
 from planner.units import GIB, gib
@@ -178,6 +178,8 @@ def output_layer_in_ram(evidence: Evidence) -> Finding | None:
     if not evidence.has("offloading output layer to cpu"):
         return None
     seen = evidence.last("e17")
+    if seen is not None and (seen.number("n") or 0) + 1 != (seen.number("m") or 0):
+        return None
     share = evidence.first("e60")
     size = evidence.memory.ends() if evidence.memory is not None else None
     placed = (
@@ -404,7 +406,7 @@ def partly_in_ram(evidence: Evidence) -> Finding | None:
     )
 
 
-STEPS: Final[tuple[Step, ...]] = (
+_STEPS: Final = (
     Step(
         Fix("OLLAMA_NUM_PARALLEL=1", "requests wait for each other", env={"OLLAMA_NUM_PARALLEL": "1"}),
         {"num_parallel": 1},
@@ -423,6 +425,7 @@ STEPS: Final[tuple[Step, ...]] = (
         context="num_ctx",
     ),
 )
+SIZING: Final = Sizing(_STEPS, {"num_gpu": 999})
 RULES: Final[tuple[Rule, ...]] = (
     more_than_the_machine,
     layers_left_out,

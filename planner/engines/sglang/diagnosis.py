@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Seen, Weight
+from planner.engines.refused_options import option_refused
 
 PROGRAMS: Final = ("sglang", "sglang.launch_server")
 SIGN: Final = r"sglang|mem.fraction.static|max_total_num_tokens"  # in any case
@@ -115,6 +116,92 @@ def states_found_no_room(evidence: Evidence) -> Finding | None:
     )
 
 
+_TOKENS: Final = re.compile(r"Try to allocate (\d{1,9}) tokens\.?\s+Ava\w*ble tokens: (\d{1,9})")
+
+
+def pool_ran_out(evidence: Evidence) -> Finding | None:
+    """'Prefill out of memory' and 'Decode out of memory': the KV pool's tokens, not the GPU (srt/mem_cache)."""
+    seen = evidence.first("e86")
+    if seen is None:
+        return None
+    counted = _TOKENS.search(evidence.text)
+    page = evidence.number("--page-size")
+    asked, free = (int(counted[1]), int(counted[2])) if counted else (0, 0)
+    why = [
+        "The KV pool holds a fixed number of tokens (max_total_num_tokens in the log); running requests filled it."
+    ]
+    fixes = [
+        Fix("--max-running-requests 16", "users at once", {"--max-running-requests": "16"}),
+        Fix("--schedule-conservativeness 1.3", "throughput", {"--schedule-conservativeness": "1.3"}),
+        Fix(
+            f"{FRACTION} higher by 0.02 to 0.04, or --kv-cache-dtype fp8_e4m3",
+            "room for graphs, or a little quality",
+        ),
+    ]
+    if counted and free >= asked:
+        why.append(
+            f"{asked:,} tokens were asked for and {free:,} are free: not the sum is short, but whole pages"
+            f"{f' of {page} tokens' if page else ''}: each running request needs one of its own."
+        )
+        fixes.insert(0, Fix("--page-size 1", "a slower attention kernel", {"--page-size": "1"}))
+    elif counted:
+        why.append(f"{asked:,} tokens were asked for, {free:,} are free.")
+    return Finding(
+        Cause.CONTEXT_TOO_LARGE if not (counted and free >= asked) else Cause.ENGINE_LIMIT,
+        Weight.PROVEN if counted else Weight.NUMBERS,
+        "The KV pool ran out of tokens while serving; the GPU's memory itself is not at its end.",
+        tuple(why),
+        tuple(fixes),
+        ask=() if counted else ("the lines after it: tokens asked for and available",),
+        line=seen.line,
+    )
+
+
+def out_of_memory_serving(evidence: Evidence) -> Finding | None:
+    """PyTorch's out of memory beside the pool: activations of a prefill step found no room."""
+    seen = evidence.first("e69")
+    if (
+        seen is None
+        or evidence.first("e83", "e84") is not None
+        or evidence.has("mamba_pool", "init_cuda_graphs")
+    ):
+        return None
+    loading = evidence.has("load_model", "Load weight begin", "create_weights") and not evidence.has(
+        "Load weight end"
+    )
+    stated = evidence.flag(FRACTION)
+    lower = max(float(stated) - 0.05, 0.5) if stated and _fraction(stated) else SAFE_FRACTION
+    shown = seen.values.get("want")
+    if loading:
+        return Finding(
+            Cause.TOO_LARGE,
+            Weight.NUMBERS,
+            "The GPU ran out of memory while the weights were loaded: they do not fit.",
+            (f"Line {seen.line}: {seen.text.strip()[:200]}",),
+            (Fix("--tp 2, or a quantised checkpoint", "another GPU, or quality"),),
+            line=seen.line,
+        )
+    return Finding(
+        Cause.EXTRA_UNCOUNTED,
+        Weight.NUMBERS,
+        "The GPU ran out of memory beside the KV pool: the activations of a prefill step found no room.",
+        (
+            f"{FRACTION} {stated or '(its default)'} is the share of weights and KV pool; prefill,"
+            f" sampling and graphs take"
+            f" what is left{f', here {shown} in one piece' if shown else ''}.",
+            "They grow with the tokens of one step: --chunked-prefill-size (--max-prefill-tokens), and"
+            " with long requests at"
+            " once.",
+        ),
+        (
+            Fix(f"{FRACTION} {lower:.2f}", "a smaller KV pool", {FRACTION: f"{lower:.2f}"}),
+            Fix("--chunked-prefill-size 2048", "slower prefill", {"--chunked-prefill-size": "2048"}),
+            Fix("--max-running-requests 16", "users at once", {"--max-running-requests": "16"}),
+        ),
+        line=seen.line,
+    )
+
+
 def pool_is_empty(evidence: Evidence) -> Finding | None:
     """'Not enough memory. Please try to increase --mem-fraction-static': raise it; the docs' advice is for serving."""
     seen = evidence.first("e83")
@@ -157,4 +244,11 @@ def pool_is_empty(evidence: Evidence) -> Finding | None:
     )
 
 
-RULES: Final[tuple[Rule, ...]] = (states_found_no_room, graphs_found_no_room, pool_is_empty)
+RULES: Final[tuple[Rule, ...]] = (
+    option_refused,
+    states_found_no_room,
+    graphs_found_no_room,
+    pool_ran_out,
+    out_of_memory_serving,
+    pool_is_empty,
+)

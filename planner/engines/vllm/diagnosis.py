@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Seen, Step, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Seen, Sizing, Step, Weight
+from planner.engines.refused_options import option_refused
 from planner.fast_dataclass import dataclass
 from planner.units import GIB
 
@@ -19,6 +20,14 @@ LENGTH: Final = "--max-model-len"
 SEQUENCES: Final = "--max-num-seqs"
 # Sequences that one GPU serves well beside a short cache; what people set after such a refusal.
 FEW_SEQUENCES: Final = 32
+
+
+UNIFIED_LOW, UNIFIED_HIGH = 119.0, 123.0  # GiB that a GB10 reports: no other GPU has that much
+_UNIFIED: Final = (
+    "This GPU shares the RAM with the system: page cache, services and the desktop count as taken, and"
+    " some of it is never"
+    " free for CUDA (about 102 GiB of 121.7 on a GB10)."
+)
 
 
 def taken_before_the_start(evidence: Evidence) -> Finding | None:
@@ -41,6 +50,11 @@ def taken_before_the_start(evidence: Evidence) -> Finding | None:
         (
             f"{share:g} of {total:.2f} GiB are {wanted:.2f} GiB; {free:.2f} GiB are free: short by"
             f" {short:.2f} GiB.",
+            *(
+                (_UNIFIED,)
+                if UNIFIED_LOW < total < UNIFIED_HIGH or evidence.has("GB10", "Spark", "Jetson", "Thor")
+                else ()
+            ),
             f"The largest utilisation that passes is {free:.2f} / {total:.2f} = {limit:.4f}, so"
             f" {below:.2f} does"
             f" ({below * total:.2f} GiB).",
@@ -82,6 +96,13 @@ def one_request_does_not_fit(evidence: Evidence) -> Finding | None:
         )
     if longest:
         why.append(f"About {longest:,.0f} tokens fit.")
+    stages = evidence.number("--pipeline-parallel-size", "-pp")
+    if stages and stages > 1:
+        why.append(
+            f"With {stages} pipeline stages the one with the least room decides for all: give the"
+            f" larger GPU more layers"
+            " (VLLM_PP_LAYER_PARTITION), or fewer to the smaller one."
+        )
     fixes = []
     if round_down > 0:
         fixes.append(Fix(f"{LENGTH} {round_down}", "context", {LENGTH: str(round_down)}))
@@ -433,7 +454,7 @@ def out_of_memory_while(evidence: Evidence) -> Finding | None:
     )
 
 
-STEPS: Final[tuple[Step, ...]] = (
+_STEPS: Final = (
     Step(
         Fix("--max-num-batched-tokens 2048", "slower prefill", {"--max-num-batched-tokens": "2048"}),
         {"max_num_batched_tokens": 2048},
@@ -449,6 +470,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(Fix("--max-model-len {}", "context", {LENGTH: ""}), context="max_model_len"),
     Step(Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}), {"enforce_eager": True}),
 )
+SIZING: Final = Sizing(_STEPS)
 _LOADED: Final = re.compile(r"Model loading took ([\d.]{1,10}) Gi?B")
 
 
@@ -460,6 +482,7 @@ def logged(evidence: Evidence) -> Mapping[str, int]:
 
 
 RULES: Final[tuple[Rule, ...]] = (
+    option_refused,
     taken_before_the_start,
     one_request_does_not_fit,
     no_room_for_any_block,

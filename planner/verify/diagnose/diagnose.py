@@ -9,7 +9,7 @@ from planner.engines.evidence import (
     Cause,
     Evidence,
     Finding,
-    Step,
+    Sizing,
     Weight,
     findings,
     plain_finding,
@@ -19,7 +19,7 @@ from planner.verify.diagnose.mend import Mended, mended
 from planner.verify.diagnose.paste import clean
 from planner.verify.diagnose.read import Knowledge, knowledge, read
 
-AddUp = Callable[[Evidence, Finding | None, tuple[Step, ...], Mapping[str, int]], Finding | None]
+AddUp = Callable[[Evidence, Finding | None, Sizing, Mapping[str, int]], Finding | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def diagnose(
     if add_up is not None and evidence.engine is not None:
         logged = known.logged.get(evidence.engine)
         first = add_up(
-            evidence, first, known.steps[evidence.engine], {} if logged is None else logged(evidence)
+            evidence, first, known.sizing[evidence.engine], {} if logged is None else logged(evidence)
         )
         if first is not None:
             first = _spoken(first, evidence.engine, evidence.engine, known)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Step, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Sizing, Step, Weight
 from planner.engines.register import get_engine
 from planner.errors import PlannerError, RefusedError
 from planner.fast_dataclass import dataclass, replace
-from planner.plan import DeviceMemory, Placement, Plan, PlanRequest
+from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
 from planner.units import GIB, MIB
 from planner.verify.diagnose.machine import machine_of
 from planner.verify.diagnose.reconstruct import Case, reconstruct
@@ -84,14 +84,7 @@ def add_up(case: Case, logged: Mapping[str, int]) -> Sum | None:
     return Sum(case, plan, beside)
 
 
-def _planned(engine: str, request: PlanRequest) -> Plan | None:
-    try:
-        return get_engine(engine).plan(request)
-    except (PlannerError, ArithmeticError):
-        return None
-
-
-def by_arithmetic(total: Sum, steps: tuple[Step, ...]) -> Finding:
+def by_arithmetic(total: Sum, sizing: Sizing) -> Finding:
     """What the sum alone says, where no message does."""
     why = _said(total)
     machine = total.case.found
@@ -123,7 +116,7 @@ def by_arithmetic(total: Sum, steps: tuple[Step, ...]) -> Finding:
         if spills
         else "By the engine's own rules it does not fit."
     )
-    fixes = tuple(mends(total, steps)) or (Fix("a smaller quantisation, or a smaller model", "quality"),)
+    fixes = tuple(mends(total, sizing)) or (Fix("a smaller quantisation, or a smaller model", "quality"),)
     return Finding(cause, Weight.NUMBERS if not machine.measured else Weight.PROVEN, what, tuple(why), fixes)
 
 
@@ -146,32 +139,45 @@ def _said(total: Sum) -> list[str]:
     return lines
 
 
-def mends(total: Sum, steps: tuple[Step, ...]) -> Iterator[Fix]:
+def mends(total: Sum, sizing: Sizing) -> Iterator[Fix]:
     """Yield changes that fit by planning again, in the order of their cost; each by itself, a shorter context last."""
-    asked = total.case.request
+    asked = total.case.request.settings
+    steps = sizing.steps
     found = 0
     if sum(d.weights for d in total.gpus) >= sum(d.available for d in total.gpus):
         steps = ()  # the weights alone are too large: nothing but smaller weights helps
     for step in steps:
-        if found == MOST_FIXES:
-            return
-        settings = _changed(asked.settings, step)
-        if settings is None:
-            continue
-        plan = _planned(total.case.engine, replace(asked, settings=settings))
-        if plan is not None and plan.fits and plan.placement is Placement.GPU:
+        settings = _changed(asked, step)
+        memory = None if settings is None else _fitting(total, sizing, settings)
+        if memory is not None and found < MOST_FIXES:
             found += 1
-            yield replace(step.fix, cost=_cost(step.fix.cost, plan))
+            yield replace(step.fix, cost=_cost(step.fix.cost, memory))
     for step in steps:
-        if step.context and found < MOST_FIXES:
-            shorter = _shorter(total, step, asked.settings)
-            if shorter is not None:
-                found += 1
-                yield shorter
+        shorter = _shorter(total, sizing, step, asked) if step.context and found < MOST_FIXES else None
+        if shorter is not None:
+            found += 1
+            yield shorter
     if steps and not found:
-        yield from _together(total, steps)
+        yield from _together(total, sizing)
     if found < MOST_FIXES:
-        yield from _smaller(total)
+        yield from _smaller(total, sizing)
+
+
+def _fitting(
+    total: Sum, sizing: Sizing, settings: Mapping[str, Any], quant: str | None = None
+) -> MemoryEstimate | None:
+    """The engine's memory with these settings and all layers on the GPUs, where that fits; None where it doesn't."""
+    asked = total.case.request
+    request = replace(asked, settings={**settings, **sizing.whole}, quant=quant or asked.quant)
+    engine = get_engine(total.case.engine)
+    try:
+        if sizing.whole:  # the placement is given: the estimate says it all, and costs a tenth of a search
+            memory = engine.estimate(request)
+            return memory if memory.fits else None
+        plan = engine.plan(request)
+    except (PlannerError, ArithmeticError):
+        return None
+    return plan.memory if plan.fits and plan.placement is Placement.GPU else None
 
 
 def _changed(settings: Mapping[str, Any], step: Step) -> dict[str, Any] | None:
@@ -182,24 +188,24 @@ def _changed(settings: Mapping[str, Any], step: Step) -> dict[str, Any] | None:
     return {name: value for name, value in changed.items() if value is not None}
 
 
-def _cost(cost: str, plan: Plan) -> str:
-    gpu = next((d for d in plan.memory.devices if d.kind != _HOST), None)
+def _cost(cost: str, memory: MemoryEstimate) -> str:
+    gpu = next((d for d in memory.devices if d.kind != _HOST), None)
     proof = "" if gpu is None else f"fits by the plan: {gpu.total / GIB:.2f} of {gpu.available / GIB:.2f} GiB"
     return "; ".join(part for part in (cost, proof) if part)
 
 
-def _together(total: Sum, steps: tuple[Step, ...]) -> Iterator[Fix]:
+def _together(total: Sum, sizing: Sizing) -> Iterator[Fix]:
     """Several changes at once, cheapest first, with the longest context that fits then."""
     settings: Mapping[str, Any] = total.case.request.settings
     made: list[Fix] = []
-    shorten = next((step for step in steps if step.context), None)
-    for step in steps:
+    shorten = next((step for step in sizing.steps if step.context), None)
+    for step in sizing.steps:
         changed = None if step.gives_up else _changed(settings, step)
         if changed is None or shorten is None:
             continue
         settings = changed
         made.append(step.fix)
-        shorter = _shorter(total, shorten, settings)
+        shorter = _shorter(total, sizing, shorten, settings)
         if shorter is not None:
             every = [*made, shorter]
             yield Fix(
@@ -212,55 +218,53 @@ def _together(total: Sum, steps: tuple[Step, ...]) -> Iterator[Fix]:
             return
 
 
-def _smaller(total: Sum) -> Iterator[Fix]:
+def _smaller(total: Sum, sizing: Sizing) -> Iterator[Fix]:
     """The largest quantisation that fits whole, found by halves: a list of names, largest first."""
     asked = total.case.request
-    if asked.model.tensors is not None:
-        return
     names = get_engine(total.case.engine).quants(asked.model)
-    if asked.quant not in names:
+    if asked.model.tensors is not None or asked.quant not in names:
         return
     low, high = names.index(asked.quant) + 1, len(names)
     best: Fix | None = None
     while low < high:
         middle = (low + high) // 2
-        plan = _planned(total.case.engine, replace(asked, quant=names[middle]))
-        if plan is not None and plan.fits and plan.placement is Placement.GPU:
-            best, high = Fix(f"the same in {names[middle]}", _cost("quality", plan)), middle
+        memory = _fitting(total, sizing, asked.settings, names[middle])
+        if memory is not None:
+            best, high = Fix(f"the same in {names[middle]}", _cost("quality", memory)), middle
         else:
             low = middle + 1
     if best is not None:
         yield best
 
 
-def _shorter(total: Sum, step: Step, settings: Mapping[str, Any]) -> Fix | None:
-    """The longest context that fits with these settings, rounded down."""
-    asked = replace(total.case.request, settings=settings)
-    name = step.context
-    try:
-        longest = get_engine(total.case.engine).longest_context(asked)
-    except (PlannerError, ArithmeticError):
+def _shorter(total: Sum, sizing: Sizing, step: Step, settings: Mapping[str, Any]) -> Fix | None:
+    """The longest context that fits with these settings, in thousands of tokens (1024), found by halves."""
+    before = total.plan.settings.get(step.context)
+    most = before if isinstance(before, int) and before > 0 else total.case.request.arch.n_ctx_train
+    low, high = LEAST_CONTEXT // 1024, -(-most // 1024) - 1
+    best: tuple[int, MemoryEstimate] | None = None
+    while low <= high:
+        # the least first: where that doesn't fit, nothing does
+        middle = low if best is None else (low + high) // 2
+        memory = _fitting(total, sizing, {**settings, step.context: middle * 1024})
+        if memory is None:
+            if best is None:
+                return None
+            high = middle - 1
+        else:
+            best, low = (middle * 1024, memory), middle + 1
+    if best is None:
         return None
-    before = total.plan.settings.get(name) or 0
-    tokens = longest // 1024 * 1024
-    if tokens < LEAST_CONTEXT or (isinstance(before, int) and before and tokens >= before):
-        return None
-    plan = _planned(total.case.engine, replace(asked, settings={**asked.settings, name: tokens}))
-    if plan is None or not plan.fits or plan.placement is not Placement.GPU:
-        return None
-    lost = (
-        f"{before - tokens:,} tokens of context" if isinstance(before, int) and before > tokens else "context"
-    )
-    text = str(tokens)
+    tokens, memory = best
     return Fix(
-        step.fix.do.format(text),
-        _cost(lost, plan),
-        dict.fromkeys(step.fix.set, text),
-        env=dict.fromkeys(step.fix.env, text),
+        step.fix.do.format(tokens),
+        _cost(f"{most - tokens:,} tokens of context", memory),
+        {flag: str(tokens) for flag in step.fix.set},
+        env={variable: str(tokens) for variable in step.fix.env},
     )
 
 
-def joined(finding: Finding, total: Sum, steps: tuple[Step, ...]) -> Finding:
+def joined(finding: Finding, total: Sum, sizing: Sizing) -> Finding:
     """Return a finding with the sum beside it: proven changes first, or that the arithmetic does not close."""
     if not total.closes:
         return replace(finding, why=(*finding.why, *_said(total)[:1], *(_open(row) for row in total.beside)))
@@ -271,9 +275,9 @@ def joined(finding: Finding, total: Sum, steps: tuple[Step, ...]) -> Finding:
             " not counted, takes the rest."
         )
         return replace(finding, why=(*finding.why, note))
-    proven = tuple(mends(total, steps))
+    proven = tuple(mends(total, sizing))
     # A change that was planned and does not fit by itself is no cure.
-    tested = {key for step in steps for key in (*step.fix.set, *step.fix.env)}
+    tested = {key for step in sizing.steps for key in (*step.fix.set, *step.fix.env)}
     rest = tuple(fix for fix in finding.fixes if not tested & {*fix.set, *fix.env})
     return replace(finding, why=(*finding.why, *_said(total)), fixes=(*proven, *rest) or finding.fixes)
 
@@ -359,7 +363,7 @@ _SUMMED: Final = frozenset(
 
 
 def add_up_beside(
-    evidence: Evidence, finding: Finding | None, steps: tuple[Step, ...], logged: Mapping[str, int]
+    evidence: Evidence, finding: Finding | None, sizing: Sizing, logged: Mapping[str, int]
 ) -> Finding | None:
     """Return the first finding with the engine's own sum beside it, or the sum's own where nothing else speaks."""
     told = finding is not None and finding.weight >= Weight.MESSAGE
@@ -375,5 +379,5 @@ def add_up_beside(
     if total is None:
         return _without_sum(evidence, finding, known.missing)
     if finding is not None and told:
-        return joined(finding, total, steps)
-    return by_arithmetic(total, steps)
+        return joined(finding, total, sizing)
+    return by_arithmetic(total, sizing)

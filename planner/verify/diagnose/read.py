@@ -20,7 +20,7 @@ from planner.engines.evidence import (
     PastedCommand,
     Rule,
     Seen,
-    Step,
+    Sizing,
     Weight,
 )
 from planner.engines.register import DIAGNOSED
@@ -88,7 +88,7 @@ class Knowledge:
     in_own_words: Mapping[
         str, Callable[[Fix], Fix | None]
     ]  # folder -> another engine's change as it is made there
-    steps: Mapping[str, tuple[Step, ...]]  # folder -> what makes a start smaller
+    sizing: Mapping[str, Sizing]  # folder -> what makes a start smaller
     logged: Mapping[str, Callable[[Evidence], Mapping[str, int]]]  # folder -> what its log says of each part
     logs: Mapping[str, str]  # folder -> how to get the log that says more
 
@@ -113,7 +113,7 @@ def knowledge() -> Knowledge:
         by_folder={folder: tuple(module.RULES) for folder, module in modules.items()},
         runs={folder: tuple(getattr(module, "RUNS", ())) for folder, module in modules.items()},
         in_own_words={f: m.in_own_words for f, m in modules.items() if hasattr(m, "in_own_words")},
-        steps={folder: tuple(getattr(module, "STEPS", ())) for folder, module in modules.items()},
+        sizing={folder: getattr(module, "SIZING", Sizing()) for folder, module in modules.items()},
         logged={folder: module.logged for folder, module in modules.items() if hasattr(module, "logged")},
         logs={folder: module.LOG for folder, module in modules.items()},
     )

@@ -41,9 +41,9 @@ from planner.engines.llama_cpp.diagnosis.spill import (
     needs_more_than_free,
     paged_by_windows,
 )
-from planner.engines.llama_cpp.diagnosis.steps import STEPS, logged
+from planner.engines.llama_cpp.diagnosis.steps import SIZING, logged
 
-__all__ = ["LOG", "PROGRAMS", "RULES", "SIGN", "STEPS", "logged"]
+__all__ = ["LOG", "PROGRAMS", "RULES", "SIGN", "SIZING", "logged"]
 
 RULES: Final[tuple[Rule, ...]] = (
     layers_left_in_ram,

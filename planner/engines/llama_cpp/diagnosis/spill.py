@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Seen, Weight
 from planner.engines.llama_cpp.diagnosis.buffers import needs
 from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_UBATCH, UBATCH, context
 from planner.units import mib
@@ -82,11 +82,9 @@ def layers_in_ram(evidence: Evidence) -> Finding | None:
     if placed >= of or not of:
         return None
     if placed == 0:
-        what = "No layer is on a GPU: everything runs from RAM."
-        cause = Cause.GPU_NOT_USED
-    else:
-        what = f"{of - placed:.0f} of {of:.0f} layers run from RAM: the GPU is short of memory for them."
-        cause = Cause.SPILL_BY_A_LITTLE
+        return _no_layer(seen)
+    what = f"{of - placed:.0f} of {of:.0f} layers run from RAM: the GPU is short of memory for them."
+    cause = Cause.SPILL_BY_A_LITTLE
     tokens = context(evidence)
     off = re.search(r"flash_attn\s*= (?:0|disabled)\b", evidence.text) is not None
     fixes = [
@@ -122,6 +120,32 @@ def layers_in_ram(evidence: Evidence) -> Finding | None:
         ),
         tuple(fixes),
         line=seen.line,
+    )
+
+
+def _no_layer(seen: Seen) -> Finding:
+    """offloaded 0/m: a GPU was not found, has no backend here, or was told to take none."""
+    return Finding(
+        Cause.GPU_NOT_USED,
+        Weight.NUMBERS,
+        "No layer is on a GPU: everything runs from RAM on the processor.",
+        (
+            f"Line {seen.line}: {seen.text.strip()[:160]}",
+            "Either no GPU was found (the lines at the start name each one: device_info, inference"
+            " compute), or the backend"
+            " for it was not loaded (only the CPU's: a missing driver, CUDA, ROCm or Vulkan library),"
+            " or -ngl 0 (num_gpu 0)"
+            " was set.",
+        ),
+        (
+            Fix(
+                "the build or backend for this GPU, with its driver (nvidia-smi or vulkaninfo lists it)",
+                "none",
+            ),
+            Fix("in a container: --gpus all (NVIDIA), --device /dev/kfd --device /dev/dri (AMD)", "none"),
+        ),
+        line=seen.line,
+        wants_log=True,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from planner.engines.evidence import Evidence, Fix, Step
+from planner.engines.evidence import Evidence, Fix, Sizing, Step
 from planner.engines.llama_cpp.log import EngineLog
+from planner.engines.llama_cpp.settings import ALL_LAYERS
 
 _KEYS: Final = {"model": "weights", "KV": "kv_cache", "RS": "state", "compute": "compute"}
 
-STEPS: Final[tuple[Step, ...]] = (
+_STEPS: Final = (
     Step(
         Fix("--no-mmproj", "no images", {"--no-mmproj": ""}, ("--mmproj",)), {"mmproj": None}, gives_up=True
     ),
@@ -27,6 +28,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ),
     Step(Fix("-c {}", "context", {"-c": ""}), context="n_ctx"),
 )
+SIZING: Final = Sizing(_STEPS, {"n_gpu_layers": ALL_LAYERS})
 
 
 def logged(evidence: Evidence) -> Mapping[str, int]:
