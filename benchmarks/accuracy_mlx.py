@@ -9,6 +9,7 @@ from typing import Any, Final
 from benchmarks.memory_case import Pairs, Unsupported
 from planner.engines.mlx.activations import in_flight
 from planner.engines.mlx.architectures import mlx_class
+from planner.engines.mlx.attention_scores import Reading
 from planner.engines.mlx.caches import kept
 from planner.engines.mlx.formats import format_of
 from planner.engines.mlx.memory import known_class, refuse_quantised
@@ -61,7 +62,11 @@ def predict(row: Mapping[str, Any]) -> Pairs:
         tokens = _SHORT_PROMPT if name.endswith("24tok") else length
         prompt = min(tokens, int(said.get("prompt_tokens", tokens)))
         one = kept(arch, traits, settings, tokens, prefilling=True)
-        peak = weights + users * (one.kv_cache + one.state) + in_flight(arch, settings, prompt, users)
+        reading = Reading(prompt, users, _uses_matrix_units(row))
+        flying = max(
+            in_flight(arch, traits, settings, reading), _whole_logits(row, arch, settings, prompt * users)
+        )
+        peak = weights + users * (one.kv_cache + one.state) + flying
         pairs.setdefault("peak", []).append((peak, figure))
     if not pairs and _FOOTPRINTS & measured.keys():
         raise Unsupported("a process's footprint holds freed buffers too, which no rule counts")
@@ -83,6 +88,19 @@ def _peaks(measured: Mapping[str, Any]) -> list[tuple[str, float]]:
         (n, float(v) * MIB) for n, v in measured.items() if n == "peak_memory_mb"
     ]  # Rapid-MLX's are MiB
     return found
+
+
+def _whole_logits(row: Mapping[str, Any], arch: Architecture, settings: MlxSettings, prompt: int) -> int:
+    """Return the bytes of logits of a whole prompt, which Rapid-MLX takes where it is one chunk; mlx-lm never does."""
+    rapid = str(row["engine_version"]).startswith("rapid-mlx") and prompt <= settings.prefill_step_size
+    return prompt * arch.vocab_size * 2 if rapid else 0
+
+
+def _uses_matrix_units(row: Mapping[str, Any]) -> bool:
+    """Return whether its mlx had a kernel for them and heads of 256: none that is measured so far."""
+    return any("M5" in g["name"] for g in row["machine"]["gpus"]) and "mlx 0.32.2" in str(
+        row["engine_version"]
+    )
 
 
 def _architecture(name: str) -> Architecture:

@@ -48,6 +48,7 @@ class MlxTraits:
     shared_projects: bool = True  # False: layers that read another's cache have no projections of keys and values
     whole_kv: bool = False  # latent attention caches the keys and values of every head
     windows: bool = True  # False: every layer caches the whole context
+    fused: bool = True  # False: its attention is multiplied step by step
     one_state: bool = False  # states of Mamba 1 stay in the model's 16 bits
     reads_quantised: bool = True  # False: its attention cannot read a quantised cache (--kv-bits)
     rotates: bool = True  # --max-kv-size is heard: False where the class makes caches of its own
@@ -138,7 +139,7 @@ _OWN: Final[dict[str, MlxTraits]] = {
         router=Router.PLAIN, whole_kv=True, favoured=_FAVOURED | {Role.MLA_KV_B}
     ),
     "ernie4_5_moe": MlxTraits(absent=frozenset({"exp_probs_b.bias"})),
-    "gemma2": MlxTraits(windows=False, reads_quantised=False),
+    "gemma2": MlxTraits(windows=False, reads_quantised=False, fused=False),
     "gemma3": MlxTraits(rows={"token_embd.weight": 262208}),
     "gemma3n": MlxTraits(rows={"per_layer_token_embd.weight": 262144}),
     "gemma4": MlxTraits(router=Router.EIGHT, shared_projects=False),

@@ -13,7 +13,7 @@ from planner.engines.mlx.architectures import mlx_traits
 from planner.engines.mlx.formats import MADE, NATIVE_MXFP4, OF_MXFP4, native_method
 from planner.engines.mlx.memory import RULES_VERSION, Case, case_of
 from planner.engines.mlx.reasons import warnings, why
-from planner.engines.mlx.settings import SETTINGS, MlxSettings
+from planner.engines.mlx.settings import DEFAULT_STEP, SETTINGS, MlxSettings
 from planner.errors import PlannerError, RefusedError, UnsupportedError
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Machine
@@ -22,6 +22,7 @@ from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest
 from planner.reason import Reason, ReasonKind
 
 _DEFAULTS: Final = MlxSettings()
+_STEPS: Final = (DEFAULT_STEP, 1024, 512, 256)  # tokens of a chunk, in the order that they are tried
 SMALLEST: Final = 4096  # tokens for which memory is shown where nothing was asked for and nothing fits
 _SHOWN: Final = ("prefill_step_size", "max_kv_size", "kv_bits", "kv_group_size", "quantized_kv_start")
 
@@ -68,11 +69,13 @@ class Mlx(Engine):
             raise UnsupportedError(unsupported)
         case = case_of(request)
         wanted = _tokens(request, case)
-        if wanted is not None and not case.memory(wanted).fits:
-            case = _narrower(request, case, wanted)
-        longest = case.longest(case.arch.n_ctx_train)
+        longest = _smallest_steps(request, case).longest(case.arch.n_ctx_train)
         need = request.context_need
         tokens = wanted or min(longest, need.most) or min(case.arch.n_ctx_train, SMALLEST)
+        case = _in_smaller_steps(request, case, tokens)
+        if wanted is not None and not case.memory(wanted).fits:
+            case = _narrower(request, case, wanted)
+            longest = max(longest, case.longest(case.arch.n_ctx_train))
         memory = case.memory(tokens)
         return Plan(
             request=request,
@@ -95,13 +98,32 @@ class Mlx(Engine):
         """Longest context a sequence, for the workload's users; 0 where nothing fits."""
         if self.supports(request.model, request.quant, request.machine) is not None:
             return 0
-        case = case_of(request)
+        case = _smallest_steps(request, case_of(request))
         return case.longest(case.arch.n_ctx_train)
 
 
 def _tokens(request: PlanRequest, case: Case) -> int | None:
     """Tokens of a sequence that were asked for: of the settings, else of the workload; None: the planner's choice."""
     return case.settings.context or request.workload.context
+
+
+def _in_smaller_steps(request: PlanRequest, case: Case, tokens: int) -> Case:
+    """The same with prompts in the largest chunks that leave room for so many tokens, in the smallest where none do.
+
+    Chunks of 512 read as fast as those of 2,048 (PR 1781 of mlx-lm: 439 and 432 tokens/s of Qwen3.8-27B) and take
+    11 GB less there.
+    """
+    if "prefill_step_size" in request.settings:
+        return case
+    for step in _STEPS:
+        case = case.in_steps(step)
+        if case.memory(tokens).fits:
+            break
+    return case
+
+
+def _smallest_steps(request: PlanRequest, case: Case) -> Case:
+    return case if "prefill_step_size" in request.settings else case.in_steps(_STEPS[-1])
 
 
 def _narrower(request: PlanRequest, case: Case, tokens: int) -> Case:
@@ -112,6 +134,7 @@ def _narrower(request: PlanRequest, case: Case, tokens: int) -> Case:
         other = case_of(replace(request, settings={**request.settings, "kv_bits": 8}))
     except RefusedError:
         return case
+    other = _in_smaller_steps(request, other, tokens)
     return other if other.memory(tokens).fits else case
 
 

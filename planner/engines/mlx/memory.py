@@ -6,6 +6,7 @@ from typing import Final
 
 from planner.engines.mlx.activations import HIGH, in_flight
 from planner.engines.mlx.architectures import MlxTraits, mlx_class, mlx_traits
+from planner.engines.mlx.attention_scores import Reading
 from planner.engines.mlx.caches import STEP, Kept, kept
 from planner.engines.mlx.formats import Format, format_of
 from planner.engines.mlx.settings import MlxSettings, settings_from
@@ -19,6 +20,7 @@ from planner.plan import DeviceMemory, MemoryEstimate, PlanRequest
 from planner.reason import Reason, ReasonKind
 
 RULES_VERSION: Final = "0.32.2"
+_MATRIX_UNITS: Final = frozenset({"M5", "M6"})  # device.cpp is_nax_available: with macOS 26.2 or later
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,13 @@ class Case:
     users: int
     draft: Case | None = None
 
+    def in_steps(self, step: int) -> Case:
+        """The same with prompts in chunks of so many tokens (--prefill-step-size)."""
+        if step == self.settings.prefill_step_size:
+            return self
+        draft = None if self.draft is None else self.draft.in_steps(step)
+        return replace(self, settings=replace(self.settings, prefill_step_size=step), draft=draft)
+
     @property
     def at_once(self) -> int:
         """Prompts that are read together (server.py --prompt-concurrency)."""
@@ -44,6 +53,10 @@ class Case:
         own = kept(self.arch, self.traits, self.settings, tokens, prefilling=prefilling)
         return own if self.draft is None else own + self.draft.kept(tokens, prefilling=prefilling)
 
+    def reading(self, tokens: int) -> Reading:
+        """How prompts of so many tokens are read."""
+        return Reading(tokens, self.at_once, self.gpu.architecture in _MATRIX_UNITS)
+
     def memory(self, tokens: int) -> MemoryEstimate:
         """What the GPU holds with every user at so many tokens."""
         one = self.kept(tokens)
@@ -53,7 +66,7 @@ class Case:
             weights=self.weights,
             kv_cache=one.kv_cache * self.users,
             state=one.state * self.users,
-            compute=in_flight(self.arch, self.settings, tokens, self.at_once),
+            compute=in_flight(self.arch, self.traits, self.settings, self.reading(tokens)),
             available=self.gpu.memory_free,
             overhead_high=HIGH,
         )

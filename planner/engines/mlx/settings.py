@@ -10,6 +10,8 @@ from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.units import parse_context
 
+DEFAULT_STEP: Final = 2048  # tokens of a prompt that are read at a time: generate.py generate_step
+
 
 @dataclass(frozen=True, slots=True)
 class MlxSettings:
@@ -18,7 +20,7 @@ class MlxSettings:
     context: int | None = (
         None  # tokens of prompt and answer together; mlx-lm has no such option, it grows as it goes
     )
-    prefill_step_size: int = 2048  # generate.py generate_step
+    prefill_step_size: int = DEFAULT_STEP
     max_kv_size: int | None = None
     kv_bits: int | None = None
     kv_group_size: int = 64

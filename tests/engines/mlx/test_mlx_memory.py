@@ -132,7 +132,13 @@ def test_the_longest_context_fits_and_one_step_more_does_not() -> None:
     engine = get_engine("mlx")
 
     def fits(tokens: int) -> bool:
-        request = PlanRequest(found.request.model, "8bit", found.request.machine, Workload(context=tokens))
+        request = PlanRequest(
+            found.request.model,
+            "8bit",
+            found.request.machine,
+            Workload(context=tokens),
+            {"prefill_step_size": 256},  # the smallest chunks that a plan reads prompts in
+        )
         return engine.estimate(request).fits
 
     assert fits(found.max_context)
