@@ -12,6 +12,7 @@ from planner.api.arguments import (
     text_of,
     text_or_none,
     the_engine,
+    the_machine,
     the_model,
     the_plan,
     the_settings,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from planner.advice.bench import Bench
     from planner.documents.claims import Claims
     from planner.documents.verify import Verifications
+    from planner.hardware.machine import Machine
     from planner.models.model import Model
     from planner.plan import Plan, Workload
     from planner.speed.measured import MeasuredSpeed
@@ -68,19 +70,27 @@ def verify_server(
     return Verifications(results, notes)
 
 
-def diagnose(text: str) -> Diagnosed:
+def diagnose(text: str, *, machine: Machine | str | None = None, model: str | None = None) -> Diagnosed:
     """Return what a pasted command, log or error shows: the cause with its numbers, and the smallest change.
 
-    Nothing of the paste is run or opened. Raises InputError for an empty or an enormous paste.
+    `machine` and `model` say what the paste leaves out; a machine is one, or a profile's name. Nothing of the paste
+    is run or opened. Raises InputError for an empty or an enormous paste, and for a machine that is none.
 
         >>> planner.diagnose("cudaMalloc failed: out of memory").recognised
         True
     """
+    from functools import partial
+
+    from planner.verify.diagnose.diagnose import Knowing
     from planner.verify.diagnose.diagnose import diagnose as diagnose_text
     from planner.verify.diagnose.explain import add_up_beside
     from planner.verify.diagnose.figures import figures_for, is_model, released
+    from planner.verify.diagnose.machine import given
 
-    return diagnose_text(text_of(_printable(text), "text"), figures_for, released, is_model, add_up_beside)
+    named = None if machine is None else given(the_machine(machine))
+    add_up = partial(add_up_beside, machine=named)
+    knowing = Knowing(figures_for, released, is_model, add_up, text_or_none(model, "model"))
+    return diagnose_text(text_of(_printable(text), "text"), knowing)
 
 
 def _printable(text: object) -> object:
@@ -207,7 +217,6 @@ def claims(name: str | None = None, *, progress: Callable[[int, int], None] | No
     """
     from planner.advice.claims import check_claim, load_claims
     from planner.documents.claims import Claims
-    from planner.hardware.machine import Machine
     from planner.hardware.profiles.load import load_profile
 
     def machine(profile: str, ram: int | None) -> Machine:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planner.bounded_read import read_start, read_stdin, stdin_is_terminal
-from planner.cli.options import JsonOption
+from planner.cli import completion
+from planner.cli.machine_options import chosen_machine
+from planner.cli.options import FreeOption, JsonOption, ProfileOption, RamOption, VramOption
 from planner.cli.output import diagnostic, print_document, print_heading, print_line, print_wrapped, style
 from planner.errors import InputError, cause_of
 
@@ -21,16 +23,33 @@ def diagnose(
     file: Annotated[
         str, typer.Argument(metavar="[FILE|-]", help="A file with the paste; - or nothing: standard input.")
     ] = "-",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="The model, where the paste does not name it.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
+    profile: ProfileOption = None,
+    ram: RamOption = None,
+    vram: VramOption = None,
+    free: FreeOption = None,
     json: JsonOption = False,
 ) -> int:
     """Paste a command, a log or an error: what happened, why, and the smallest change that works.
+
+    The machine is the paste's; --profile, --vram and --free say it where the paste does not.
 
     Exit codes: 0 diagnosed, 1 recognised but not explained, 2 nothing recognised.
     """
     from planner.api import diagnose as diagnose_text
     from planner.documents.diagnose import diagnosis
 
-    answer = diagnose_text(_paste(file))
+    named = profile is not None or ram is not None or vram is not None or free is not None
+    machine = chosen_machine(profile, ram, vram, free) if named else None
+    answer = diagnose_text(_paste(file), machine=machine, model=model)
     if json:
         print_document(diagnosis(answer))
     else:

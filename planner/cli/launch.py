@@ -35,7 +35,7 @@ from planner.errors import InputError
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
-    from planner.api import Launch
+    from planner.api import Launch, Machine
     from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
@@ -128,18 +128,18 @@ def launch(
         for line in planner.api.differences_here(answer, format):
             diagnostic(f"note: {line}")
     if run:
-        return _run(rendered)
+        return _run(rendered, machine)
     return 0
 
 
-def _run(rendered: Launch) -> int:
+def _run(rendered: Launch, machine: Machine) -> int:
     """Run it to its end; where it fails, say what its own output shows."""
     from planner import api
     from planner.cli.diagnose import print_diagnosis
 
     ended = api.run(rendered)
     if ended.code and not ended.stopped:
-        said = api.diagnose(f"$ {ended.command}\n{ended.output}")
+        said = api.diagnose(f"$ {ended.command}\n{ended.output}", machine=machine)
         if said.explained:
             diagnostic("")
             with redirect_stdout(sys.stderr):

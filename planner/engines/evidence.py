@@ -80,6 +80,7 @@ class Sizing:
 
     steps: tuple[Step, ...] = ()  # in the order of their cost
     whole: Mapping[str, Any] = field(default_factory=dict)  # settings that put all layers on the GPUs
+    spill: Fix | None = None  # what lets a part run from RAM instead
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answer
     with running(said.command) as (url, _):
         (server,) = probe(url)
         assert server.context == 2048
+        assert complete(url, "hello") == 4
 
 
 def test_earlier_prompts_are_kept_in_ram_as_counted_and_up_to_the_printed_limit(tmp_path: Path) -> None:

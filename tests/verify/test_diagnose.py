@@ -206,6 +206,18 @@ def test_what_fits_is_said_to_fit_and_what_is_missing_is_asked_for() -> None:
     assert any("GPU" in ask for ask in alone.finding.ask)
 
 
+def test_machine_and_model_may_be_named_beside_the_paste() -> None:
+    text = "$ llama-server -m model.gguf -c 262144 -ngl 99"
+    assert not diagnose(text).explained
+    answer = diagnose(text, machine="rtx-3090", model="Qwen3.6-27B-Q4_K_M.gguf")
+    assert answer.finding is not None
+    assert answer.finding.cause is Cause.CONTEXT_TOO_LARGE
+    assert "-c 117760" in (answer.command or "")
+    small = diagnose("$ llama-server -m Qwen3-8B-Q4_K_M.gguf -c 32768", machine="16 cores + 6GB ddr5")
+    assert small.finding is not None
+    assert small.finding.cause in (Cause.CONTEXT_TOO_LARGE, Cause.TOO_LARGE)
+
+
 def test_settings_that_the_engine_refuses_are_told_in_its_words() -> None:
     answer = diagnose("$ vllm serve Qwen/Qwen3-8B --max-model-len 131072\nRTX 3090")
     assert answer.finding is not None

@@ -464,11 +464,11 @@ _STEPS: Final = (
         Fix(f"{UTILIZATION} 0.95", "less room for peaks", {UTILIZATION: "0.95"}),
         {"gpu_memory_utilization": 0.95},
     ),
+    Step(Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}), {"enforce_eager": True}),
     Step(
         Fix("--kv-cache-dtype fp8", "little quality", {"--kv-cache-dtype": "fp8"}), {"kv_cache_dtype": "fp8"}
     ),
     Step(Fix("--max-model-len {}", "context", {LENGTH: ""}), context="max_model_len"),
-    Step(Fix("--enforce-eager", "slower decode", {"--enforce-eager": ""}), {"enforce_eager": True}),
 )
 SIZING: Final = Sizing(_STEPS)
 _LOADED: Final = re.compile(r"Model loading took ([\d.]{1,10}) Gi?B")

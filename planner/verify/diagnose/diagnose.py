@@ -51,26 +51,35 @@ class Diagnosed:
         return self.finding is not None or self.evidence.command is not None or bool(self.evidence.seen)
 
 
-def diagnose(
-    text: str,
-    memory: Callable[[Evidence], Calculator | None] | None = None,
-    released: Callable[[str], str | None] | None = None,
-    is_model: Callable[[str], bool] = bool,
-    add_up: AddUp | None = None,
-) -> Diagnosed:
+@dataclass(frozen=True, slots=True)
+class Knowing:
+    """What is known beside the paste; without it a diagnosis reads messages and their numbers alone."""
+
+    memory: Callable[[Evidence], Calculator | None] | None = None
+    """The planner's arithmetic about the paste's model."""
+    released: Callable[[str], str | None] | None = None
+    """When the first model of an architecture was published."""
+    is_model: Callable[[str], bool] = bool
+    """Whether a name is a model's."""
+    add_up: AddUp | None = None
+    """Puts the engine's own sum beside the first finding."""
+    model: str | None = None
+    """The model as the person names it, where the paste doesn't."""
+
+
+def diagnose(text: str, knowing: Knowing | None = None) -> Diagnosed:
     """Return what a paste shows: the cause, why, and the smallest change.
 
-    `memory` gives the planner's arithmetic about the paste's model, `released` the date of an architecture's first
-    model, `is_model` whether a name is a model's, `add_up` puts the engine's own sum beside the first
-    finding. Raises InputError for an empty or an enormous paste.
+    Raises InputError for an empty or an enormous paste.
     """
-    evidence = read(clean(text), memory, released, is_model)
+    knows = knowing or Knowing()
+    evidence = read(clean(text), knows.memory, knows.released, knows.is_model, knows.model)
     known = knowledge()
     found = sorted(_found(evidence, known), key=lambda f: -f.weight)
     first = next(iter(found), None)
-    if add_up is not None and evidence.engine is not None:
+    if knows.add_up is not None and evidence.engine is not None:
         logged = known.logged.get(evidence.engine)
-        first = add_up(
+        first = knows.add_up(
             evidence, first, known.sizing[evidence.engine], {} if logged is None else logged(evidence)
         )
         if first is not None:

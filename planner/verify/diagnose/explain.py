@@ -11,7 +11,7 @@ from planner.errors import PlannerError, RefusedError
 from planner.fast_dataclass import dataclass, replace
 from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
 from planner.units import GIB, MIB
-from planner.verify.diagnose.machine import machine_of
+from planner.verify.diagnose.machine import Found, machine_of
 from planner.verify.diagnose.reconstruct import Case, reconstruct
 
 CLOSE_SHARE: Final = 0.05  # of a logged buffer, within which the plan's is the same
@@ -54,9 +54,15 @@ class Sum:
         return tuple(d for d in self.plan.memory.devices if d.kind != _HOST)
 
     @property
+    def weights_and_room(self) -> tuple[int, int]:
+        """Bytes of weights that lie on the GPUs, and what is free there; of the host where there is none."""
+        devices = self.gpus or self.plan.memory.devices
+        return sum(d.weights for d in devices), sum(d.available for d in devices)
+
+    @property
     def fits(self) -> bool:
-        """True where all of it is on the GPUs, with room."""
-        return self.plan.fits and self.plan.placement is Placement.GPU
+        """True where all of it is on the GPUs, with room; on a machine without one, where RAM holds it."""
+        return self.plan.fits and (self.plan.placement is Placement.GPU or not self.gpus)
 
     @property
     def closes(self) -> bool:
@@ -106,8 +112,7 @@ def by_arithmetic(total: Sum, sizing: Sizing) -> Finding:
             wants_log=True,
         )
     spills = total.plan.fits and total.plan.placement is not Placement.GPU
-    weights = sum(d.weights for d in total.gpus)
-    room = sum(d.available for d in total.gpus)
+    weights, room = total.weights_and_room
     cause = (
         Cause.TOO_LARGE if weights > room else Cause.SPILL_BY_A_LITTLE if spills else Cause.CONTEXT_TOO_LARGE
     )
@@ -123,7 +128,7 @@ def by_arithmetic(total: Sum, sizing: Sizing) -> Finding:
 def _said(total: Sum) -> list[str]:
     """The sum in a line for each GPU, the log's parts beside it, and the plan's own reasons."""
     lines = [f"{total.case.request.model.name} in {total.plan.quant}, on {total.case.found.said}:"]
-    for device in total.gpus[:4]:
+    for device in (total.gpus or total.plan.memory.devices)[:4]:
         parts = [
             f"{name} {getattr(device, part) / GIB:.2f}" for part, name in _PARTS if getattr(device, part) > 0
         ]
@@ -134,7 +139,7 @@ def _said(total: Sum) -> list[str]:
         lines.append(f"{device.name}: {' + '.join(parts)} = {whole}: {left}.")
     for row in total.beside:
         lines.append(f"{_open(row)} {'That closes.' if row.closes else 'That does not close.'}")
-    if total.fits or not any(d.total > d.available for d in total.gpus):
+    if total.fits or not any(d.total > d.available for d in total.plan.memory.devices):
         lines += [str(reason) for reason in total.plan.why[:1]]
     return lines
 
@@ -144,7 +149,8 @@ def mends(total: Sum, sizing: Sizing) -> Iterator[Fix]:
     asked = total.case.request.settings
     steps = sizing.steps
     found = 0
-    if sum(d.weights for d in total.gpus) >= sum(d.available for d in total.gpus):
+    weights, room = total.weights_and_room
+    if weights >= room:
         steps = ()  # the weights alone are too large: nothing but smaller weights helps
     for step in steps:
         settings = _changed(asked, step)
@@ -152,15 +158,19 @@ def mends(total: Sum, sizing: Sizing) -> Iterator[Fix]:
         if memory is not None and found < MOST_FIXES:
             found += 1
             yield replace(step.fix, cost=_cost(step.fix.cost, memory))
-    for step in steps:
-        shorter = _shorter(total, sizing, step, asked) if step.context and found < MOST_FIXES else None
-        if shorter is not None:
-            found += 1
-            yield shorter
-    if steps and not found:
-        yield from _together(total, sizing)
+    shorten = next((step for step in steps if step.context), None)
+    shorter = None if shorten is None else _shorter(total, sizing, shorten, asked)
+    if shorter is not None and found < MOST_FIXES:
+        found += 1
+        yield shorter
+    if shorten is not None and found < MOST_FIXES:
+        several = list(_together(total, sizing, shorten, shorter))
+        found += len(several)
+        yield from several
     if found < MOST_FIXES:
         yield from _smaller(total, sizing)
+    if sizing.spill is not None and total.gpus and not total.plan.fits:
+        yield sizing.spill
 
 
 def _fitting(
@@ -171,13 +181,14 @@ def _fitting(
     request = replace(asked, settings={**settings, **sizing.whole}, quant=quant or asked.quant)
     engine = get_engine(total.case.engine)
     try:
-        if sizing.whole:  # the placement is given: the estimate says it all, and costs a tenth of a search
+        # Where the placement is given the estimate says it all, and costs a tenth of a search.
+        if sizing.whole and total.gpus:
             memory = engine.estimate(request)
             return memory if memory.fits else None
         plan = engine.plan(request)
     except (PlannerError, ArithmeticError):
         return None
-    return plan.memory if plan.fits and plan.placement is Placement.GPU else None
+    return plan.memory if plan.fits and (plan.placement is Placement.GPU or not total.gpus) else None
 
 
 def _changed(settings: Mapping[str, Any], step: Step) -> dict[str, Any] | None:
@@ -189,19 +200,23 @@ def _changed(settings: Mapping[str, Any], step: Step) -> dict[str, Any] | None:
 
 
 def _cost(cost: str, memory: MemoryEstimate) -> str:
-    gpu = next((d for d in memory.devices if d.kind != _HOST), None)
+    gpu = next((d for d in memory.devices if d.kind != _HOST), next(iter(memory.devices), None))
     proof = "" if gpu is None else f"fits by the plan: {gpu.total / GIB:.2f} of {gpu.available / GIB:.2f} GiB"
     return "; ".join(part for part in (cost, proof) if part)
 
 
-def _together(total: Sum, sizing: Sizing) -> Iterator[Fix]:
-    """Several changes at once, cheapest first, with the longest context that fits then."""
+def _together(total: Sum, sizing: Sizing, shorten: Step, alone: Fix | None) -> Iterator[Fix]:
+    """Several changes at once, cheapest first, with the longest context that fits then.
+
+    Where a shorter context alone fits (`alone`), only the last of the others is joined to it: the one that makes the
+    cache itself smaller, and leaves more of the context.
+    """
     settings: Mapping[str, Any] = total.case.request.settings
+    others = [step for step in sizing.steps if not step.context and not step.gives_up]
     made: list[Fix] = []
-    shorten = next((step for step in sizing.steps if step.context), None)
-    for step in sizing.steps:
-        changed = None if step.gives_up else _changed(settings, step)
-        if changed is None or shorten is None:
+    for step in others if alone is None else others[-1:]:
+        changed = _changed(settings, step)
+        if changed is None:
             continue
         settings = changed
         made.append(step.fix)
@@ -363,13 +378,17 @@ _SUMMED: Final = frozenset(
 
 
 def add_up_beside(
-    evidence: Evidence, finding: Finding | None, sizing: Sizing, logged: Mapping[str, int]
+    evidence: Evidence,
+    finding: Finding | None,
+    sizing: Sizing,
+    logged: Mapping[str, int],
+    machine: Found | None = None,
 ) -> Finding | None:
     """Return the first finding with the engine's own sum beside it, or the sum's own where nothing else speaks."""
     told = finding is not None and finding.weight >= Weight.MESSAGE
     if told and finding is not None and not about_memory(finding):
         return finding
-    known = reconstruct(evidence)
+    known = reconstruct(evidence, machine)
     try:
         total = None if known.case is None else add_up(known.case, logged)
     except RefusedError as refusal:

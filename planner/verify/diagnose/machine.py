@@ -71,6 +71,15 @@ class _Gpu:
     free: int | None
 
 
+def given(machine: Machine) -> Found:
+    """A machine that the person named or that was detected: what is free is what it says."""
+    gpus = machine.host.accelerators
+    free = sum(a.memory_free for a in gpus) / GIB if gpus else machine.host.ram_available / GIB
+    many = f"{len(gpus)} x " if len(gpus) > 1 else ""
+    shown = gpus[0].name if gpus else "no GPU, RAM"
+    return Found(machine, True, f"{many}{shown}, {free:.2f} GiB free")
+
+
 def machine_of(evidence: Evidence) -> Found | None:
     """Return the machine that a paste shows; None where it says too little."""
     text = evidence.text
@@ -169,10 +178,7 @@ def _build(gpus: list[_Gpu], ram: int | None, *, measured: bool) -> Found | None
         machine = replace(machine, hosts=(replace(host, accelerators=accelerators), *machine.hosts[1:]))
     if not accelerators:
         return None
-    shown = accelerators[0].name
-    free = sum(a.memory_free for a in accelerators) / GIB
-    many = f"{len(accelerators)} x " if len(accelerators) > 1 else ""
-    return Found(machine, measured, f"{many}{shown}, {free:.2f} GiB free")
+    return replace(given(machine), measured=measured)
 
 
 def _profile(name: str, count: int, total: int | None, ram: int | None) -> Machine | None:

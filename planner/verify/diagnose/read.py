@@ -152,11 +152,12 @@ def read(
     memory: Callable[[Evidence], Calculator | None] | None = None,
     released: Callable[[str], str | None] | None = None,
     is_model: Callable[[str], bool] = bool,
+    model: str | None = None,
 ) -> Evidence:
     """Return all that is recognised in a paste.
 
     `memory` makes the arithmetic about its model, `released` says when an architecture's first model came out,
-    `is_model` whether a name is a model's.
+    `is_model` whether a name is a model's, `model` names it where the paste is silent or wrong.
     """
     known = knowledge()
     paste = _shortened(paste)
@@ -173,7 +174,7 @@ def read(
         build=_build(text),
         command=command,
         env=env,
-        model=next((m for m in dict.fromkeys(_models(command, text)) if is_model(m)), None),
+        model=model or next((m for m in dict.fromkeys(_models(command, text)) if is_model(m)), None),
         seen=seen,
         system=next((name for name, pattern in _SYSTEMS if pattern.search(text)), None),
         released=released,

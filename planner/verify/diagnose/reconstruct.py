@@ -42,20 +42,23 @@ class Reconstructed:
     missing: tuple[str, ...] = ()
 
 
-def reconstruct(evidence: Evidence) -> Reconstructed:
-    """Return what ran, as far as the paste says it; what it leaves out has the engine's own default."""
+def reconstruct(evidence: Evidence, given: Found | None = None) -> Reconstructed:
+    """Return what ran, as far as the paste says it; what it leaves out has the engine's own default.
+
+    `given` is the machine where the person named it.
+    """
     reader = _reader(evidence)
     if reader is None:
         return Reconstructed(None)
     found = find_model(evidence.model) if evidence.model else None
-    machine = machine_of(evidence)
+    machine = given or machine_of(evidence)
     missing = []
     if evidence.command is None and not evidence.stated:
         missing.append("the whole command")
     if found is None:
-        missing.append("the model's name, or its file's")
+        missing.append("the model's name, or its file's (--model)")
     if machine is None:
-        missing.append("the GPU and what is free on it (nvidia-smi, or words: RTX 3090 24 GB)")
+        missing.append("the GPU and what is free on it (nvidia-smi, or --profile 'RTX 3090' --free 20GiB)")
     if found is None or machine is None:
         return Reconstructed(None, tuple(missing))
     command = _command(reader, evidence)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from planner.engines.evidence import Evidence, Fix, Sizing, Step
+from planner.engines.llama_cpp.diagnosis.flags import LAYERS
 from planner.engines.llama_cpp.log import EngineLog
 from planner.engines.llama_cpp.settings import ALL_LAYERS
 
@@ -28,7 +29,10 @@ _STEPS: Final = (
     ),
     Step(Fix("-c {}", "context", {"-c": ""}), context="n_ctx"),
 )
-SIZING: Final = Sizing(_STEPS, {"n_gpu_layers": ALL_LAYERS})
+_SPILL: Final = Fix(
+    "no -ngl: --fit then leaves in RAM what does not fit", "each layer in RAM slows every token", drop=LAYERS
+)
+SIZING: Final = Sizing(_STEPS, {"n_gpu_layers": ALL_LAYERS}, _SPILL)
 
 
 def logged(evidence: Evidence) -> Mapping[str, int]:
