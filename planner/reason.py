@@ -81,6 +81,7 @@ class ReasonKind(StrEnum):
     NO_PIPELINE_COPIES = "no_pipeline_copies"
     FILE_MAPPED = "file_mapped"
     PICTURE = "picture"
+    OTHER_BUILD = "other_build"
     EXPERIMENTAL = "experimental"
     DRAFTING = "drafting"
     CACHE_SIZE_UNCERTAIN = "cache_size_uncertain"

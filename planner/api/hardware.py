@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 from planner.api.arguments import instance_of, memory_of, text_of, text_or_none
 from planner.bounded_read import read_text
 from planner.errors import FieldError, cause_of
+from planner.fast_dataclass import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from planner.documents.doctor import Doctor
     from planner.documents.profiles import Profiles
     from planner.hardware.machine import Machine
@@ -19,6 +22,8 @@ _LARGEST_LIST: Final = 64 << 20  # bytes of a node list
 def detect(*, measure: bool = False) -> Machine:
     """Return the machine in front of you: GPUs with free memory, RAM that this process may use, CPU.
 
+    An installed engine whose rules are known by its version is asked for that.
+
     With `measure`, the memory bandwidth of the RAM and of each GPU is measured first, which takes seconds.
     Never raises for what cannot be seen: the machine's notes say it. Raises InputError where too little
     memory is free to measure.
@@ -27,9 +32,12 @@ def detect(*, measure: bool = False) -> Machine:
         >>> machine.host.ram_available > 0
         True
     """
+    from planner.engines.installed import followed_engines
     from planner.hardware.detect import detect as detect_machine
+    from planner.hardware.host.system import System
 
-    machine = detect_machine()
+    system = System()
+    machine = replace(detect_machine(system), engines=followed_engines(system))
     if not measure:
         return machine
     from planner.hardware.host.measure_ram import measure_memory_bandwidth, with_measured
@@ -56,12 +64,19 @@ def load_profile(
     return load(text_or_none(spec, "profile"), ram=memory_of(ram, "ram"), vram=memory_of(vram, "vram"))
 
 
-def adjust_machine(machine: Machine, *, free: str | None = None, backend: str | None = None) -> Machine:
+def adjust_machine(
+    machine: Machine,
+    *,
+    free: str | None = None,
+    backend: str | None = None,
+    engines: Mapping[str, str] | None = None,
+) -> Machine:
     """Return a machine with what you know better of it.
 
     `free`: memory that is free, "20GiB" of every GPU, "20GiB,10GiB" of each in turn, "ram=24GiB" of the host.
-    `backend`: what drives its GPUs: cuda, rocm, vulkan, sycl or metal; cpu leaves them idle. Raises InputError for
-    more than there is, or a backend that drives none of them.
+    `backend`: what drives its GPUs: cuda, rocm, vulkan, sycl or metal; cpu leaves them idle. `engines`: versions that
+    are installed there, by engine: {"llama.cpp": "b9010"} is planned by the rules of that build. Raises InputError
+    for more than there is, or a backend that drives none of them.
 
         >>> machine = planner.load_profile("rtx-3090 x2")
         >>> [gpu.memory_free >> 30 for gpu in planner.adjust_machine(machine, free="20GiB,8GiB").accelerators]
@@ -73,6 +88,10 @@ def adjust_machine(machine: Machine, *, free: str | None = None, backend: str | 
     changed = instance_of(machine, Machine, "machine")
     if backend is not None:
         changed = driven_by(changed, text_of(backend, "backend"))
+    if engines is not None:
+        given = instance_of(engines, dict, "engines")
+        known = {text_of(name, "engines"): text_of(version, "engines") for name, version in given.items()}
+        changed = replace(changed, engines=known)
     return changed if free is None else with_free(changed, text_of(free, "free"))
 
 

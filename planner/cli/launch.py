@@ -124,7 +124,7 @@ def launch(
         diagnostic(f"note: {warning}")
     if answer.fit is not None and format == "shell":
         diagnostic(f"note: {answer.fit.reason}; or let llama.cpp place it at start: {answer.fit.command}")
-    if machine.detected:
+    if machine.detected and answer.engine not in machine.engines:  # else the plan follows it, and says so
         for line in planner.api.differences_here(answer, format):
             diagnostic(f"note: {line}")
     if run:

@@ -87,6 +87,7 @@ class EngineFacts:
     environment_note: ClassVar[str | None] = (
         None  # where the plan's variables belong, if not before the command
     )
+    follows_versions: ClassVar[bool] = False  # plans by the rules of the version that is installed
     narrow_cache: ClassVar[NarrowCache | None] = None
     own_drafts: ClassVar[Mapping[str, str]] = {}  # settings that draft with a model's own prediction layers
     own_drafts_said: ClassVar[str] = ""  # what the person would write for them

@@ -72,6 +72,18 @@ def installed_engines(system: System) -> list[InstalledEngine]:
     return found
 
 
+def followed_engines(system: System) -> dict[str, str]:
+    """Return the installed engines whose rules are known by version, with the version; only these are asked."""
+    found: dict[str, str] = {}
+    for facts in all_facts():
+        if facts.follows_versions:
+            path = next((p for p in (which(system, name) for name in facts.programs) if p), None)
+            version = facts.installed_version(system, path) if path else None
+            if version:
+                found[facts.name] = version
+    return found
+
+
 def differences(engines: list[InstalledEngine]) -> tuple[str, ...]:
     """What installed engines do otherwise than the planner's rules; one clause each, none where they agree."""
     return tuple(

@@ -175,6 +175,8 @@ class Machine:
     """What could not be seen, and why; what was assumed."""
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Figure -> where it came from."""
+    engines: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Engine -> the version that is installed there, of those whose rules are known by version and that was asked."""
     network_bandwidth: float | None = None
     """Between hosts, bytes a second."""
     price: float | None = None

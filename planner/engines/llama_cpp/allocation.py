@@ -49,12 +49,15 @@ class LlamaMemory:
     caches: CacheBytes
     compute: ComputeBuffers
     output: int
+    expert_cache: tuple[int, ...] = ()  # copies on each device of experts that lie in RAM
     draft: DraftMemory | None = None  # of the context that drafts, where there is one
 
     def device(self, index: int) -> tuple[int, int, int, int]:
         """Bytes of weights, caches, states and compute buffers on one device, the draft's too."""
         weights, kv = self.weights.devices[index], self.caches.kv[index]
         state, compute = self.caches.state[index], self.compute.devices[index]
+        if self.expert_cache:
+            weights += self.expert_cache[index]
         draft = self.draft
         if draft is not None:
             weights, kv = weights + draft.weights[index], kv + draft.kv[index]
@@ -116,7 +119,16 @@ def allocate(
         compute=_everywhere(compute, len(devices.free)) if cut else compute,
         output=output_bytes(table.arch, settings, context),
     )
+    if settings.moe_cache_mib:
+        memory = replace(memory, expert_cache=_expert_cache(run, devices, memory))
     return replace(memory, draft=_draft(run, devices, memory)) if settings.drafts else memory
+
+
+def _expert_cache(run: Run, devices: Devices, memory: LlamaMemory) -> tuple[int, ...]:
+    from planner.engines.llama_cpp.placing.expert_cache import expert_cache  # asked for by few
+
+    held = zip(devices.free, memory.weights.devices, memory.caches.kv, memory.caches.state, strict=True)
+    return expert_cache(run, tuple(free - sum(parts) for free, *parts in held))
 
 
 def caches_of(run: Run, n_devices: int) -> CacheBytes:
@@ -149,7 +161,7 @@ def _draft(run: Run, devices: Devices, main: LlamaMemory) -> DraftMemory:
         return drafts.draft_memory(run)
     own_table, own = drafts.draft_model(run.arch, replace(run.settings, n_ctx=run.context.n_ctx))
     left = tuple(max(f - main.device_total(i), 1) for i, f in enumerate(devices.free))
-    found = allocate(own_table, own, Devices(left, devices.backend, devices.cpu))
+    found = allocate(own_table, own, Devices(left, devices.backend, devices.cpu), run.context.build)
     caches = found.caches
     return drafts.DraftMemory(
         weights=(*found.weights.devices, found.weights.host + found.weights.repacked),

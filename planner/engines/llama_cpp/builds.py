@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from planner.fast_dataclass import dataclass
+from planner.hardware.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,10 @@ class Build:
     early_rows: bool = False  # rows without an output pass no last feed-forward, where none is drafted from
     inputs_first: bool = False  # the layers' own inputs (Gemma 4) are looked up before the embeddings
     expert_cache: bool = False  # --moe-cache-mib
+    fits: bool = True  # it has --fit
 
 
+_NAME: Final = "llama.cpp"
 CURRENT: Final = Build()
 BUILD: Final = CURRENT.name
 READ: Final = 11434  # what CURRENT is
@@ -84,6 +87,7 @@ def build_of(version: str | None, model_released: str = "") -> Build:
         early_rows=newer,
         inputs_first=newer,
         expert_cache=newer,
+        fits=number >= _FIT,
     )
 
 
@@ -96,11 +100,29 @@ def number_of(version: str | None) -> int | None:
     return int(match[1]) if match else None
 
 
+def installed_build(machine: Machine) -> Build:
+    """Return the build whose rules a plan follows: the installed one where it is known."""
+    version = machine.engines.get(_NAME)
+    return CURRENT if number_of(version) in (None, READ) else build_of(version)
+
+
+def followed(machine: Machine) -> str:
+    """Return one line on what the installed build does otherwise, which a plan counts; empty where nothing."""
+    number = number_of(machine.engines.get(_NAME))
+    said = _said(number)
+    return f"Planned by the rules of the installed b{number}: {'; '.join(said)}." if said else ""
+
+
 def differences(version: str) -> tuple[str, ...]:
     """Return what an installed build does otherwise than the rules here, in one clause; nothing for their own."""
     number = number_of(version)
+    said = _said(number)
+    return (f"llama.cpp b{number} is installed, the rules are {BUILD}'s: {'; '.join(said)}",) if said else ()
+
+
+def _said(number: int | None) -> list[str]:
     if number is None or number == READ:
-        return ()
+        return []
     said = [text for build, text in _BEFORE if number < build]
     if number >= NEWEST:
         said.append(_SINCE_NEWEST)
@@ -108,4 +130,4 @@ def differences(version: str) -> tuple[str, ...]:
         said.append(f"what came after b{NEWEST} was not read")
     if not said:
         said = ["its compute buffers may differ by some MiB, its weights and caches do not"]
-    return (f"llama.cpp b{number} is installed, the rules are {BUILD}'s: {'; '.join(said)}",)
+    return said

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from planner.engines.launch import Launch, file_stem
+from planner.engines.llama_cpp.builds import installed_build
 from planner.models.model import Model
 from planner.models.sources import gguf_repository
 from planner.plan import FitAdvice, Plan
@@ -32,6 +33,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "cache_ram_mib": "--cache-ram",
     "n_ctx_checkpoints": "--ctx-checkpoints",
     "image_max_tokens": "--image-max-tokens",
+    "moe_cache_mib": "--moe-cache-mib",
     "spec_draft_n_max": "--spec-draft-n-max",
     "spec_draft_ngl": "-ngld",
     "spec_draft_type_k": "-ctkd",
@@ -63,7 +65,12 @@ _FIT_CONTEXT: Final = 4096  # tokens a sequence that --fit keeps, rather than le
 def llama_server(plan: Plan, model: Model) -> Launch:
     """Return llama-server's command for a plan."""
     argv, source = _start(plan, model)
-    words = [*argv, *_port(plan), *llama_arguments(plan.settings)]
+    placed = (
+        llama_arguments(plan.settings)
+        if installed_build(plan.request.machine).fits
+        else _flags(plan.settings)
+    )
+    words = [*argv, *_port(plan), *placed]
     paths = tuple(words[at + 1] for at, word in enumerate(words) if word in ("-m", "-md"))
     return Launch(shlex.join(words), env=dict(plan.env), source=source, paths=paths)
 

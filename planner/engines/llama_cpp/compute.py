@@ -211,6 +211,7 @@ def _normal(settings: LlamaCppSettings) -> LlamaCppSettings:
         threads=None,
         mmproj=False,
         image_max_tokens=0,
+        moe_cache_mib=0,
         mmap=True,
         cache_ram_mib=0,
         n_ctx_checkpoints=0,

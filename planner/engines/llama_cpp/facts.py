@@ -38,6 +38,7 @@ class LlamaCppFacts(EngineFacts):
         said="an 8-bit KV cache (q8_0)",
         instead_of={"cache_type_k": "f16"},
     )
+    follows_versions = True
     own_drafts: ClassVar[Mapping[str, str]] = {"spec_type": "draft-mtp"}
     own_drafts_said = "--spec-type draft-mtp"
     draft_setting = "spec_draft_model"

@@ -50,6 +50,7 @@ _PLANNED: Final = """
 -ts --tensor-split : text : tensor_split : $LLAMA_ARG_TENSOR_SPLIT
 -mg --main-gpu : int : main_gpu : $LLAMA_ARG_MAIN_GPU
 -cram --cache-ram : int : cache_ram_mib : $LLAMA_ARG_CACHE_RAM
+--moe-cache-mib : int : moe_cache_mib : $LLAMA_ARG_MOE_CACHE_MIB
 --image-max-tokens : int : image_max_tokens : $LLAMA_ARG_IMAGE_MAX_TOKENS
 -ctxcp --ctx-checkpoints --swa-checkpoints : int : n_ctx_checkpoints : $LLAMA_ARG_CTX_CHECKPOINTS
 -fit --fit : text : fit : $LLAMA_ARG_FIT
@@ -279,7 +280,6 @@ _UNCOUNTED: Final = """
 --mtmd-batch-max-tokens : int : the projector's own compute buffer : $LLAMA_ARG_MTMD_BATCH_MAX_TOKENS
 --rpc : text : devices of other machines : $LLAMA_ARG_RPC
 -lzm --lazy-mode : text : tensors read on demand : $LLAMA_ARG_LAZY_MODE
---moe-cache-mib : int : the cache of experts on the GPU : $LLAMA_ARG_MOE_CACHE_MIB
 --override-kv : text : metadata other than the file's
 --lora : text : LoRA adapters
 --lora-scaled : text : LoRA adapters

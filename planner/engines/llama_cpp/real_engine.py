@@ -43,7 +43,7 @@ _IGNORED: Final = frozenset(
     {
         *("n_outputs_max", "threads", "mmap", "embeddings", "n_rs_seq", "cache_ram_mib", "n_ctx_checkpoints"),
         *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v"),
-        *("spec_draft_model", "spec_draft_ngl", "image_max_tokens"),
+        *("spec_draft_model", "spec_draft_ngl", "image_max_tokens", "moe_cache_mib"),
     }
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import caches_of
+from planner.engines.llama_cpp.builds import followed
 from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.published_files import file_reasons
 from planner.engines.llama_cpp.room import Room, device_spare, spare_of
@@ -22,7 +23,7 @@ from planner.units import MIB, context_text, gib
 _SHOWN: Final = (
     *("n_cpu_moe", "cpu_moe", "override_tensor", "split_mode", "tensor_split", "main_gpu", "kv_offload"),
     *("op_offload", "swa_full", "load_mtp", "n_rs_seq", "repack_weights", "embeddings", "mmproj", "mmap"),
-    *("cache_ram_mib", "n_ctx_checkpoints", "image_max_tokens"),
+    *("cache_ram_mib", "n_ctx_checkpoints", "image_max_tokens", "moe_cache_mib"),
     *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v", "spec_draft_ngl"),
 )
 
@@ -165,7 +166,12 @@ def fit_advice(search: Search, found: Found) -> FitAdvice | None:
     tensors are overridden or split by rows or tensor-wise. There the plan's own flags are better.
     """
     request, settings, room = search.request, found.settings, search.room
-    if not found.fits or len(room.gpus) != 1 or room.unified or not found.memory.placement.n_devices:
+    if (
+        not (found.fits and search.build.fits)
+        or len(room.gpus) != 1
+        or room.unified
+        or not found.memory.placement.n_devices
+    ):
         return None
     hybrid_experts = search.arch.is_moe and found.memory.placement.any_on_host
     if hybrid_experts or found.memory.placement.moved or settings.mmproj or settings.n_gpu_layers == 0:
@@ -272,8 +278,13 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
     def warn(kind: ReasonKind, text: str, **figures: Value) -> None:
         warnings.append(Reason(kind, text, figures))
 
+    said = followed(search.request.machine)
+    if said:
+        warn(ReasonKind.OTHER_BUILD, said, build=search.build.name)
     warnings += file_reasons(search.request.model, search.request.quant, search.table)
     warnings += _about_pictures(search, found)
+    if found.settings.moe_cache_mib and not search.build.expert_cache:
+        warn(ReasonKind.OTHER_BUILD, "--moe-cache-mib came with llama.cpp b11549: an older one refuses it.")
     if found.settings.split_mode == "tensor" and found.memory.placement.n_devices:
         text = (
             "llama.cpp calls -sm tensor experimental. What its devices exchange isn't counted, and the speed is"

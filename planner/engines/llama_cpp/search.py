@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final
 
 from planner.engines.llama_cpp.allocation import Devices, LlamaMemory, Measure, allocate
+from planner.engines.llama_cpp.builds import installed_build
 from planner.engines.llama_cpp.compute import graph_buffers, known_buffers, upper_bound
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.placing.run import Run
@@ -73,6 +74,7 @@ class Search:
         self.table = weights_of(request.model, request.quant)
         self.arch = request.arch
         self.room = room_of(request.machine.host, experts=self.arch.is_moe, excess=self.table.excess)
+        self.build = installed_build(request.machine)
         self.n_layer = sum(g.count for g in self.arch.groups)
 
     @property
@@ -101,11 +103,11 @@ class Search:
         if self.room.gpus and settings.n_gpu_layers == 0 and not settings.op_offload:
             devices = Devices((), Backend.CPU, devices.cpu)
         if compute is not None:
-            memory = allocate(self.table, settings, devices, measure=lambda *_: compute)
+            memory = allocate(self.table, settings, devices, build=self.build, measure=lambda *_: compute)
             return Found(settings, memory, self._estimate(memory, settings))
         if precision is Precision.BOUND:
             # Where weights and caches alone are too much, nobody needs to know the rest.
-            memory = allocate(self.table, settings, devices, measure=_without)
+            memory = allocate(self.table, settings, devices, build=self.build, measure=_without)
             without = Found(settings, memory, self._estimate(memory, settings))
             if not without.fits:
                 return without
@@ -114,7 +116,7 @@ class Search:
             Precision.KNOWN: self._known,
             Precision.EXACT: graph_buffers,
         }[precision]
-        memory = allocate(self.table, settings, devices, measure=measure)
+        memory = allocate(self.table, settings, devices, build=self.build, measure=measure)
         found = Found(settings, memory, self._estimate(memory, settings))
         return self._without_copies(found, devices, measure) or found
 
@@ -132,6 +134,7 @@ class Search:
             self.table,
             found.settings,
             devices,
+            build=self.build,
             measure=lambda run: measure(replace(run, copies=False)),
         )
         again = Found(found.settings, memory, self._estimate(memory, found.settings), copies=False)

@@ -75,6 +75,7 @@ class LlamaCppSettings:
     repack_weights: bool = True
     embeddings: bool = False
     mmproj: bool = False  # the vision or audio projector is loaded too, in 16 bits
+    moe_cache_mib: int = 0  # of the GPUs, for experts that lie in RAM
     image_max_tokens: int = 0  # of one picture; 0: the projector's own limit
     mmap: bool = True
     cache_ram_mib: int = 8192  # of earlier prompts in host memory; -1: no limit, 0: none
@@ -114,6 +115,7 @@ class LlamaCppSettings:
             ("cache_ram_mib", -1),
             ("n_ctx_checkpoints", 0),
             ("image_max_tokens", 0),
+            ("moe_cache_mib", 0),
         )
         for name, low in lowest:
             if getattr(self, name) < low:

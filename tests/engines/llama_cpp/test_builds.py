@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from planner.api import load_profile, plan, plan_command
+from planner.api import adjust_machine, load_profile, plan, plan_command
+from planner.engines.installed import followed_engines
 from planner.engines.llama_cpp.builds import build_of, differences, number_of
 from planner.engines.llama_cpp.engine import LlamaCpp
 from planner.engines.llama_cpp.facts import LlamaCppFacts
 from planner.hardware.host.system import System
 from planner.models.load import load_model
 from planner.plan import Workload
+from planner.reason import ReasonKind
 
 
 @pytest.mark.parametrize(
@@ -93,3 +95,39 @@ def test_every_command_says_its_port() -> None:
     assert asked.fit is not None
     for command in (asked.command, asked.fit.command):
         assert command.count("--port") == 1 and "--port 9000" in command
+
+
+def test_a_plan_follows_the_build_that_is_installed() -> None:
+    """Logits of a whole micro-batch, in the build that reserved them, and the line that says so."""
+    card = load_profile("rtx-4090")
+    model, asked = load_model("qwen3-32b"), Workload(context=8192)
+    plain, old = (
+        plan(model, machine, asked, quant="Q4_K_M", engine="llama.cpp")
+        for machine in (card, adjust_machine(card, engines={"llama.cpp": "b9010"}))
+    )
+    logits = 4 * model.architecture.vocab_size * 512
+    gained = old.memory.devices[0].compute - plain.memory.devices[0].compute
+    assert 0.25 * logits < gained <= logits  # part of it lies where other buffers were
+    said = [w.text for w in old.warnings if w.kind is ReasonKind.OTHER_BUILD]
+    assert len(said) == 1 and "installed b9010" in said[0]
+    assert not any(w.kind is ReasonKind.OTHER_BUILD for w in plain.warnings)
+    same = plan(model, adjust_machine(card, engines={"llama.cpp": "b11434"}), asked, engine="llama.cpp")
+    assert not any(w.kind is ReasonKind.OTHER_BUILD for w in same.warnings)
+
+
+def test_a_build_without_fit_is_not_given_its_flag() -> None:
+    machine = adjust_machine(load_profile("rtx-4090"), engines={"llama.cpp": "b7000"})
+    old = plan("qwen3-8b", machine, engine="llama.cpp")
+    assert "-fit" not in old.command.split() and old.fit is None
+
+
+def test_the_installed_build_is_asked_once_and_only_where_it_is(tmp_path: Path) -> None:
+    def system(answer: str) -> System:
+        path = tmp_path / "usr/bin/llama-server"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return System(root=tmp_path, platform="linux", env={"PATH": "/usr/bin"}, run=lambda _: answer)
+
+    assert followed_engines(system("version: 9010 (6fe4ae9)")) == {"llama.cpp": "b9010"}
+    assert followed_engines(system("no idea")) == {}
+    assert followed_engines(System(root=tmp_path / "empty", platform="linux", env={})) == {}

@@ -42,4 +42,5 @@ class Run:
             and placement.n_gpu_layers > len(placement.layers)
             and settings.kv_offload
             and not placement.overridden
+            and not settings.moe_cache_mib
         )
