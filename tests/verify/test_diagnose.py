@@ -206,6 +206,44 @@ def test_what_fits_is_said_to_fit_and_what_is_missing_is_asked_for() -> None:
     assert any("GPU" in ask for ask in alone.finding.ask)
 
 
+def test_a_state_larger_than_the_limit_is_not_answered_with_that_limit() -> None:
+    text = "$ llama-server -m x.gguf --cache-ram 2048\nsaving prompt with length 28960, total state size = 3462.850 MiB"
+    answer = diagnose(text + "\nA process of this unit has been killed by the OOM killer.")
+    assert answer.finding is not None
+    assert answer.mended is not None
+    assert "larger than the limit of 2,048" in " ".join(answer.finding.why)
+    assert "--cache-ram 0 (was 2048)" in answer.mended.changed
+
+
+@pytest.mark.parametrize(
+    ("beside", "cause"),
+    [("ollama ps: qwen3:8b 100% GPU", Cause.NOTICE), ("offloaded 0/37 layers", Cause.GPU_NOT_USED)],
+)
+def test_a_skipped_library_is_normal_unless_the_processor_works_alone(beside: str, cause: Cause) -> None:
+    line = 'msg="skipping CUDA device — compute capability not in compiled architectures" device="RTX A6000" cc=860'
+    finding = diagnose(f"level=INFO source=runner.go:9 {line}\n{beside}").finding
+    assert finding is not None
+    assert finding.cause is cause
+
+
+def test_unified_memory_is_not_blamed_on_another_process() -> None:
+    line = (
+        "ValueError: Free memory on device cuda:0 (101.9/121.69 GiB) on startup is less than desired GPU memory"
+        " utilization (0.87, 105.87 GiB)."
+    )
+    finding = diagnose(line).finding
+    assert finding is not None
+    assert "unified" in finding.what
+    assert any("121.7" in why for why in finding.why)
+
+
+def test_a_remark_behind_a_command_is_none_of_its_words() -> None:
+    answer = diagnose(
+        "$ llama-server -m m.gguf -ub 1024   (RTX 3090)\ngraph_reserve: failed to allocate compute buffers"
+    )
+    assert answer.command == "llama-server -m m.gguf -ub 512"
+
+
 def test_machine_and_model_may_be_named_beside_the_paste() -> None:
     text = "$ llama-server -m model.gguf -c 262144 -ngl 99"
     assert not diagnose(text).explained

@@ -273,6 +273,39 @@ def _version(text: str | None) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def library_without_code(evidence: Evidence) -> Finding | None:
+    """'skipping CUDA device': one of two libraries has no code for the card; the other may (discover/runner.go)."""
+    seen = evidence.first("e53")
+    if seen is None:
+        return None
+    alone = (
+        evidence.first("e55") is not None or "100% CPU" in evidence.text or "offloaded 0/" in evidence.text
+    )
+    why = (
+        f"Line {seen.line}: {seen.text.strip()[:200]}",
+        "Ollama ships two CUDA libraries (cuda_v12, cuda_v13); each card has code in one of them at"
+        " least, and the other says"
+        " that it skips it.",
+    )
+    if not alone:
+        return Finding(
+            Cause.NOTICE,
+            Weight.NUMBERS,
+            "A normal line: one of Ollama's two CUDA libraries has no code for this card, the other one runs it.",
+            (*why, "ollama ps says what counts: 100% GPU is right."),
+            (Fix("nothing, as long as ollama ps shows the GPU", "none"),),
+            line=seen.line,
+        )
+    return Finding(
+        Cause.GPU_NOT_USED,
+        Weight.PROVEN,
+        "No CUDA library that is installed has code for this card: the model runs on the CPU.",
+        why,
+        tuple(seen.message.cures),
+        line=seen.line,
+    )
+
+
 def prompt_cut(evidence: Evidence) -> Finding | None:
     """'truncating input prompt': the middle of the prompt is thrown away, and the answer is 200."""
     seen = evidence.last("e52")
@@ -431,6 +464,7 @@ RULES: Final[tuple[Rule, ...]] = (
     layers_left_out,
     output_layer_in_ram,
     integrated_gpu_dropped,
+    library_without_code,
     prompt_cut,
     runner_fills_the_host,
     default_by_tier,

@@ -42,19 +42,18 @@ def taken_before_the_start(evidence: Evidence) -> Finding | None:
     limit = free / total
     below = math.floor(limit * 100) / 100
     short = wanted - free
+    shared = UNIFIED_LOW < total < UNIFIED_HIGH or evidence.has("GB10", "Spark", "Jetson", "Thor")
+    what = (
+        "Something else holds GPU memory already" if not shared else "Not all of the unified memory is free"
+    )
     return Finding(
         Cause.UNSEEN_MEMORY,
         Weight.PROVEN,
-        f"Something else holds GPU memory already: {total - free:.2f} of {total:.2f} GiB are taken before"
-        " the start.",
+        f"{what}: {total - free:.2f} of {total:.2f} GiB are taken before the start.",
         (
             f"{share:g} of {total:.2f} GiB are {wanted:.2f} GiB; {free:.2f} GiB are free: short by"
             f" {short:.2f} GiB.",
-            *(
-                (_UNIFIED,)
-                if UNIFIED_LOW < total < UNIFIED_HIGH or evidence.has("GB10", "Spark", "Jetson", "Thor")
-                else ()
-            ),
+            *((_UNIFIED,) if shared else ()),
             f"The largest utilisation that passes is {free:.2f} / {total:.2f} = {limit:.4f}, so"
             f" {below:.2f} does"
             f" ({below * total:.2f} GiB).",

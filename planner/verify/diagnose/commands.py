@@ -26,6 +26,7 @@ _ARGS: Final = re.compile(
 _PAIR: Final = re.compile(
     r"'?(?P<name>[a-z]\w{2,40})'?(?:: |=)(?P<value>'[^']{0,200}'|\"[^\"]{0,200}\"|[\w./+-]{1,100})"
 )
+_REMARK: Final = re.compile(r"\s{2,}\(|\s#\s")  # a person's words behind the command
 _NOTHING: Final = frozenset({"None", "False", "auto", ""})
 
 
@@ -171,7 +172,7 @@ def _started(
 
 
 def _words(text: str) -> list[str]:
-    text = text.split("        (", 1)[0]  # a person's remark behind the command
+    text = _REMARK.split(text, maxsplit=1)[0]
     try:
         return next(iter(split_commands(text)), [])
     except InputError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from planner.engines.evidence import Cause, Evidence, Finding, Fix, Sizing, Step, Weight
-from planner.engines.register import get_engine
+from planner.engines.register import get_engine, title_of
 from planner.errors import PlannerError, RefusedError
 from planner.fast_dataclass import dataclass, replace
 from planner.plan import DeviceMemory, MemoryEstimate, Placement, Plan
@@ -52,6 +52,11 @@ class Sum:
     def gpus(self) -> tuple[DeviceMemory, ...]:
         """What each GPU holds."""
         return tuple(d for d in self.plan.memory.devices if d.kind != _HOST)
+
+    @property
+    def borrowed(self) -> bool:
+        """True where the engine has no rules of its own here, and another's were used."""
+        return self.case.engine != self.case.command.engine
 
     @property
     def weights_and_room(self) -> tuple[int, int]:
@@ -127,7 +132,8 @@ def by_arithmetic(total: Sum, sizing: Sizing) -> Finding:
 
 def _said(total: Sum) -> list[str]:
     """The sum in a line for each GPU, the log's parts beside it, and the plan's own reasons."""
-    lines = [f"{total.case.request.model.name} in {total.plan.quant}, on {total.case.found.said}:"]
+    whose = f" (by the rules of {title_of(total.case.engine)})" if total.borrowed else ""
+    lines = [f"{total.case.request.model.name} in {total.plan.quant}, on {total.case.found.said}{whose}:"]
     for device in (total.gpus or total.plan.memory.devices)[:4]:
         parts = [
             f"{name} {getattr(device, part) / GIB:.2f}" for part, name in _PARTS if getattr(device, part) > 0
@@ -398,5 +404,7 @@ def add_up_beside(
     if total is None:
         return _without_sum(evidence, finding, known.missing)
     if finding is not None and told:
+        if total.borrowed:
+            return finding
         return joined(finding, total, sizing)
     return by_arithmetic(total, sizing)

@@ -57,7 +57,9 @@ def size_of(seen: Seen | None) -> str | None:
 
 def ram_gb(evidence: Evidence) -> float | None:
     found = re.search(
-        r"(\d{1,4}(?:\.\d+)?)\s?G(?:i?B)?\s+(?:of\s+)?(?:RAM|host RAM|system memory)", evidence.text, re.I
+        r"(\d{1,4}(?:\.\d+)?)\s?G(?:i?B)?\s+(?:of\s+)?(?:RAM|host RAM|system memory|DDR\d)",
+        evidence.text,
+        re.I,
     )
     return float(found[1]) if found else None
 

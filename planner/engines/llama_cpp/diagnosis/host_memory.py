@@ -60,24 +60,37 @@ def prompt_cache_in_ram(evidence: Evidence) -> Finding | None:
             "Count it into the host's RAM budget: the cache's limit, what the model keeps in RAM, the"
             " system, all else."
         )
+    size = (saved.number("mib") or 0.0) if saved is not None else 0.0
+    if stated and size > stated:
+        why.append(
+            f"That one state is larger than the limit of {stated:,} MiB: builds before b9600 allocate"
+            f" it first and drop it"
+            " afterwards, so that a limit alone does not help there."
+        )
+    if evidence.first("e27") is not None:
+        why.append(
+            "Where RAM and GPU memory are one pool, the GPU is lost when that pool is at its end: no timeout."
+        )
     smaller = 2048 if ram is None or ram >= 12 else 1024
+    off = Fix(
+        "--cache-ram 0 (off), and --ctx-checkpoints 4",
+        "every switch of conversation is prefilled again",
+        {"--cache-ram": "0", "--ctx-checkpoints": "4"},
+    )
+    limited = Fix(
+        f"--cache-ram {smaller}",
+        "an old conversation is prefilled again when it comes back",
+        {"--cache-ram": str(smaller)},
+        env={"LLAMA_ARG_CACHE_RAM": str(smaller)},
+    )
     return Finding(
         Cause.HOST_PROMPT_CACHE,
         Weight.PROVEN if saved or state else Weight.NUMBERS,
         "Host RAM ran out: llama-server's prompt cache grew, which no VRAM figure shows.",
         tuple(why),
         (
-            Fix(
-                f"--cache-ram {smaller}",
-                "an old conversation is prefilled again when it comes back",
-                {"--cache-ram": str(smaller)},
-                env={"LLAMA_ARG_CACHE_RAM": str(smaller)},
-            ),
-            Fix(
-                "--cache-ram 0 (off), and --ctx-checkpoints 4",
-                "every switch of conversation is prefilled again",
-                {"--cache-ram": "0", "--ctx-checkpoints": "4"},
-            ),
+            *((limited,) if stated is None or stated > smaller else ()),
+            off,
             Fix("a newer build: since b9600 an entry above the limit is not made", "none"),
         ),
         line=(killed or saved or state or evidence.seen[0]).line,
