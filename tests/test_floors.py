@@ -128,7 +128,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
     "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims"}],
 }
 # SGLang starts what was planned by vLLM's rules, as long as it has none of its own.
-MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm")}
+MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm"), ("lm_studio", "mlx")}
 # What ggml's allocator may know: how tensors are stored. It knows no model, no engine's setting.
 BELOW_GGML = re.compile(
     r"planner\.(errors|units|fast_dataclass|quant\.formats|engines\.llama_cpp\.tensor_types|engines\.llama_cpp\.graph\.ggml)\b"

@@ -37,7 +37,7 @@ def starter_names() -> tuple[str, ...]:
     """Return the names of the engines that `launch` starts with another's plan.
 
     >>> planner.api.starter_names()
-    ('sglang',)
+    ('sglang', 'lm-studio')
     """
     from planner.engines.register import STARTERS
 

@@ -63,6 +63,15 @@ class NarrowCache:
     instead_of: Mapping[str, str]  # only where the plan has these settings, or doesn't name them
 
 
+@dataclass(frozen=True, slots=True)
+class NotPlanned:
+    """An engine that people ask about and that has no rules here; another's plan comes nearest."""
+
+    title: str
+    names: tuple[str, ...]  # as people type it, in lower case
+    difference: str  # what of that plan holds for it and what doesn't
+
+
 class EngineFacts:
     """One engine. A subclass states what differs; what is left out is the common case."""
 
@@ -82,6 +91,7 @@ class EngineFacts:
     kernels: ClassVar[Kernels] = Kernels.OWN
     wrapped_by: ClassVar[tuple[str, ...]] = ()  # programs that run its code under their own name
     forks: ClassVar[tuple[str, ...]] = ()  # programs that grew from it and are measured apart
+    nearest_to: ClassVar[tuple[NotPlanned, ...]] = ()  # engines without rules that its plans come nearest to
     starts_plans_of: ClassVar[str | None] = None  # the engine whose rules plan for it; it has none of its own
     daemon: ClassVar[tuple[str, ...]] = ()  # the server that must run before the command is given
     environment_note: ClassVar[str | None] = (
@@ -100,6 +110,8 @@ class EngineFacts:
     programs: ClassVar[
         tuple[str, ...]
     ] = ()  # on the PATH where it is installed; the first that is there is asked
+
+    application: ClassVar[str | None] = None  # where its app lies on a Mac
 
     def rules(self) -> Engine:
         """Return the rules of memory and placement. Raises InputError where there are none."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from planner.engines.local_files import PulledModel, gguf_files, size_of, version_in, walk, which
+from planner.engines.local_files import PulledModel, size_of, version_in, walk, which
 from planner.engines.register import all_facts
 from planner.fast_dataclass import dataclass
 from planner.hardware.host.system import System
@@ -19,9 +19,8 @@ from planner.hardware.host.system import System
 MAX_MODELS: Final = 500
 # What runs or keeps models beside the engines: (name, program, what makes it print its version, where else it lies)
 _OTHERS: Final = (
-    ("LM Studio", "lms", "version", "/Applications/LM Studio.app"),
-    ("Docker", "docker", "--version", None),
-    ("Podman", "podman", "--version", None),
+    ("Docker", "docker", "--version"),
+    ("Podman", "podman", "--version"),
 )
 _Lister = Callable[[System, str, str], Iterator[PulledModel]]
 
@@ -62,13 +61,14 @@ def installed_engines(system: System) -> list[InstalledEngine]:
                 version = facts.installed_version(system, path)
                 found.append(InstalledEngine(facts.title, version, f"{program} on the PATH"))
                 break
-    for name, program, argument, app in _OTHERS:
+        else:
+            if facts.application is not None and system.exists(facts.application):
+                found.append(InstalledEngine(facts.title, None, "/Applications"))
+    for name, program, argument in _OTHERS:
         path = which(system, program)
         if path is not None:
             version = version_in(system.run([path, argument]))
             found.append(InstalledEngine(name, version, f"{program} on the PATH"))
-        elif app is not None and system.exists(app):
-            found.append(InstalledEngine(name, None, "/Applications"))
     return found
 
 
@@ -105,10 +105,6 @@ def _folders(system: System) -> list[tuple[str, str, _Lister]]:
     ]
     if home:
         cache = env.get("XDG_CACHE_HOME") or f"{home}/.cache"
-        places += [
-            ("LM Studio", f"{home}/.lmstudio/models", gguf_files),
-            ("LM Studio", f"{cache}/lm-studio/models", gguf_files),
-        ]
         hub = env.get("HF_HUB_CACHE") or (env["HF_HOME"] + "/hub" if env.get("HF_HOME") else None)
         places.append(("Hugging Face", hub or f"{cache}/huggingface/hub", _hugging_face))
     return list({(store, folder): (store, folder, lister) for store, folder, lister in places}.values())

@@ -25,6 +25,7 @@ ENGINES: Final[dict[str, str]] = {
 # The same for engines without rules of their own: they start what was planned for another one.
 STARTERS: Final[dict[str, str]] = {
     "sglang": "planner.engines.sglang.facts:SglangFacts",
+    "lm-studio": "planner.engines.lm_studio.facts:LmStudioFacts",
 }
 # Folders of engines whose messages and errors are known: messages.json and diagnosis.py. What runs inside another
 # comes first.
@@ -87,6 +88,12 @@ def engine_facts(name: str) -> EngineFacts:
     for facts in all_facts():
         if key in facts.aliases:
             return facts
+    for facts in planning():
+        for other in facts.nearest_to:
+            if key in other.names:
+                raise InputError(
+                    f"{other.title} is not planned; --engine {facts.name} comes nearest: {other.difference}"
+                )
     others = f" (launch: also {', '.join(STARTERS)})" if STARTERS else ""
     raise InputError(f"engine '{name}' is not known; choose one of {', '.join(ENGINES)}{others}")
 

@@ -17,6 +17,7 @@ FORMATS: Final[dict[str, str]] = {
     "systemd": "planner.launching.systemd",
     "kubernetes": "planner.launching.kubernetes",
     "ray": "planner.launching.ray",
+    "launchd": "planner.launching.launchd",
 }
 
 

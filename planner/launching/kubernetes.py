@@ -53,9 +53,8 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
     facts = engine_facts(plan.engine)
     if not facts.serves_many:
         able = titles(tuple(facts for facts in planning() if facts.serves_many))
-        raise InputError(
-            f"--format kubernetes renders {able} plans; for {plan.engine} use compose or systemd"
-        )
+        instead = "launchd" if plan.backend is Backend.METAL else "compose or systemd"
+        raise InputError(f"--format kubernetes renders {able} plans; for {plan.engine} use {instead}")
     if model.path is not None:
         raise InputError(
             f"{model.path} lies on this machine only; give the model's Hugging Face id, which every node can fetch"

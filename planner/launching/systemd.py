@@ -12,6 +12,7 @@ from pathlib import Path
 from planner.engines.launch import Launch, first_command
 from planner.engines.register import engine_facts
 from planner.errors import InputError
+from planner.hardware.machine import Backend
 from planner.launching.names import service_name
 from planner.models.model import Model
 from planner.plan import Plan
@@ -24,6 +25,8 @@ def render(plan: Plan, model: Model, shell: Launch) -> Launch:
         raise InputError(
             "systemd starts one machine; this plan spans several: use --format ray or kubernetes"
         )
+    if plan.backend is Backend.METAL:
+        raise InputError("systemd starts programs on Linux; on a Mac use --format launchd")
     name = f"{service_name(model.name)}.service"
     facts = engine_facts(plan.engine)
     # Where a server runs first, models are fetched or created through it, and stay in its store.

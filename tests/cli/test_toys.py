@@ -29,7 +29,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_register_knows_it_by_every_name(toy: None) -> None:
     assert isinstance(get_engine("Toy-Serve"), Toy) and title_of("toy") == "Toy Serve"
     with pytest.raises(
-        InputError, match=r"choose one of llama\.cpp, ollama, vllm, mlx, toy \(launch: also sglang\)"
+        InputError,
+        match=r"choose one of llama\.cpp, ollama, vllm, mlx, toy \(launch: also sglang, lm-studio\)",
     ):
         get_engine("tgi")
 
@@ -105,4 +106,4 @@ def test_a_format_renders_every_engine(toy_format: None, cli: Cli, engine: str) 
 def test_a_format_that_is_not_known_names_those_that_are(toy_format: None, cli: Cli) -> None:
     answer = cli("launch", "qwen3-8b", "--profile", "rtx-4090", "--format", "nomad")
     assert answer.code == 2
-    assert "one of: shell, compose, systemd, kubernetes, ray, toybox, sglang" in answer.err
+    assert "one of: shell, compose, systemd, kubernetes, ray, launchd, toybox, sglang" in answer.err

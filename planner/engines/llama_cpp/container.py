@@ -29,6 +29,7 @@ def container(plan: Plan, shell: Launch) -> Container:
     if backend not in _TAGS:
         raise InputError(
             f"llama.cpp has no image for {backend.value}: a container sees no such GPU; use --format shell"
+            f"{' or launchd' if backend is Backend.METAL else ''}"
         )
     words = first_command(shell)[1:]  # the image's entrypoint is llama-server
     folders: dict[str, str] = {}  # on the host -> inside

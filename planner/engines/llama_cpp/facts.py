@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, Weights
+from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, NotPlanned, Weights
 from planner.engines.llama_cpp.backends import BACKENDS
 
 if TYPE_CHECKING:
@@ -33,6 +33,23 @@ class LlamaCppFacts(EngineFacts):
     kernels = Kernels.GGML
     wrapped_by = ("lm-studio", "llamafile")
     forks = ("ik_llama.cpp",)
+    nearest_to = (
+        NotPlanned(
+            "ik_llama.cpp",
+            ("ik_llama.cpp", "ik_llama", "ik-llama.cpp", "ik-llama"),
+            "weights and caches of the same file are the same; its buffers, speed and own types (IQ4_KS …) are not",
+        ),
+        NotPlanned(
+            "ExLlamaV3",
+            ("exllamav3", "exllama", "exl3", "tabbyapi", "exllamav2", "exl2"),
+            "take a file of as many bits a weight, all on GPUs; EXL3 and its caches of 2 to 8 bits are not sized",
+        ),
+        NotPlanned(
+            "KTransformers",
+            ("ktransformers", "kt-kernel"),
+            "it too keeps experts in RAM (--cpu-moe, --n-cpu-moe); its own kernels are faster where the CPU has AMX",
+        ),
+    )
     narrow_cache = NarrowCache(
         settings={"cache_type_k": "q8_0", "cache_type_v": "q8_0"},
         said="an 8-bit KV cache (q8_0)",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.engines.facts import EngineFacts, Install, Weights
+from planner.engines.facts import EngineFacts, Install, NotPlanned, Weights
+from planner.errors import InputError
 from planner.hardware.machine import Backend
 
 if TYPE_CHECKING:
     from planner.engines.base import Engine
+    from planner.engines.container import Container
     from planner.engines.launch import Launch
     from planner.engines.work_split import WorkSplit
     from planner.models.model import Model
@@ -29,6 +31,14 @@ class MlxFacts(EngineFacts):
     draft_setting = "draft_model"
     draft_quant = "BF16"
     programs = ("mlx_lm.server",)
+    nearest_to = (
+        NotPlanned(
+            "mlx-vlm",
+            ("mlx-vlm", "mlx_vlm", "mlx_vlm.server"),
+            "the language model is the same; the vision tower and its pictures come on top and are not counted",
+        ),
+    )
+    port = 8080  # server.py
     install = Install(
         "https://pypi.org/project/mlx-lm/", "the wheels, fetched by the script", package="mlx-lm"
     )
@@ -59,6 +69,10 @@ class MlxFacts(EngineFacts):
         defaults, bits = MlxSettings(), plan.settings.get("kv_bits")
         step = int(plan.settings.get("prefill_step_size", defaults.prefill_step_size))
         return WorkSplit(kv_bytes=(bits + 0.5) / 8 if bits else 2.0, ubatch=step)
+
+    def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
+        """Raise InputError: there is none."""
+        raise InputError("MLX runs on macOS alone, and no container sees its GPU; use --format launchd")
 
     def command(self, plan: Plan, model: Model) -> Launch:
         """Return mlx_lm.server."""

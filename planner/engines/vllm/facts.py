@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from planner.engines.facts import EngineFacts, Install, NarrowCache, Weights
+from planner.engines.facts import EngineFacts, Install, NarrowCache, NotPlanned, Weights
 from planner.engines.vllm.backends import BACKENDS
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ class VllmFacts(EngineFacts):
     loads = Weights.CHECKPOINT
     backends = BACKENDS
     serves_many = True
+    nearest_to = (
+        NotPlanned(
+            "TensorRT-LLM",
+            ("tensorrt-llm", "trt-llm", "trtllm", "tensorrt", "trtllm-serve"),
+            "weights and caches of the same checkpoint are the same; it takes a share of what is free after loading",
+        ),
+    )
     may_spill = False
     spans_hosts = True
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
