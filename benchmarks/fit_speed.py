@@ -23,14 +23,15 @@ from scipy.optimize import minimize
 
 from benchmarks.speed_cases import Case
 from benchmarks.speed_model_fit import DECODE, PREFILL, Design, design, fit, predict
-from benchmarks.speed_report import predicted, report
-from benchmarks.speed_rows import data_files, group_key, load, weight_of
+from benchmarks.speed_report import peers_table, predicted, report
+from benchmarks.speed_rows import data_files, group_key, load, priors, weight_of
 from planner.speed.coefficients import PATH, Coefficients, Fit, Spread, features, group_of
 from planner.speed.decode_terms import CHUNK, decode_terms
 from planner.speed.prefill_terms import prefill_terms
 from planner.speed.terms import Term
 
 FOLDS = 24
+_STAYS = -1  # the fold of what is never left out
 _FIRST = 0.25  # weight of a prompt's time that was read off a first token
 _FEW, _LEAST_PROMPT = (
     8,
@@ -55,6 +56,14 @@ under the same engine. A row that nobody has seen yet errs like the right half. 
 in the printed range, made for 80 %; "width": the range's median high/low.
 """
 Levels = dict[str, dict[str, int]]
+_PEERS = """
+## Beside the formulas of others
+
+Decode, median / 90th percentile of the absolute error, on the same rows. The formulas of others are reproduced in
+`benchmarks/speed_peers.py` and given our sizes; they know one stream alone. What aiconfigurator-core 0.12.0 says, from
+its tables of kernels measured on these cards, is in `benchmarks/data/aiconfigurator.json`.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,12 @@ def first_prompt(c: Case) -> float | None:
 
 def _balanced(rows: Sequence[Row]) -> list[Row]:
     """The same with a group of many rows counting as the root of their number: a sweep repeats itself."""
-    sizes = Counter(group_key(r.case) for r in rows)
-    return [replace(r, weight=r.weight * min(1.0, _SWEEP / sizes[group_key(r.case)]) ** 0.5) for r in rows]
+    keys = [(group_key(r.case), r.case.modelled) for r in rows]
+    sizes = Counter(keys)
+    return [
+        replace(r, weight=r.weight * min(1.0, _SWEEP / sizes[key]) ** 0.5)
+        for r, key in zip(rows, keys, strict=True)
+    ]
 
 
 def fold_of(key: str) -> int:
@@ -115,8 +128,8 @@ def fold_of(key: str) -> int:
 
 
 def left_out(d: Design, rows: Sequence[Row], beta: Any, key: Callable[[Case], str]) -> LeftOut:
-    """Fit without each fold of `key`'s groups in turn."""
-    fold = np.array([fold_of(key(r.case)) for r in rows])
+    """Fit without each fold of `key`'s groups in turn; what tables of kernels say stays."""
+    fold = np.array([_STAYS if r.case.modelled else fold_of(key(r.case)) for r in rows])
     residuals = np.zeros(d.size)
     effects, levels = [], []
     for f in range(FOLDS):
@@ -138,6 +151,8 @@ def known(rows: Sequence[Row]) -> Levels:
     cards, generations, vendors, engines = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     groups = Counter[str]()
     for r in rows:
+        if r.case.modelled:
+            continue
         s = r.case.situation
         engines[s.engine] += 1
         groups[group_of(r.case.job, many=r.case.batch > 1)] += 1
@@ -168,6 +183,8 @@ def spread_of(rows: Sequence[Row], kinds: Sequence[tuple[LeftOut, float]]) -> Sp
         fits = [as_fit({}, levels, empty, 0) for levels in kind.levels]
         for r, fold, residual in zip(rows, kind.fold, kind.residuals, strict=True):
             c = r.case
+            if c.modelled:
+                continue
             table.append(features(fits[fold], c.job, depth=c.depth, batch=c.batch))
             residuals.append(-residual)
             seen = 0.0 if kind is kinds[-1][0] and not c.situation.devices else share
@@ -185,8 +202,8 @@ def spread_of(rows: Sequence[Row], kinds: Sequence[tuple[LeftOut, float]]) -> Sp
         return float(w @ (log_scale + ratio) + penalty), x.T @ (w * (1 - ratio)) + 4.0 * beta * free
 
     beta = minimize(loss, np.where(free, 0.0, -2.0), jac=True, method="L-BFGS-B").x
-    unflagged = np.array([r.case.clean for r in rows] * len(kinds))
-    likely = unflagged & np.repeat([share >= _LIKELY for _, share in kinds], len(rows))
+    unflagged = np.array([r.case.clean for r in rows if not r.case.modelled] * len(kinds))
+    likely = unflagged & np.repeat([share >= _LIKELY for _, share in kinds], len(unflagged) // len(kinds))
     plain = likely & (x[:, names.index("home")] == 0 if "home" in names else True)
     low, high = np.quantile((res / np.exp(np.clip(x @ beta, -4.0, 0.3)))[plain], (0.10, 0.90))
     for _ in range(2):
@@ -213,7 +230,7 @@ class Fitted:
 
 def fitted(cases: Sequence[Case], quantity: str) -> Fitted:
     """Fit one quantity, and leave out each fold of groups and of cards."""
-    rows = rows_of(cases, quantity)
+    rows = rows_of([*cases, *priors()], quantity)
     d = design([(r.terms, r.seconds, r.weight) for r in rows], DECODE if quantity == "decode" else PREFILL)
     beta = fit(d)
     close = left_out(d, rows, beta, group_key)
@@ -269,14 +286,12 @@ def main(argv: list[str] | None = None) -> None:
         replace(whole, decode=a, prefill=b)
         for a, b in zip(both["decode"].folds, both["prefill"].folds, strict=True)
     ]
-    table = report(
-        cases,
-        [predicted(c, whole) for c in cases],
-        [predicted(c, without[fold_of(group_key(c))]) for c in cases],
-    )
-    print(f"\n{table}")
+    now = [predicted(c, whole) for c in cases]
+    unseen = [predicted(c, without[fold_of(group_key(c))]) for c in cases]
+    text = f"{report(cases, now, unseen)}\n{_PEERS}{peers_table(cases, now, unseen)}"
+    print(f"\n{text}")
     if args.report:
-        args.report.write_text(f"{_HEAD}\n{table}\n", encoding="utf-8")
+        args.report.write_text(f"{_HEAD}\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

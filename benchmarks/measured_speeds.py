@@ -15,7 +15,7 @@ from typing import Any, Final
 from benchmarks.speed_cases import Case
 from benchmarks.speed_rows import data_files, load
 from planner.engines.register import all_facts
-from planner.speed.measured import PATH, active_billions, card_of, shape_of
+from planner.speed.measured import PATH, active_billions, card_of
 from planner.speed.situation import CURRENT_YEAR
 
 _YEARS: Final = 3.0  # an older build says little of today's
@@ -53,7 +53,7 @@ def _row(some: Sequence[Case]) -> list[Any]:
     s, speeds = c.situation, [one.decode or 0.0 for one in some]
     bits = c.bits.expert if c.work.experts > c.work.linear else c.bits.dense
     return [
-        c.model, shape_of(c.job), card_of(s.devices[0]), len(s.devices), s.engine, str(c.row.get("quant") or "unnamed"),
+        c.model, c.work.shape, card_of(s.devices[0]), len(s.devices), s.engine, str(c.row.get("quant") or "unnamed"),
         round(bits, 2), round(active_billions(c.job), 2), max(1, round(c.batch)),
         round(median(one.depth for one in some)), len(some),
         *(float(f"{v:.3g}") for v in (median(speeds), min(speeds), max(speeds))),

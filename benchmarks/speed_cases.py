@@ -72,6 +72,11 @@ class Case:
         return Job(self.work, self.bits, self.situation)
 
     @property
+    def modelled(self) -> bool:
+        """No run: times of kernels, added up."""
+        return "modelled" in (self.row.get("flags") or ())
+
+    @property
     def home(self) -> bool:
         """A home machine's mean over a few answers: power limit, RAM and spills are unknown."""
         return self.situation.home
@@ -262,9 +267,13 @@ def case_of(row: Mapping[str, Any], resolver: Resolver) -> Case:
 def _batch(row: Mapping[str, Any], case: Situation, work: ModelWork, weights: float, each: float) -> float:
     """Sequences at once: as stated, but no more than the memory beside the weights holds.
 
-    `each`: tokens of one sequence at its end. Throughput runs state no concurrency, or the number of prompts.
+    `each`: tokens of one sequence at its end. Throughput runs state no concurrency, or the number of prompts: where
+    they tell the speed of all and of one, it follows (Little's law).
     """
     stated = float(row.get("concurrency") or 0)
+    one = row.get("decode_tps") or (1000.0 / float(row["tpot_ms"]) if row.get("tpot_ms") else None)
+    if one and row.get("total_output_tps") and stated > 256:
+        return max(1.0, min(stated, float(row["total_output_tps"]) / float(one)))
     if not case.devices or (stated <= 256 and not (stated == 0 and row.get("total_output_tps"))):
         return stated or 1.0
     free = 0.9 * sum(d.capacity for d in case.devices) - weights

@@ -25,7 +25,7 @@ START = {"w": 0.25, "k": 0.4, "s": 0.4, "b": 0.7, "a": 0.7, "i": 0.7, "P": 0.8, 
 VENDORS = frozenset({"nvidia", "amd", "intel", "apple", "other"})
 MEMORIES = frozenset({"hbm", "gddr", "unified", "nvlink", "pcie", "network", "desktop", "server", "small"})
 HOST = frozenset({"hw", "hx", "hc", "H"})  # a processor's kernels differ more by quantisation than a GPU's
-OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "hh"])
+OVERHEADS = frozenset(["l", "m", "r", "t", "q", "c", "p", "L", "R", "XL", "hh"])
 LINKS = frozenset(["C", "cb"])  # bytes over a link: a data sheet's rate less its protocol, no more
 ATTENTION = frozenset(
     ["k", "a", "A"]

@@ -4,9 +4,15 @@
 active parameters. `peer_table`: whichllm, its efficiency a quantisation × a factor a vendor, a mixture's read
 ratio with a floor that rises with bandwidth, several GPUs as n × 0.7 (src/whichllm/engine/performance.py,
 read 2026-11). Both get our size of the file, so that only the formulas differ.
+`peer_serving`: what aiconfigurator-core 0.12.0 says of the serving points that came with it, by its tables of measured
+kernels (benchmarks/peer_aiconfigurator.py asked it).
 """
 
 from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
 
 from benchmarks.speed_cases import Case
 from planner.speed.weights import quant_name
@@ -59,3 +65,16 @@ def peer_table(case: Case) -> float:
     speed = d.bandwidth / (_stored(case) * ratio) * efficiency * _VENDOR.get(d.vendor, 0.7)
     count = len(s.devices)
     return speed * count * 0.7 if count > 1 else speed
+
+
+@cache
+def _serving() -> dict[str, float]:
+    path = Path(__file__).parent / "data" / "aiconfigurator.json"
+    answers: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return answers
+
+
+def peer_serving(case: Case) -> float | None:
+    """Tokens/s of one stream by aiconfigurator-core; None where it has no answer."""
+    seconds = _serving().get(case.id)
+    return 1 / seconds if seconds else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from statistics import median
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.speed_cases import Case, Unsupported
-from benchmarks.speed_peers import peer_bandwidth, peer_table
+from benchmarks.speed_peers import peer_bandwidth, peer_serving, peer_table
 from benchmarks.speed_rows import GROUPS
 from planner.plan import Interval
 from planner.speed.coefficients import Coefficients, coefficients
 from planner.speed.estimate import decode, prefill
+from planner.speed.first_token import first_token
+from planner.speed.job import Traffic
 
 Compared = dict[str, float]
 
@@ -36,10 +38,29 @@ def predicted(case: Case, c: Coefficients | None = None) -> dict[str, Any]:
             total = case.total or (case.decode or 0.0) * case.batch
             every = Interval(*(v * case.batch for v in (interval.low, interval.expected, interval.high)))
             out["serving"] = compared(every, total)
+        if case.batch > 1 and case.row.get("ttft_ms") and case.load.prompt and case.load.output:
+            out["ttft"] = compared(_first(case, interval, c), float(case.row["ttft_ms"]) / 1000)
     if case.prefill:
         interval, _ = prefill(case.job, case.prompt, case.prefill_depth, fit=c.prefill)
         out["prefill"] = compared(interval, case.prefill)
     return out
+
+
+def _first(case: Case, speed: Interval, c: Coefficients) -> Interval:
+    """Seconds to the first token at the median under a steady load of the case's streams."""
+    load = case.load
+    traffic = Traffic(int(case.depth), int(load.prompt), int(load.output), int(load.streams))
+    reading, _ = prefill(case.job, load.prompt, fit=c.prefill)
+    return Interval(
+        *(
+            first_token(traffic, prompt=load.prompt / rate, step=1 / each).median
+            for rate, each in (
+                (reading.high, speed.high),
+                (reading.expected, speed.expected),
+                (reading.low, speed.low),
+            )
+        )
+    )
 
 
 def compared(interval: Interval, measured: float) -> Compared:
@@ -53,6 +74,42 @@ def compared(interval: Interval, measured: float) -> Compared:
         "measured": measured,
         "error": interval.expected / measured - 1,
     }
+
+
+def peers_table(
+    cases: Sequence[Case], fitted: Sequence[Mapping[str, Any]], left_out: Sequence[Mapping[str, Any]]
+) -> str:
+    """The planner beside the formulas of others on the rows that each answers, in Markdown; decode, unflagged rows."""
+    others: list[Callable[[Case], float | None]] = [
+        lambda c: peer_bandwidth(c) if c.batch == 1 else None,
+        lambda c: peer_table(c) if c.batch == 1 else None,
+        peer_serving,
+    ]
+    groups: dict[str, Callable[[Case], bool]] = {
+        "one stream, all on one kind of memory": lambda c: c.batch == 1 and c.placement == "full",
+        "several streams that aiconfigurator-core answers": lambda c: (
+            c.batch > 1 and peer_serving(c) is not None
+        ),
+    }
+    rows = []
+    for name, belongs in groups.items():
+        at = [i for i, c in enumerate(cases) if c.clean and c.decode and "decode" in fitted[i] and belongs(c)]
+        if not at:
+            continue
+        columns = [[abs(kind[i]["decode"]["error"]) for i in at] for kind in (fitted, left_out)]
+        for other in others:
+            said = [(other(cases[i]), cases[i].decode or 1.0) for i in at]
+            columns.append([abs(v / measured - 1) for v, measured in said if v is not None])
+        figures = [f"{median(c):.1%} / {quantile(c, 0.9):.0%}" if c else "" for c in columns]
+        rows.append([name, len(at), *figures])
+    heads = [
+        "planner",
+        "planner, left out",
+        "0.55 x bandwidth / size",
+        "per-quantisation table",
+        "aiconfigurator-core",
+    ]
+    return tabulate(rows, ["rows", "count", *heads], tablefmt="github", disable_numparse=True)
 
 
 def _peers(case: Case) -> dict[str, float]:

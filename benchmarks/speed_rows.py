@@ -18,12 +18,18 @@ _DATA: Final = Path(__file__).parent / "data"
 # flags that say how precise a figure is, not that it is of something else
 _HARMLESS: Final = frozenset({"file_size_gb_decimal", "rounded", "quant_assumed"})
 _FLAGGED: Final = 0.25  # weight of a row whose figure is of something a little else
+_MODELLED: Final = 0.1  # weight of what tables of kernels add up to: nobody ran it
 _MEAN_ROWS: Final = frozenset({"average", "reported"})  # ways to take a speed that count as flagged
 
 
 def data_files() -> tuple[Path, ...]:
     """Every file of measured speeds."""
     return (*sorted(_DATA.glob("speed*.jsonl")), _DATA / "serving.jsonl", _DATA / "community.jsonl")
+
+
+def priors() -> list[Case]:
+    """What tables of kernels say of cards (benchmarks/kernel_priors.py); no measurements."""
+    return load([_DATA / "kernel_priors.jsonl"])[0]
 
 
 def load(paths: Sequence[Path]) -> tuple[list[Case], Counter[str]]:
@@ -43,6 +49,8 @@ def load(paths: Sequence[Path]) -> tuple[list[Case], Counter[str]]:
 
 def weight_of(case: Case) -> float:
     """How much a row counts in the fit."""
+    if case.modelled:
+        return _MODELLED
     doubtful = set(case.row.get("flags") or ()) - _HARMLESS or case.situation.method in _MEAN_ROWS
     return _FLAGGED if doubtful else 1.0
 

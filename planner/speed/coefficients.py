@@ -91,7 +91,7 @@ def group_of(job: Job, *, many: bool) -> str:
     """The name under which measurements of this shape of model on this device under this engine are counted."""
     w, s = job.work, job.situation
     where = s.devices[0].card if s.devices else "cpu"
-    return f"{w.n_layer}x{w.hidden}x{w.n_expert}@{where}#{s.engine}{'*' if many else ''}"
+    return f"{w.shape}@{where}#{s.engine}{'*' if many else ''}"
 
 
 def features(fit: Fit, job: Job, *, depth: float, batch: float) -> dict[str, float]:

@@ -137,7 +137,7 @@ def _host_terms(job: Job, read: _Read, batch: float) -> list[Term]:
     active = 2.0 * ((1 - s.gpu_dense if s.devices else 1.0) * (w.linear + w.head))
     active += 2.0 * (1 - s.gpu_experts if s.devices else 1.0) * w.active_experts
     if active:
-        seconds = batch * active / (min(h.cores, s.threads or h.cores) * 2e10)
+        seconds = batch * active / (min(h.cores, s.threads or h.cores) * h.core)
         terms.append(
             Term(
                 "hc",

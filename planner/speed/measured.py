@@ -53,12 +53,6 @@ class MeasuredSpeed:
     """Of the newest engine's build among them."""
 
 
-def shape_of(job: Job) -> str:
-    """What fine-tunes of one model share."""
-    w = job.work
-    return f"{w.n_layer}x{w.hidden}x{w.n_expert} {w.parameters / 1e9:.2g}"
-
-
 def card_of(device: Device) -> str:
     """What profiles of one chip share."""
     return f"{device.generation} {device.bandwidth / 1e9:.0f} {device.rate / 1e12:.0f}"
@@ -78,7 +72,7 @@ def nearest(job: Job, *, depth: float, streams: int) -> tuple[MeasuredSpeed, ...
     s = job.situation
     if not s.devices or min(s.gpu_dense, s.gpu_experts, s.gpu_kv) < 1:
         return ()
-    shape, active = shape_of(job), active_billions(job)
+    shape, active = job.work.shape, active_billions(job)
     bits = job.bits.expert if job.work.experts > job.work.linear else job.bits.dense
 
     def distance(one: MeasuredSpeed) -> float:

@@ -55,6 +55,11 @@ class ModelWork:
         """True where tokens are routed to experts."""
         return self.experts > 0
 
+    @property
+    def shape(self) -> str:
+        """Layers, width, experts and size: what fine-tunes of one model share."""
+        return f"{self.n_layer}x{self.hidden}x{self.n_expert} {self.parameters / 1e9:.2g}"
+
     def experts_touched(self, tokens: float) -> float:
         """Share of all experts that a batch of `tokens` touches, routed independently."""
         if not self.n_expert:

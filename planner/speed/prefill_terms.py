@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log2
 from typing import NamedTuple
 
+from planner.speed.engine_family import family_of
 from planner.speed.job import Job
 from planner.speed.terms import LAYER, Term, attention_effects, device_effects, era, ring_bytes
 
@@ -12,6 +13,10 @@ from planner.speed.terms import LAYER, Term, attention_effects, device_effects, 
 # at speed since August 2025
 _INT8_KERNELS = 2024.55
 _VULKAN_EXPERTS = 2025.59
+# Experts that are not quantised: ggml's CUDA code, HIP's as well, sorts the tokens on the host and then computes one
+# product an expert, each launched by itself (ggml-cuda.cu ggml_cuda_mul_mat_id, b11434).
+_UNQUANTISED = frozenset({"f16", "bf16"})
+_PER_EXPERT = frozenset({"cuda", "rocm"})
 
 
 class _Prompt(NamedTuple):
@@ -75,6 +80,11 @@ def prefill_terms(job: Job, prompt: float, depth: float = 0.0) -> list[Term]:
             if s.reference and s.year < _VULKAN_EXPERTS:
                 experts.append((f"X-early@{d.backend}", 1.0))
             terms.append(Term("X", s.gpu_experts * expert_flops * inv_experts, tuple(experts)))
+            if xkind in _UNQUANTISED and family_of(s.engine).ggml and d.backend in _PER_EXPERT:
+                products = steps * w.n_moe * w.n_expert * w.experts_touched(ubatch)
+                terms.append(
+                    Term("XL", s.gpu_experts * products * LAYER, (("XL", 1.0), (f"XL@{d.vendor}", 1.0)))
+                )
         quadratic = attention_effects("A", s)
         head = w.head_size(mean)
         quadratic += [("A~head", head), (f"A~head@{d.backend}", head)]

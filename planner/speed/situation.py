@@ -28,6 +28,9 @@ _ROCE, _USB4 = (
     20e9,
     4e9,
 )  # bytes/s one way between small machines: DGX Spark with both ports; 40 Gb/s less its headers
+# 64 bytes of vectors a cycle (two units of AVX2, Apple's four of NEON; half as many on small boards) at the clock that
+# all cores hold, GHz: Zen 4/5 and Core 5.0, EPYC and Xeon 3.4, M2 3.5, Cortex-A76 2.4.
+_CORE = {"desktop": 5.0 * 4e9, "server": 3.4 * 4e9, "apple": 3.5 * 4e9, "small": 2.4 / 2 * 4e9}
 _APPLE_CORES = 240e9  # bytes/s that all cores of an M1 Max read together, of 400: AnandTech, 2021-10-25
 _PCIE = 16e9  # bytes/s one way where a card's own isn't known: PCIe 3.0 x16
 CURRENT_YEAR = 2026.8  # build date of the engines whose rules the planner carries
@@ -122,6 +125,11 @@ class HostFacts:
     cores: int = 8
     kind: str = "desktop"  # desktop | server | small | apple
     exact: bool = False
+
+    @property
+    def core(self) -> float:
+        """Operations/s of one core's vectors, up to a factor that all kinds share: the unit of what kernels reach."""
+        return _CORE.get(self.kind, _CORE["desktop"])
 
 
 def host_of(cpu: Cpu) -> HostFacts:

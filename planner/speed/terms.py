@@ -14,9 +14,6 @@ from planner.speed.model_work import ModelWork
 from planner.speed.situation import Situation
 
 LAYER = 1e-5  # seconds: the unit in which launch overheads a layer are expressed
-CHUNK = (
-    2048.0  # prompt tokens that a serving engine computes in one step at most, beside the running sequences
-)
 
 
 class Term(NamedTuple):

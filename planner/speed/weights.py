@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 
 from planner.models.file_format import FileFormat
-from planner.quant.quantisations import QUANTISATIONS, find_quantisation
+from planner.models.gguf.types import GGML_TYPES
+from planner.quant.quantisations import QUANTISATIONS, Quantisation, find_quantisation
 from planner.speed.model_work import ModelWork, WeightBits
 
+_NAMED = 4.5  # bits: narrower mixes are named after blocks that some of their experts are narrower than
+_WIDE = 12.0  # bits: what lies beside four-bit experts is stored in sixteen, not in eight
+# Bits beside the experts of Unsloth's eight-bit mixes: half of it in BF16, by the sizes of their files of
+# Qwen3.6-35B-A3B and Gemma 4 26B-A4B (13.8 and 12.0).
+_HALF_WIDE = (16 + 8.5) / 2
 _GGUF = re.compile(r"(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[A-Z]+|Q\d_[01K])")
 
 
@@ -91,7 +97,7 @@ def weight_bits(
     if work.is_moe:
         dense = _moe_dense(bits, dynamic) if row.dense_bits is None else row.dense_bits
         if dynamic and bits >= 8:
-            head = 16.0
+            head = _HALF_WIDE
         if row.dense_kernels:
             xkind, kind = kind, row.dense_kernels
         if native == "mxfp4" or name == "MXFP4":
@@ -103,7 +109,10 @@ def weight_bits(
         elif native == "fp4 experts":
             experts, xkind = 4.25, "mxfp4"
     if file_bytes:
-        dense, experts, head = _from_size(work, file_bytes, dense, experts, head, fixed=xkind == "mxfp4")
+        asked = WeightBits(dense, experts, head)
+        dense, experts, head = _from_size(work, file_bytes, asked, fixed=xkind == "mxfp4", least=_block(row))
+        if kind == "q8" and xkind == "mxfp4" and dense > _WIDE:
+            kind = "f16"
     return WeightBits(dense, experts, head, kind, xkind)
 
 
@@ -112,15 +121,28 @@ def _moe_dense(bits: float, dynamic: bool) -> float:
     if bits >= 16:
         return 16.0
     if dynamic:
-        return 16.0 if bits >= 8 else 8.5 if bits >= 4 else 6.5
+        return _HALF_WIDE if bits >= 8 else 8.5 if bits >= 4 else 6.5
     if bits >= 8:
         return 8.5
     return max(bits + 0.4, 4.9) if bits >= 4 else bits + 1.5
 
 
+def _block(row: Quantisation) -> float:
+    """Bits of the block that a mix of four bits and more is named after, its experts' narrowest; 0 for others."""
+    block = next((t for t in GGML_TYPES.values() if t.name == row.base), None)
+    bits = 8 * block.bytes / block.block if block else 0.0
+    return bits if bits >= _NAMED else 0.0
+
+
 def _from_size(
-    work: ModelWork, size: float, dense: float, experts: float, head: float, *, fixed: bool
+    work: ModelWork, size: float, asked: WeightBits, *, fixed: bool, least: float
 ) -> tuple[float, float, float]:
+    """Bits of dense part, experts and head that fill a file: the experts take what the rest of it leaves.
+
+    `fixed`: the experts' are known, the rest takes what they leave. `least`: the experts' narrowest block; where the
+    rest would leave them less, the rest is narrower than it was taken to be.
+    """
+    dense, experts, head = asked.dense, asked.expert, asked.head
     total = size * 8
     embedding = max(0, work.parameters - work.linear - work.experts - work.head)
     if not work.is_moe:
@@ -135,6 +157,10 @@ def _from_size(
         if 4 < left < 17:
             return left, experts, left
     left = (total - work.linear * dense - (work.head + embedding) * head) / work.experts
+    if left < least:
+        beside = (total - work.experts * least) / rest
+        if least < beside < dense:
+            return beside, least, beside
     if 0.6 * experts < left < 1.7 * experts:
         return dense, left, head
     average = total / max(work.parameters, 1)

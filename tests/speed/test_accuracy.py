@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,30 @@ def test_leaving_hardware_out_is_recorded() -> None:
     left_out = raw["decode"]["residuals"]["hardware left out"]["median"]
     assert raw["decode"]["residuals"]["in the fit"]["median"] < left_out < 0.25
     assert raw["date"] and raw["decode"]["count"] > 1000
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/accuracy.md"])
+def test_the_pages_state_errors_of_rows_that_the_fit_had_not_seen(page: str) -> None:
+    """The figures of the fit's own report: median, 90th percentile and share inside, left out."""
+    root = DATA.parents[2]
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (root / "docs" / "speed_errors.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    stated = " ".join((root / page).read_text(encoding="utf-8").split())
+    for quantity, rows in (
+        ("decode", "planned engines, builds of the last twelve months"),
+        ("decode", "one stream, all on GPU"),
+        ("serving", "all"),
+        ("prefill", "planned engines, builds of the last twelve months"),
+    ):
+        found = next(cells for cells in table if cells[:2] == [quantity, rows])
+        median, p90, inside = (found[i].replace("%", " %") for i in (7, 8, 9))
+        assert re.search(rf"{re.escape(median)}\D+(?:90 % within )?{p90}\D+{inside}", stated), (
+            quantity,
+            rows,
+        )
 
 
 def test_where_a_row_was_published_does_not_matter(resolver: Resolver) -> None:

@@ -93,3 +93,20 @@ def test_a_row_that_cannot_be_is_refused(resolver: Resolver, changed: dict[str, 
 )
 def test_ranks_and_replicas(parallel: str | None, count: int, expected: tuple[int, int]) -> None:
     assert ranks({"parallel": parallel, "hw_count": count, "engine": "vllm"}, 64) == (*expected, None)
+
+
+def test_a_queue_is_no_batch_where_the_row_says_how_many_ran(resolver: Resolver) -> None:
+    """Little's law: the speed of all over the speed of one is how many ran, whatever the engine runs unasked."""
+    row = next(r for r in _rows("speed.jsonl") if r["id"] == "llm-tracker-0138")
+    running = row["total_output_tps"] * row["tpot_ms"] / 1000
+    assert 256 < running < row["concurrency"]
+    assert case_of(row, resolver).batch == pytest.approx(running)
+
+
+def test_what_tables_of_kernels_add_up_to_is_no_measurement() -> None:
+    from benchmarks.speed_rows import load, priors, weight_of
+
+    modelled = priors()
+    assert len(modelled) > 300 and {c.situation.engine for c in modelled} == {"vllm", "sglang"}
+    assert all(not c.clean and weight_of(c) < 0.2 for c in modelled)
+    assert not {c.id for c in modelled} & {c.id for c in load(data_files()[:1])[0]}

@@ -84,3 +84,24 @@ def test_bits_add_up_to_the_size_of_the_file(model: str, quant: str, gib: float)
     rest = w.parameters - w.linear - w.experts - w.head  # embedding: as the head
     total = (w.linear * bits.dense + w.experts * bits.expert + (w.head + rest) * bits.head) / 8
     assert total == pytest.approx(gib * 2**30, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("model", "quant", "gib", "block"),
+    [("gemma-4-26b-a4b", "UD-Q8_K_XL", 25.94, 8.5), ("llama-4-scout", "UD-Q4_K_XL", 57.73, 4.5)],
+)
+def test_experts_are_no_narrower_than_the_block_that_a_mix_is_named_after(
+    model: str, quant: str, gib: float, block: float
+) -> None:
+    """Whoever reads a publisher's mix as wide beside its experts leaves them less than their format takes."""
+    w = model_work(find_entry(model).architecture())
+    bits = weight_bits(quant, w, gib * 2**30)
+    assert bits.expert == block and block < bits.dense < 16
+    stored = w.experts * bits.expert + (w.parameters - w.experts) * bits.dense
+    assert stored / 8 == pytest.approx(gib * 2**30, rel=0.01)
+
+
+def test_sixteen_bits_beside_four_bit_experts_are_read_as_such() -> None:
+    w = model_work(find_entry("gpt-oss-120b").architecture())
+    wide, narrow = (weight_bits("F16", w, gib * 2**30, native="mxfp4") for gib in (60.87, 59.02))
+    assert (wide.kind, narrow.kind) == ("f16", "q8") and wide.expert_kind == narrow.expert_kind == "mxfp4"
