@@ -35,6 +35,24 @@ def _projector(params: Any, value: str) -> None:
     params.mmproj.path = value
 
 
+def _draft(params: Any, value: str) -> None:
+    params.speculative.draft.mparams.path = value
+
+
+def _drafting(params: Any, value: str) -> None:
+    word = value.upper().replace("-", "_")
+    kind = xllamacpp.common_speculative_type
+    params.speculative.types = [getattr(kind, f"COMMON_SPECULATIVE_TYPE_{word}")]
+
+
+def _drafted(params: Any, value: str) -> None:
+    params.speculative.draft.n_max = int(value)
+
+
+def _draft_layers(params: Any, value: str) -> None:
+    params.speculative.draft.n_gpu_layers = int(value)
+
+
 def _threads(params: Any, value: str) -> None:
     params.cpuparams.n_threads = int(value)
 
@@ -64,6 +82,10 @@ WITH_VALUE: dict[str, Setter] = {
     "--cache-type-k": _enum("cache_type_k", xllamacpp.ggml_type, "GGML_TYPE_"),
     "--cache-type-v": _enum("cache_type_v", xllamacpp.ggml_type, "GGML_TYPE_"),
     "--threads": _threads,
+    "--model-draft": _draft,
+    "--spec-type": _drafting,
+    "--spec-draft-n-max": _drafted,
+    "--gpu-layers-draft": _draft_layers,
     "--device": _device,
     "--cache-ram": _attribute("cache_ram_mib", int),
     "--ctx-checkpoints": _attribute("n_ctx_checkpoints", int),
@@ -92,6 +114,8 @@ SHORT = {
     "-ctk": "--cache-type-k",
     "-ctv": "--cache-type-v",
     "-t": "--threads",
+    "-md": "--model-draft",
+    "-ngld": "--gpu-layers-draft",
     "-dev": "--device",
     "-fit": "--fit",
     "-kvu": "--kv-unified",

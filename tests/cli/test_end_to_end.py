@@ -119,7 +119,7 @@ def test_what_launch_prints_starts_answers_and_takes_what_was_planned(
 ) -> None:
     path = tmp_path / "tiny model-F16.gguf"  # a name that needs quoting
     write_tiny(path)
-    machine = Machine(hosts=(Host(8 << 30, 8 << 30, Cpu(physical_cores=2, usable_cores=2)),))
+    machine = Machine(hosts=(Host(8 << 30, 8 << 30, Cpu(physical_cores=1, usable_cores=1)),))
     model = load_model(str(path))
     answer = plan(model, machine, workload, engine="llama.cpp", settings=settings)
     assert answer.fits
@@ -142,6 +142,26 @@ def test_what_launch_prints_starts_answers_and_takes_what_was_planned(
     assert host.weights > 4 * MIB > HIDDEN
 
 
+def test_a_drafting_model_takes_what_was_counted(tmp_path: Path) -> None:
+    path, small = tmp_path / "tiny.gguf", tmp_path / "draft.gguf"
+    write_tiny(path)
+    write_tiny(small, layers=2)
+    machine = Machine(hosts=(Host(8 << 30, 8 << 30, Cpu(physical_cores=1, usable_cores=1)),))
+    model = load_model(str(path))
+    asked = {"spec_draft_model": str(small), "cache_ram_mib": 0}
+    answer = plan(model, machine, Workload(context=1024), engine="llama.cpp", settings=asked)
+    lines: list[str] = []
+    with running(launch(answer, model).command, lines) as (url, _):
+        assert complete(url, "hello") == 4
+    text = "".join(lines)
+    assert f"loading draft model '{small}'" in text and "draft-simple" in text
+    (host,) = answer.memory.devices
+    for what, planned in (("model", host.weights), ("KV", host.kv_cache), ("compute", host.compute)):
+        both = [float(size) for size in re.findall(rf" {what} buffer size = +([\d.]+) MiB", text)]
+        assert len(both) == 2, what  # the model's own, and the draft's
+        assert planned == pytest.approx(sum(both) * MIB, rel=0.01, abs=MIB // 50), what
+
+
 def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answers(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
     path = tmp_path / "tiny.gguf"
@@ -156,7 +176,7 @@ def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answer
         "-ngl",
         "0",
         "-t",
-        "2",
+        "1",
         "-dev",
         "none",
         "-fit",
@@ -188,7 +208,7 @@ def test_a_server_started_too_large_is_diagnosed_and_the_proposed_command_answer
 def test_earlier_prompts_are_kept_in_ram_as_counted_and_up_to_the_printed_limit(tmp_path: Path) -> None:
     path = tmp_path / "tiny.gguf"
     write_tiny(path)
-    cpu = Cpu(physical_cores=2, usable_cores=2)
+    cpu = Cpu(physical_cores=1, usable_cores=1)
     model = load_model(str(path))
 
     def planned(ram: int) -> Plan:
@@ -220,7 +240,7 @@ def test_a_picture_takes_the_buffers_that_were_counted(tmp_path: Path, kind: str
     write_tiny(path)
     write_projector(beside, kind, hidden)
     lines: list[str] = []
-    command = f"llama-server -m {path} --mmproj {beside} -c 2048 -np 1 -ngl 0 -t 2 -dev none -fit off"
+    command = f"llama-server -m {path} --mmproj {beside} -c 2048 -np 1 -ngl 0 -t 1 -dev none -fit off"
     with running(command, lines) as (url, _):
         assert look(url, side=20 * MERGED) > (64 if kind == "gemma3" else 400)
     reserved = re.search(r"reserve_compute_meta: +CPU compute buffer size = +([\d.]+) MiB", "".join(lines))

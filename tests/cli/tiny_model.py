@@ -10,13 +10,13 @@ import numpy as np
 HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, LAYERS, VOCAB, CONTEXT = 256, 4, 2, 512, 4, 300, 2048
 
 
-def write_tiny(path: Path, *, header_only: bool = False) -> None:
-    """Write a Llama of four layers in F16 that llama.cpp loads and answers with (nonsense)."""
+def write_tiny(path: Path, *, layers: int = LAYERS, header_only: bool = False) -> None:
+    """Write a Llama of four layers (or so many) in F16 that llama.cpp loads and answers with (nonsense)."""
     rng = np.random.default_rng(0)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_string("general.base_model.0.repo_url", "https://huggingface.co/someone/tiny")
-    writer.add_block_count(LAYERS)
+    writer.add_block_count(layers)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(FEED_FORWARD)
@@ -36,7 +36,7 @@ def write_tiny(path: Path, *, header_only: bool = False) -> None:
     tensor("output_norm.weight", HIDDEN)
     tensor("output.weight", VOCAB, HIDDEN)
     kv = KV_HEADS * HIDDEN // HEADS
-    for il in range(LAYERS):
+    for il in range(layers):
         tensor(f"blk.{il}.attn_norm.weight", HIDDEN)
         tensor(f"blk.{il}.attn_q.weight", HIDDEN, HIDDEN)
         tensor(f"blk.{il}.attn_k.weight", kv, HIDDEN)
