@@ -1,6 +1,6 @@
 """What a paste shows, and what a rule makes of it: the records that every engine's diagnosis reads and returns.
 
-An engine's folder holds its messages (messages.json) and its rules (diagnosis.py); planner.verify.diagnose reads the
+An engine's folder holds its messages (messages.json) and its rules (diagnosis); planner.verify.diagnose reads the
 paste, runs the rules of all engines over one Evidence and shows the best Finding.
 """
 

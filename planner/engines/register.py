@@ -27,7 +27,7 @@ STARTERS: Final[dict[str, str]] = {
     "sglang": "planner.engines.sglang.facts:SglangFacts",
     "lm-studio": "planner.engines.lm_studio.facts:LmStudioFacts",
 }
-# Folders of engines whose messages and errors are known: messages.json and diagnosis.py. What runs inside another
+# Folders of engines whose messages and errors are known: messages.json and diagnosis. What runs inside another
 # comes first.
 DIAGNOSED: Final = ("llama_cpp", "ollama", "lm_studio", "vllm", "sglang", "mlx")
 

@@ -1,31 +1,32 @@
-"""What Ollama's messages mean: context by tiers of VRAM, silent truncation, dropped GPUs, and its wrapper's words."""
+"""Where the layers lie: what is left in RAM, GPUs that are dropped, models that are too large."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from planner.engines.evidence import Cause, Evidence, Finding, Fix, Rule, Sizing, Step, Weight
-from planner.engines.llama_cpp.diagnosis.flags import DEFAULT_CACHE_RAM
-from planner.engines.llama_cpp.diagnosis.steps import logged as logged
+from planner.engines.evidence import Cause, Evidence, Finding, Fix, Weight
 from planner.units import GIB, gib
 
-PROGRAMS: Final = ("ollama",)
-SIGN: Final = r"\bollama(?:\b|_)|source=\w+\.go:\d+|\[GIN\]"  # in any case
-RUNS: Final = ("llama_cpp",)
-LOG: Final = "the server's log from its start, with OLLAMA_DEBUG=1"
 # From 0.30 on integrated GPUs are dropped, and the runner is llama-server (discover/gpu.go, llm/llama_server.go).
 DROPS_INTEGRATED: Final = (0, 30)
-SMALLEST_TIER: Final = 4096
+
+
 _PS: Final = re.compile(
     r"(?:(?P<version>\d+\.\d+\.\d+)\s+)?(?:ollama ps: )?(?P<model>[\w./-]+:[\w.-]+)\s+(?:(?P<size>[\d.]+ ?[KMG]B)\s+)?"
     r"(?P<share>100% (?:GPU|CPU)|\d+%/\d+% CPU/GPU)(?:\s+(?P<context>\d+))?"
 )
+
+
 _UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": GIB}
+
+
 _OFFLOAD: Final = re.compile(
     r'layers\.model=(?P<all>\d+).*?layers\.offload=(?P<on>\d+).*?memory\.available="\[(?P<free>[^\]]+)\]".*?'
     r'memory\.required\.full="(?P<need>[^"]+)"'
 )
+
+
 _PARTS: Final = (
     ("weights", re.compile(r'memory\.weights\.total="([^"]+)"')),
     ("KV cache", re.compile(r'memory\.required\.kv="([^"]+)"')),
@@ -33,36 +34,9 @@ _PARTS: Final = (
     ("projector", re.compile(r'projector\.weights="([^"]+)"')),
     ("projector's graph", re.compile(r'projector\.graph="([^"]+)"')),
 )
+
+
 _PULLED: Final = re.compile(r"(?P<size>\d+(?:\.\d+)?) GB\b")
-
-
-_FLAGS: Final = {
-    "-c": (
-        "OLLAMA_CONTEXT_LENGTH={0} (num_ctx {0} in the request or the Modelfile)",
-        "OLLAMA_CONTEXT_LENGTH",
-    ),
-    "-np": ("OLLAMA_NUM_PARALLEL={0}", "OLLAMA_NUM_PARALLEL"),
-    "--cache-ram": ("LLAMA_ARG_CACHE_RAM={0} in the server's environment", "LLAMA_ARG_CACHE_RAM"),
-    "-ub": ("num_batch {0} in the request or the Modelfile", ""),
-    "-ctk": ("OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE={0}", "OLLAMA_KV_CACHE_TYPE"),
-    "--fit-target": ("OLLAMA_GPU_OVERHEAD={1}: that many bytes of each GPU stay free", "OLLAMA_GPU_OVERHEAD"),
-}
-
-
-def in_own_words(fix: Fix) -> Fix | None:
-    """Return a change of llama.cpp's flags as Ollama's variables and parameters make it; None where it has none."""
-    if fix.drop:
-        return Fix("no num_gpu: Ollama then places as many layers as fit", fix.cost)
-    for flag, value in fix.set.items():
-        said, name = _FLAGS.get(flag, ("", ""))
-        if not said:
-            return None
-        amount = str(int(value) << 20) if value.isdigit() else value
-        env = {name: amount if "{1}" in said else value} if name else {}
-        if name == "OLLAMA_KV_CACHE_TYPE":
-            env["OLLAMA_FLASH_ATTENTION"] = "1"
-        return Fix(said.format(value, amount), fix.cost, env=env)
-    return fix
 
 
 def _bytes(text: str | None) -> float | None:
@@ -306,97 +280,6 @@ def library_without_code(evidence: Evidence) -> Finding | None:
     )
 
 
-def prompt_cut(evidence: Evidence) -> Finding | None:
-    """'truncating input prompt': the middle of the prompt is thrown away, and the answer is 200."""
-    seen = evidence.last("e52")
-    if seen is None:
-        return None
-    limit, prompt = seen.number("limit") or 0.0, seen.number("prompt") or 0.0
-    wanted = SMALLEST_TIER
-    while wanted < prompt * 1.5:
-        wanted *= 2
-    default = (
-        " (Ollama's default on machines with less than 23 GiB of VRAM)" if limit == SMALLEST_TIER else ""
-    )
-    held = evidence.memory.cache(wanted) if evidence.memory is not None else None
-    return Finding(
-        Cause.SLOTS_CONTEXT,
-        Weight.PROVEN,
-        "The prompt was cut without a word to the client: it forgets its tools and its instructions.",
-        (
-            f"The prompt has {prompt:,.0f} tokens, the context (num_ctx) {limit:,.0f}{default}:"
-            f" {prompt - limit:,.0f} tokens"
-            " of its middle were thrown away, and the request was answered with 200 all the same.",
-            *((f"{wanted:,} tokens take {gib(held)} of cache.",) if held else ()),
-        ),
-        (
-            Fix(
-                f"OLLAMA_CONTEXT_LENGTH={wanted} (num_ctx {wanted}); agents want 65536",
-                "memory for the cache",
-                env={"OLLAMA_CONTEXT_LENGTH": str(wanted)},
-            ),
-            Fix("planner plan MODEL --engine ollama says which context fits here", "none"),
-            Fix('"shift": false in the request: it then fails instead of cutting', "requests fail"),
-        ),
-        line=seen.line,
-    )
-
-
-def default_by_tier(evidence: Evidence) -> Finding | None:
-    """'vram-based default context': a tier by total VRAM, not what fits."""
-    seen = evidence.last("e51")
-    if seen is None:
-        return None
-    return Finding(
-        Cause.SLOTS_CONTEXT,
-        Weight.MESSAGE,
-        f"The context of {seen.values.get('ctx')} tokens is a tier by total VRAM"
-        f" ({seen.values.get('vram')}), not what fits.",
-        (
-            "From 47 GiB on it is 262,144 tokens, from 23 GiB on 32,768, else 4,096 (server/routes.go,"
-            " since 0.15.5).",
-        ),
-        (Fix("OLLAMA_CONTEXT_LENGTH=N, or num_ctx in the request", "memory for the cache"),),
-        line=seen.line,
-    )
-
-
-def runner_fills_the_host(evidence: Evidence) -> Finding | None:
-    """Since 0.30 each runner is a llama-server with its own prompt cache in host RAM."""
-    held = evidence.last("e102")
-    resident = re.search(r"\bRSS\b[^\n]*?([\d.]+) ?G(?:i?B)", evidence.text)
-    if held is None or not evidence.has("ollama", "runner"):
-        return None
-    why = [
-        "Every runner is a llama-server with a prompt cache of its own in host RAM: --cache-ram,"
-        f" {DEFAULT_CACHE_RAM:,} MiB by"
-        " default for each runner, which Ollama neither counts nor shows.",
-        f"It holds {held.number('mib') or 0:,.0f} MiB of {held.number('lim') or 0:,.0f} MiB now, for"
-        f" {held.values.get('n')} prompts.",
-    ]
-    if resident:
-        why.append(f"That is what the {resident[1]} GB of the process are, though the model lies on the GPU.")
-    return Finding(
-        Cause.HOST_PROMPT_CACHE,
-        Weight.PROVEN,
-        "The RAM is llama-server's prompt cache, not the model.",
-        tuple(why),
-        (
-            Fix(
-                "LLAMA_ARG_CACHE_RAM=1024 in Ollama's environment",
-                "an old conversation is prefilled again",
-                env={"LLAMA_ARG_CACHE_RAM": "1024"},
-            ),
-            Fix(
-                "LLAMA_ARG_CACHE_RAM=0",
-                "every switch of conversation is prefilled again",
-                env={"LLAMA_ARG_CACHE_RAM": "0"},
-            ),
-        ),
-        line=held.line,
-    )
-
-
 def partly_in_ram(evidence: Evidence) -> Finding | None:
     """`ollama ps` shows a share on the CPU."""
     seen = evidence.last("e60")
@@ -437,36 +320,3 @@ def partly_in_ram(evidence: Evidence) -> Finding | None:
         ),
         line=seen.line,
     )
-
-
-_STEPS: Final = (
-    Step(
-        Fix("OLLAMA_NUM_PARALLEL=1", "requests wait for each other", env={"OLLAMA_NUM_PARALLEL": "1"}),
-        {"num_parallel": 1},
-        unset=1,
-    ),
-    Step(
-        Fix(
-            "OLLAMA_FLASH_ATTENTION=1 OLLAMA_KV_CACHE_TYPE=q8_0",
-            "little quality",
-            env={"OLLAMA_FLASH_ATTENTION": "1", "OLLAMA_KV_CACHE_TYPE": "q8_0"},
-        ),
-        {"kv_cache_type": "q8_0"},
-    ),
-    Step(
-        Fix("OLLAMA_CONTEXT_LENGTH={0} (num_ctx {0})", "context", env={"OLLAMA_CONTEXT_LENGTH": ""}),
-        context="num_ctx",
-    ),
-)
-SIZING: Final = Sizing(_STEPS, {"num_gpu": 999})
-RULES: Final[tuple[Rule, ...]] = (
-    more_than_the_machine,
-    layers_left_out,
-    output_layer_in_ram,
-    integrated_gpu_dropped,
-    library_without_code,
-    prompt_cut,
-    runner_fills_the_host,
-    default_by_tier,
-    partly_in_ram,
-)
