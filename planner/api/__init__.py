@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from planner.advice.money.own_cost import CostAnswer, CostTerms, OtherCost, OwnCost
     from planner.advice.plan.comparison import Column, Comparison
     from planner.advice.plan.depth import DepthPoint
+    from planner.advice.plan.side_by_side import QuantRow, QuantTable
     from planner.advice.recommend.catalogue_check import CardCheck, FileCheck
     from planner.advice.recommend.recommend import Recommendation
     from planner.api.catalogue import (
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         recommend,
         run,
         shortage,
+        side_by_side,
         started_context,
         user_speed,
     )
@@ -194,6 +196,8 @@ __all__ = [
     "PlannerError",
     "ProfileInfo",
     "Profiles",
+    "QuantRow",
+    "QuantTable",
     "Reason",
     "ReasonKind",
     "Recommendation",
@@ -267,6 +271,7 @@ __all__ = [
     "short_options",
     "shortage",
     "show",
+    "side_by_side",
     "started_context",
     "starter_names",
     "starts_engine",
@@ -308,6 +313,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "Comparison",
     ),
     "planner.advice.plan.depth": ("DepthPoint",),
+    "planner.advice.plan.side_by_side": (
+        "QuantRow",
+        "QuantTable",
+    ),
     "planner.advice.recommend.catalogue_check": (
         "CardCheck",
         "FileCheck",
@@ -381,6 +390,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "recommend",
         "run",
         "shortage",
+        "side_by_side",
         "started_context",
         "user_speed",
     ),

@@ -24,6 +24,7 @@ from planner.plan import Interval, Plan, Workload
 
 if TYPE_CHECKING:
     from planner.advice.plan.depth import DepthPoint
+    from planner.advice.plan.side_by_side import QuantTable
     from planner.advice.recommend.recommend import Recommendation
     from planner.documents.check import Check
     from planner.engines.commands import Command
@@ -187,6 +188,26 @@ def over_depth(plan: Plan) -> tuple[DepthPoint, ...]:
     from planner.advice.plan.depth import depth_points
 
     return tuple(depth_points(the_plan(plan)))
+
+
+def side_by_side(
+    model: Model | str,
+    machine: Machine | str | None = None,
+    workload: Workload | None = None,
+    *,
+    engine: str | None = None,
+) -> QuantTable:
+    """Plan every quantisation that is published of a model on a machine: size, context, speed, loss, does it fit.
+
+    >>> table = planner.side_by_side("qwen3.6-27b", "rtx-4090")
+    >>> {row.quant: row.fits for row in table.quants}["Q4_K_M"]
+    True
+    """
+    from planner.advice.plan.question import PlanQuestion
+    from planner.advice.plan.side_by_side import side_by_side as every
+
+    where, wanted = the_machine(machine), the_workload(workload)
+    return every(PlanQuestion(the_model(model), where, wanted, engine=the_engine(engine)))
 
 
 def shortage(plan: Plan) -> str:

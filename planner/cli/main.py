@@ -40,6 +40,8 @@ COMMANDS: Final[dict[str, str]] = {
     "claims": "claims",
     "diagnose": "diagnose",
     "schema": "schema",
+    "web": "web",
+    "mcp": "mcp",
 }
 # One line each in the list of commands; more than this is cut there at 60 columns.
 SUMMARIES: Final[dict[str, str]] = {
@@ -59,6 +61,8 @@ SUMMARIES: Final[dict[str, str]] = {
     "claims": "What articles say, checked.",
     "diagnose": "A pasted command, log or error, explained.",
     "schema": "The JSON schemas of --json.",
+    "web": "The page and the API, on this machine.",
+    "mcp": "The same answers as tools for agents.",
 }
 _LONGEST: Final = 4000  # characters of a message: what was typed or read is repeated in it
 # What a terminal without these characters shows instead.

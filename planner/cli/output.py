@@ -5,7 +5,6 @@ Answers go to stdout, diagnostics to stderr. Colour only on a terminal and never
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from planner.safe_text import json_text, markdown, one_line, shell_shown, terminal
+from planner.safe_text import markdown, one_line, shell_shown, terminal
 
 PLAIN = "plain"
 DEFAULT_WIDTH = 80
@@ -51,9 +50,10 @@ def print_document(answer: object) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout."""
+    from planner.documents.text import document_text
+
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    text = json.dumps(value, indent=2, ensure_ascii=not unicode, allow_nan=False)
-    sys.stdout.write(json_text(text) + "\n")
+    sys.stdout.write(document_text(value, ascii=not unicode))
 
 
 def table(

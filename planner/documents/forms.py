@@ -139,6 +139,9 @@ FORMS: Final[Mapping[str, Form]] = {
     "planner.advice.plan.comparison:Column": Form(
         named={"cache": "kv_cache"}, by={"reason": or_null}, inline=("entry",)
     ),
+    "planner.advice.plan.side_by_side:QuantRow": Form(
+        named={"speed": "decode_tps", "loss": "quality_loss"}, by={"loss": four_digits}
+    ),
     "planner.advice.money.buy:BuyAnswer": Form(named={"best": "options"}, inline=("question",)),
     "planner.advice.money.buy:Question": Form(by={"models": ids}, inline=("terms",)),
     "planner.advice.money.buy:Option": Form(

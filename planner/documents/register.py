@@ -23,5 +23,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "profiles": "planner.documents.profiles:Profiles",
     "verify": "planner.documents.verify:Verifications",
     "bench": "planner.advice.bench:Bench",
+    "neighbours": "planner.documents.neighbours:NeighbourPage",
+    "quants": "planner.advice.plan.side_by_side:QuantTable",
     "diagnose": "planner.documents.diagnose:Diagnosis",
 }

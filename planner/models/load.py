@@ -105,6 +105,35 @@ def look_up(name: str) -> Model:
     return _from_hub(reference, None)
 
 
+def known_model(name: str) -> Model:
+    """Return the model that a name means by the catalogue alone: no file is opened, no network asked.
+
+    A repository that the catalogue doesn't hold is its base model in the quantisation that its name says, where it
+    says both. Raises InputError for a path, an address, or a name that means nothing here.
+    """
+    from planner.models.catalogue.catalogue import find_entry, lookup
+
+    text = name.strip()
+    if not text:
+        raise InputError("model is empty; write for example gpt-oss-20b or qwen3:32b")
+    if _is_path(text) or "://" in text or text.lower().endswith(".gguf"):
+        raise InputError("model must be a name of the catalogue or a repository, not a path or an address")
+    entry = lookup(text)
+    if entry is not None:
+        return as_named(from_entry(entry), text)
+    with_quant = _with_quant(text)
+    if with_quant is not None:
+        return with_quant
+    reference = _hub_ref(text)
+    if reference is not None:
+        from planner.models.by_base import model_by_base
+
+        known = model_by_base(reference)
+        if known is not None:
+            return known
+    return from_entry(find_entry(text))  # raises InputError with the names that are near
+
+
 def from_entry(entry: Entry) -> Model:
     """Return the Model of a catalogue entry."""
     return Model(id=entry.id, name=entry.short_name, architecture=entry.architecture(), entry=entry)

@@ -1,0 +1,1 @@
+"""The same answers as tools for agents, over stdio (Model Context Protocol)."""
