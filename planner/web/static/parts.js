@@ -87,15 +87,18 @@ export function chips(legend, name, options, chosen, change) {
     h("label", {}, h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => change(value) }), text))));
 }
 
+let sliders = 0;
+
 export function slider(text, steps, chosen, shown, change) {
   const at = Math.max(0, steps.findIndex((step) => String(step) === String(chosen)));
-  const out = h("output", {}, shown(steps[at]));
-  const input = h("input", { type: "range", min: 0, max: steps.length - 1, step: 1, value: at, "aria-valuetext": shown(steps[at]) });
+  const out = h("span", {}, shown(steps[at]));
+  const id = `slide-${(sliders += 1)}`;
+  const input = h("input", { type: "range", id, min: 0, max: steps.length - 1, step: 1, value: at, "aria-valuetext": shown(steps[at]) });
   input.addEventListener("input", () => {
     const value = steps[Number(input.value)];
     out.textContent = shown(value);
     input.setAttribute("aria-valuetext", shown(value));
     change(value);
   });
-  return h("label", {}, text, ": ", out, h("br"), input);
+  return h("div", {}, h("label", { for: id }, text, ": ", out), input);
 }
