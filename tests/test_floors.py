@@ -34,6 +34,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"advice"},
         {"documents"},
         {"api"},
+        {"web", "mcp"},
         {"cli"},
         {"__main__"},
     ],
