@@ -80,7 +80,7 @@ def test_what_runs_follows_its_address_and_its_sliders(browser: Any, address: st
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**users=2**")
     page.reload()  # the address is the answer
-    page.wait_for_selector("input[name=use_case]")
+    page.wait_for_selector("article.card pre", timeout=60_000)
     assert page.locator("input[name=use_case]:checked").get_attribute("value") == "coding"
     watched.close()
 

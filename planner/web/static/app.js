@@ -42,4 +42,3 @@ async function draw() {
 addEventListener("hashchange", draw);
 if (!location.hash) history.replaceState(null, "", href("runs", version.here ? {} : { profile: "rtx-4090" }));
 draw();
-if (!version.here && "serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("offline.js").catch(() => null);

@@ -34,20 +34,36 @@ export function used(values) {
 export function runsView(place, planner, values) {
   const answer = h("div", { "aria-live": "polite" }, h("p", { class: "quiet" }, say("working")));
   replaceWith(place, h("h2", {}, say("runs")), controls(values), answer);
-  return async (now) => {
+  let latest = 0, running = false, next = null;
+  // One question at a time, and of those that came meanwhile the last: an older answer never replaces a newer one.
+  const answerTo = async (now) => {
     const asked = { ...used(now), limit: 12 };
     if (now.license) asked.license = now.license;
-    answer.classList.add("busy");
-    try {
-      show(answer, await planner.ask("check", asked), now);
+    const number = (latest += 1);
+    if (running) {
+      next = now;
       return null;
-    } catch (error) {
-      replaceWith(answer, failed(error));
-      return error;
-    } finally {
-      answer.classList.remove("busy");
     }
+    running = true;
+    answer.classList.add("busy");
+    let failure = null;
+    try {
+      const found = await planner.ask("check", asked);
+      if (number === latest) show(answer, found, now);
+    } catch (error) {
+      if (number === latest) replaceWith(answer, failed(error));
+      failure = error;
+    }
+    running = false;
+    if (next) {
+      const then = next;
+      next = null;
+      return answerTo(then);
+    }
+    answer.classList.remove("busy");
+    return failure;
   };
+  return answerTo;
 }
 
 function show(place, check, values) {
