@@ -54,8 +54,15 @@ def _buy(answer: dict[str, Any]) -> str:
 
 
 def _diagnose(answer: dict[str, Any]) -> str:
-    found = [str(answer[key]) for key in ("what", "cause", "mend") if isinstance(answer.get(key), str)]
-    return " ".join(found)
+    finding = answer["finding"]
+    if finding is None:
+        return (
+            "Nothing in it is recognised." if not answer["recognised"] else "Recognised, but not explained."
+        )
+    lines = [finding["what"], *(f"Change: {change['do']}" for change in finding["changes"][:2])]
+    if answer["command"]:
+        lines.append(f"Start instead: {answer['command']}")
+    return "\n".join([*lines, *(f"It would help to have {missing}" for missing in finding["ask"][:2])])
 
 
 _SAID = {"plan": _plan, "launch": _plan, "check": _check, "buy": _buy, "diagnose": _diagnose}

@@ -29,7 +29,7 @@ MOST_BYTES: Final = 256 * 1024  # of a question
 # What a browser may do with the page: load from here, compute, and nothing else.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -41,9 +41,7 @@ TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
     ".svg": "image/svg+xml",
-    ".webmanifest": "application/manifest+json",
 }
 
 
@@ -112,10 +110,6 @@ def create_app(served: Served | None = None) -> FastAPI:
             return _error(400, "the question must be a JSON object of its arguments")
         async with waiting:
             return await run_in_threadpool(_answered, question, values, how.here)
-
-    @app.get("/config.json")
-    async def config() -> dict[str, str]:
-        return {"mode": "server"}
 
     @app.get("/{path:path}")
     async def page(path: str) -> Response:

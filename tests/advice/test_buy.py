@@ -130,3 +130,12 @@ def test_buy_and_cost_agree_to_the_cent(spec: str) -> None:
     assert offer.price == pytest.approx(cost.own.price, abs=0.005)
     assert option.cost == pytest.approx(cost.own.total, abs=0.005)
     assert option.watts == cost.own.load_watts
+
+
+def test_of_what_costs_next_to_the_same_the_fastest_is_shown() -> None:
+    """An RTX 3060 is twice as quick as an Arc B570 that costs 28 less beside a computer of 1,650."""
+    question = Question(
+        (planner.load_model("gpt-oss-20b"),), planner.Workload(context=16384), BuyTerms(budget=3000)
+    )
+    specs = {o.offer.spec for o in buy(question, offers(Market(), cloud=False), planner.load_profile).best}
+    assert "rtx-3060-12" in specs and "arc-b570" not in specs

@@ -55,5 +55,7 @@ def test_a_client_lists_and_calls_every_tool(tmp_path: Path) -> None:
     assert plan.structured_content == planner.document(planner.plan("gpt-oss-20b", "rtx-4090"))
     first = plan.content[0].text.splitlines()[0]
     assert first.startswith("openai/gpt-oss-20b MXFP4 on llama.cpp fits") and len(first) < 200
+    said = answers["diagnose"].content[0].text.splitlines()
+    assert "did not fit" in said[0] and said[1].startswith("Change: ")
     assert refused.is_error and "not a path" in refused.content[0].text
     assert len(read) == 2 and all(json.loads(one.contents[0].text)["schema_version"] == 1 for one in read)

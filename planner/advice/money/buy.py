@@ -32,6 +32,7 @@ QUIET_WATTS: Final = 200.0
 AUDIBLE_WATTS: Final = 500.0
 DEFAULT_MIN_SPEED: Final = 10.0
 MANY: Final = 7  # options beyond which a table says less
+NEXT_TO_SAME: Final = 1.1  # times a price: what a buyer pays without a second thought
 STEP_UP: Final = 3.0  # times the budget: how far the next step up is looked for
 
 
@@ -271,8 +272,8 @@ def pareto(options: Sequence[Option], gain_that_counts: float = 1.2) -> list[Opt
 
 
 def shown(working: Sequence[Option]) -> list[Option]:
-    """The Pareto front, and the cheapest of each kind beside it, cheapest first: kinds differ in more than
-    price and speed (power, noise, room, what one already owns).
+    """The Pareto front, and one cheap option of each kind beside it, cheapest first: kinds differ in more than
+    price and speed (power, noise, room, what one already owns). Of what costs next to the same, the fastest.
     """
     chosen = pareto(working)
     for gain in (1.35, 1.6, 2.0):
@@ -280,9 +281,11 @@ def shown(working: Sequence[Option]) -> list[Option]:
             chosen = pareto(working, gain)
     for kind in ("card", "cards", "machine"):
         alike = [o for o in working if o.offer.kind == kind]
-        cheapest = min(alike, key=lambda o: o.offer.price or 0.0, default=None)
-        if cheapest is not None and cheapest not in chosen:
-            chosen.append(cheapest)
+        least = min((o.offer.price or 0.0 for o in alike), default=0.0)
+        near = [o for o in alike if (o.offer.price or 0.0) <= least * NEXT_TO_SAME]
+        cheap = max(near, key=lambda o: o.speed.expected, default=None)
+        if cheap is not None and cheap not in chosen:
+            chosen.append(cheap)
     return sorted(chosen, key=lambda o: o.offer.price or 0.0)
 
 

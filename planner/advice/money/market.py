@@ -196,6 +196,8 @@ def _price(
     if info.price_kind == DISCONTINUED:
         return None, None, None, f"no longer sold new; {info.price_low:,.0f} USD was its last list price"
     note = f"{info.price_kind} price of {info.price_date}"
+    if info.price_low < info.price_high:
+        note += f", {info.price_low * rate:,.0f} to {info.price_high * rate:,.0f} seen"
     return info.price * rate, info.price_low * rate, info.price_high * rate, note
 
 

@@ -282,5 +282,7 @@ def priced(machine: Machine, parts: list[tuple[int, Profile]]) -> Machine:
     if any(p.kind == "gpu" for _, p, _ in known):
         notes.append("the price is that of the GPU alone, without the computer around it")
     kinds = sorted({price.kind for _, _, price in known})
-    source = f"{newest.source} ({', '.join(kinds)})"
+    low, high = (sum(n * (getattr(price, end) or 0.0) for n, _, price in known) for end in ("low", "high"))
+    seen = "" if low == high else f"; seen from {low:,.0f} to {high:,.0f} USD"
+    source = f"{newest.source} ({', '.join(kinds)}{seen})"
     return replace(machine, price=total, price_date=newest.date, price_source=source, notes=tuple(notes))

@@ -48,10 +48,13 @@ export function claimsView(place, planner) {
     try {
       const { claims } = await planner.ask("claims", {});
       done = true;
-      const mark = { holds: ["good", "✓"], fails: ["bad", "✗"], partly: ["tight", "△"] };
+      const mark = {
+        holds: ["good", "✓", "holds"], partly: ["tight", "△", "partly"], "does not hold": ["bad", "✗", "fails"],
+        "not a calculation": ["quiet", "–", "notReckoned"],
+      };
       replaceWith(answer, claims.map((claim) => {
-        const [kind, sign] = mark[claim.verdict] ?? ["tight", "△"];
-        return h("article", { class: "card" }, h("h3", {}, h("span", { class: kind }, `${sign} ${say(claim.verdict)}`), ` ${claim.says}`),
+        const [kind, sign, word] = mark[claim.verdict];
+        return h("article", { class: "card" }, h("h3", {}, h("span", { class: kind }, `${sign} ${say(word)}`), ` ${claim.says}`),
           h("ul", { class: "why small" }, claim.findings.map((f) => h("li", {}, h("span", { class: f.holds ? "good" : "bad" }, f.holds ? "✓ " : "✗ "), `${f.what}: ${f.detail}`))));
       }));
     } catch (error) {

@@ -13,7 +13,7 @@ const EN = {
   name: "Model", quant: "Quantisation", engine: "Engine", memory: "Memory", tps: "Tokens/s", copy: "Copy",
   copied: "Copied", longest: "longest", plan: "Explain", weights: "weights", kv_cache: "KV cache", state: "state",
   compute: "compute", overhead: "overhead", reserve: "overhead at most", unused: "free", chooseModel: "Model",
-  modelHelp: "A name of the catalogue, a repository, or a whole command such as “vllm serve …”.", auto: "the best",
+  modelHelp: "A name of the catalogue, a repository, or a whole command such as “vllm serve …”.",
   fits: "fits", tight: "tight", doesnt: "does not fit", perDevice: "Memory of each device", overDepth: "Speed over depth",
   tokensInContext: "tokens in the context", expected: "expected", band: "where 80 % of measurements lie",
   quants: "All quantisations here", loss: "Loss (points)", size: "Size", alternatives: "What would change the answer",
@@ -22,11 +22,11 @@ const EN = {
   watts: "Watts at most", hours: "Hours on a day", kwh: "Price of a kWh", months: "Months", show: "Show",
   price: "Price", total: "With electricity", noise: "Noise", rent: "Rent by the hour", notToBuy: "Not for this",
   priceSpeed: "Price against speed", ask: "Explain it", pasteHelp: "A command, a log or an error. It is read here and goes nowhere.",
-  cause: "What happened", why: "Why", mend: "What to do", missing: "What would tell more", says: "The article says",
-  costs: "Cost over months", own: "own", holds: "holds", fails: "does not", partly: "partly", unknown: "not recognised",
-  offline: "Computed on this device; nothing is sent.", served: "Computed by the server on your machine.",
+  cause: "What happened", why: "Why", mend: "What to do", missing: "What would tell more",
+  costs: "Cost over months", own: "own", holds: "holds", fails: "does not hold", partly: "partly", notReckoned: "nothing to reckon", unknown: "not recognised",
+  elsewhere: "Computed by the server that this page came from.", served: "Computed by the server on your machine.",
   loading: "Loading the planner …", working: "Computing …", sortBy: "sort by", print: "Print", link: "Copy link",
-  wide: "Table", machineName: "Machine", vendor: "Maker", score: "Score", perDay: "a day", buyFor: "To run",
+  wide: "Table", machineName: "Machine",
 };
 
 const DE = {
@@ -42,7 +42,7 @@ const DE = {
   name: "Modell", quant: "Quantisierung", engine: "Engine", memory: "Speicher", tps: "Token/s", copy: "Kopieren",
   copied: "Kopiert", longest: "längstens", plan: "Erklären", weights: "Gewichte", kv_cache: "KV-Cache", state: "Zustand",
   compute: "Rechnen", overhead: "Grundlast", reserve: "Grundlast höchstens", unused: "frei", chooseModel: "Modell",
-  modelHelp: "Ein Name des Katalogs, ein Repository oder ein ganzer Befehl wie „vllm serve …“.", auto: "die beste",
+  modelHelp: "Ein Name des Katalogs, ein Repository oder ein ganzer Befehl wie „vllm serve …“.",
   fits: "passt", tight: "knapp", doesnt: "passt nicht", perDevice: "Speicher jedes Geräts", overDepth: "Tempo über die Tiefe",
   tokensInContext: "Token im Kontext", expected: "erwartet", band: "wo 80 % der Messungen liegen",
   quants: "Alle Quantisierungen hier", loss: "Verlust (Punkte)", size: "Größe", alternatives: "Was die Antwort änderte",
@@ -51,11 +51,11 @@ const DE = {
   watts: "Höchstens Watt", hours: "Stunden am Tag", kwh: "Preis der kWh", months: "Monate", show: "Zeigen",
   price: "Preis", total: "Mit Strom", noise: "Geräusch", rent: "Stundenweise mieten", notToBuy: "Nicht dafür",
   priceSpeed: "Preis gegen Tempo", ask: "Erklären", pasteHelp: "Ein Befehl, ein Log oder ein Fehler. Gelesen wird hier, gesendet nichts.",
-  cause: "Was geschah", why: "Warum", mend: "Was hilft", missing: "Was mehr verriete", says: "Der Artikel sagt",
-  costs: "Kosten über Monate", own: "eigen", holds: "stimmt", fails: "stimmt nicht", partly: "teils", unknown: "nicht erkannt",
-  offline: "Auf diesem Gerät gerechnet; nichts wird gesendet.", served: "Vom Server auf Ihrem Rechner gerechnet.",
+  cause: "Was geschah", why: "Warum", mend: "Was hilft", missing: "Was mehr verriete",
+  costs: "Kosten über Monate", own: "eigen", holds: "stimmt", fails: "stimmt nicht", partly: "teils", notReckoned: "nichts zu rechnen", unknown: "nicht erkannt",
+  elsewhere: "Vom Server gerechnet, von dem diese Seite kommt.", served: "Vom Server auf Ihrem Rechner gerechnet.",
   loading: "Der Planer wird geladen …", working: "Es wird gerechnet …", sortBy: "sortieren nach", print: "Drucken", link: "Link kopieren",
-  wide: "Tabelle", machineName: "Rechner", vendor: "Hersteller", score: "Punkte", perDay: "am Tag", buyFor: "Für",
+  wide: "Tabelle", machineName: "Rechner",
 };
 
 export const language = (navigator.languages ?? [navigator.language]).find((l) => /^(de|en)/.test(l))?.slice(0, 2) ?? "en";

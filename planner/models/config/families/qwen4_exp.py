@@ -85,7 +85,7 @@ def build_qwen4_exp(c: Reader) -> Blueprint:
         width = c.integer("ple_embed_dim", default=d.hidden) // tables
         rows = tables * c.integer("ngram_vocab_size_base", default=20_000_000, high=1 << 31)
         around.append(tensor("per_layer_token_embd.weight", width, rows))
-        notes += ("rows of the n-gram tables without their padding",)
+        notes += ("the n-gram tables are counted without the padding of their rows",)
     else:
         notes += ("ple_layer_ids is not stated: n-gram embeddings are not counted",)
     rope: Rope | None = read_rope(c, d)
