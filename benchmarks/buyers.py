@@ -43,8 +43,8 @@ CASES = (
     Case(
         "A coding model on one card in the PC that I have (64 GB of DDR5), for at most 1,200.",
         "buy qwen3.6-27b --have '64GiB ddr5-5600' --context 32k --min-speed 20 --budget 1200",
-        "A dense 27B model wants 24 GB of fast memory: used, that is one particular card. Two small cards split "
-        "the layers and are no faster than one.",
+        "A dense 27B model wants 16 to 24 GB of fast memory on one card: what more memory buys is quality. Two small "
+        "cards split the layers and are no faster than one.",
     ),
     Case(
         "The cheapest machine for gpt-oss-20b at reading speed.",

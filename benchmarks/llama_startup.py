@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, Final
 
 from benchmarks.llama_checks import CHECKS, Server, ollama_refusals, refusals
+from benchmarks.startup_cases import Grid, fitting_plans
 from planner.engines.commands import read_command
 from planner.engines.llama_cpp.command import llama_server
 from planner.engines.ollama.command import ollama
@@ -48,31 +49,6 @@ WORKLOADS: Final = (
     Workload(use_case=UseCase.VISION),
     Workload(context=2048, users=200),
 )
-
-
-def plans(engine_name: str, every: int = 1) -> Iterator[tuple[str, Plan]]:
-    """Yield (name, plan) of every `every`-th case in which a plan fits."""
-    engine = get_engine(engine_name)
-    machines = [(spec, load_profile(spec)) for spec in MACHINES]
-    number = 0
-    for entry in load_catalogue().entries():
-        try:
-            model = from_entry(entry)
-            quants = engine.quants(model)
-        except PlannerError:
-            continue
-        for quant in quants:
-            for spec, machine in machines:
-                for at, workload in enumerate(WORKLOADS):
-                    number += 1
-                    if number % every:
-                        continue
-                    try:
-                        plan = engine.plan(PlanRequest(model, quant, machine, workload))
-                    except PlannerError:
-                        continue
-                    if plan.fits:
-                        yield f"{entry.id} {quant} on {spec}, workload {at}", plan
 
 
 def sampled(engine_name: str, count: int, seed: int = 0) -> Iterator[tuple[str, Plan]]:
@@ -148,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="judge one case in so many")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
-    answer = judge(plans(options.engine, max(1, options.every)))
+    answer = judge(fitting_plans(Grid(options.engine, MACHINES, WORKLOADS), max(1, options.every)))
     if options.json:
         print(json.dumps(answer, indent=1))
     else:

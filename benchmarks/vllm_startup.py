@@ -16,19 +16,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from benchmarks.startup_cases import Grid, fitting_plans
 from benchmarks.vllm_checks import CHECKS, Server, refusals
 from planner.engines.commands import read_command
-from planner.engines.register import get_engine
 from planner.engines.vllm.command import vllm_serve
 from planner.engines.vllm.deployment import deployment_of
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import evaluate
-from planner.errors import PlannerError
 from planner.fast_dataclass import replace
-from planner.hardware.profiles.load import load_profile
-from planner.models.catalogue.catalogue import load_catalogue
-from planner.models.load import from_entry
-from planner.plan import Plan, PlanRequest, UseCase, Workload
+from planner.plan import Plan, UseCase, Workload
 
 MACHINES: Final = (
     "t4",
@@ -82,28 +78,8 @@ WORKLOADS: Final = (
 
 def commands(every: int = 1, start: int = 0) -> Iterator[tuple[str, Plan, Server]]:
     """Yield (name, plan, server) of every `every`-th case in which a plan fits."""
-    engine = get_engine("vllm")
-    machines = [(spec, load_profile(spec)) for spec in MACHINES]
-    number = start
-    for entry in load_catalogue().entries():
-        try:
-            model = from_entry(entry)
-            quants = engine.quants(model)
-        except PlannerError:
-            continue
-        for quant in quants:
-            for spec, machine in machines:
-                for at, workload in enumerate(WORKLOADS):
-                    number += 1
-                    if number % every:
-                        continue
-                    try:
-                        plan = engine.plan(PlanRequest(model, quant, machine, workload))
-                    except PlannerError:
-                        continue
-                    if plan.fits:
-                        name = f"{entry.id} {quant} on {spec}, workload {at}"
-                        yield name, plan, server_of(plan)
+    for name, plan in fitting_plans(Grid("vllm", MACHINES, WORKLOADS), every, start):
+        yield name, plan, server_of(plan)
 
 
 def server_of(plan: Plan) -> Server:
