@@ -11,6 +11,7 @@ DOORS = {"bounded_read.py", "bounded_http.py", "own_files.py"}
 SHIPPED = {
     "advice/claims.py",
     "advice/money/market.py",
+    "advice/money/shipped_prices.py",
     "engines/llama_cpp/shipped/constants.py",
     "engines/llama_cpp/shipped/curves.py",
     "hardware/profiles/build_index.py",

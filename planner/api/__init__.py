@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, BuyTerms, Option
     from planner.advice.money.market import Market, Offer
     from planner.advice.money.own_cost import CostAnswer, CostTerms, OtherCost, OwnCost
+    from planner.advice.money.shipped_prices import EUR_FOR_USD, ApiPrice, Electricity
     from planner.advice.plan.comparison import Column, Comparison
     from planner.advice.plan.depth import DepthPoint
     from planner.advice.plan.side_by_side import QuantRow, QuantTable
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
         load_profile,
         read_nodes,
     )
-    from planner.api.money import buy, cost, cost_curves, read_prices
+    from planner.api.money import api_prices, buy, cost, cost_curves, electricity, read_prices
     from planner.api.offline import bundle, write_bundle
     from planner.api.planning import (
         address,
@@ -147,9 +148,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUDIBLE_WATTS",
+    "EUR_FOR_USD",
     "QUIET_WATTS",
     "SCALE",
     "Accelerator",
+    "ApiPrice",
     "Backend",
     "Bench",
     "BenchPoint",
@@ -170,6 +173,7 @@ __all__ = [
     "DeviceMemory",
     "Diagnosed",
     "Doctor",
+    "Electricity",
     "Ended",
     "Entry",
     "FieldError",
@@ -214,6 +218,7 @@ __all__ = [
     "address",
     "adjust_machine",
     "alternatives",
+    "api_prices",
     "backend_names",
     "bench_line",
     "bench_model",
@@ -234,6 +239,7 @@ __all__ = [
     "differences_here",
     "doctor",
     "document",
+    "electricity",
     "engine_key",
     "engine_names",
     "engine_title",
@@ -308,6 +314,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "OtherCost",
         "OwnCost",
     ),
+    "planner.advice.money.shipped_prices": (
+        "EUR_FOR_USD",
+        "ApiPrice",
+        "Electricity",
+    ),
     "planner.advice.plan.comparison": (
         "Column",
         "Comparison",
@@ -366,9 +377,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "read_nodes",
     ),
     "planner.api.money": (
+        "api_prices",
         "buy",
         "cost",
         "cost_curves",
+        "electricity",
         "read_prices",
     ),
     "planner.api.offline": (

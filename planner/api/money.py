@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from planner.advice.money.cost import Curve
     from planner.advice.money.market import Market
     from planner.advice.money.own_cost import CostAnswer, CostTerms
+    from planner.advice.money.shipped_prices import ApiPrice, Electricity
     from planner.models.model import Model
     from planner.plan import Plan, Workload
 
@@ -78,3 +79,26 @@ def cost_curves(answer: CostAnswer, points: int = 61) -> dict[str, Curve]:
 
     months = [answer.months * i / (points - 1) for i in range(points)]
     return {option.name: curve(option, answer.usage, months) for option in answer.options}
+
+
+def electricity(country: str) -> Electricity:
+    """Return what households of a country or US state pay for a kilowatt-hour. Raises InputError for another.
+
+    >>> planner.electricity("DE").currency
+    'EUR'
+    """
+    from planner.advice.money.shipped_prices import electricity as of_country
+
+    return of_country(text_of(country, "country"))
+
+
+def api_prices(model: Model | str) -> tuple[ApiPrice, ...]:
+    """Return what providers ask for a model's tokens, US dollars a million; empty where none is known.
+
+    >>> planner.api_prices("gpt-oss-20b")[0].output < 1
+    True
+    """
+    from planner.advice.money.shipped_prices import api_prices as of_model
+
+    (named,) = the_models(model)
+    return of_model(named.id)

@@ -10,6 +10,7 @@ import typer
 from planner.api import engine_title
 from planner.cli import completion
 from planner.cli.money_options import (
+    CountryOption,
     CurrencyOption,
     HostPriceOption,
     HoursOption,
@@ -17,7 +18,10 @@ from planner.cli.money_options import (
     MonthsOption,
     PriceOption,
     PricesOption,
+    UsdRateOption,
+    money,
     own_prices,
+    parse_money,
 )
 from planner.cli.options import (
     ContextOption,
@@ -50,29 +54,46 @@ def buy(
     use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
     budget: Annotated[
-        float | None, typer.Option("--budget", metavar="PRICE", help="The most that may be spent.")
+        str | None,
+        typer.Option("--budget", metavar="PRICE", help="The most that may be spent: 2500, 2,500, 2.5k."),
     ] = None,
+    max_watts: Annotated[
+        float | None, typer.Option("--max-watts", metavar="W", help="The most it may draw under load.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="As quiet as computers of 200 W usually are.")
+    ] = False,
     have: Annotated[
         str | None,
         typer.Option("--have", metavar="PARTS", help="What you own, to add cards to: '64GiB ddr5-5600'."),
     ] = None,
     host_price: HostPriceOption = None,
     hours_per_day: HoursOption = 8.0,
-    kwh_price: KwhOption = 0.30,
+    kwh_price: KwhOption = None,
+    country: CountryOption = None,
     months: MonthsOption = 36.0,
     price: PriceOption = None,
     prices: PricesOption = None,
-    currency: CurrencyOption = "USD",
+    currency: CurrencyOption = None,
+    usd_rate: UsdRateOption = None,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
 ) -> int:
     """Which hardware to get for these models, and what not to buy."""
     import planner
 
+    prices_in = money(country, currency, kwh_price, usd_rate)
     terms = planner.BuyTerms(
-        budget=budget, hours_per_day=hours_per_day, kwh_price=kwh_price, months=months, currency=currency
+        budget=None if budget is None else parse_money(budget, "--budget"),
+        max_watts=planner.QUIET_WATTS if quiet and max_watts is None else max_watts,
+        hours_per_day=hours_per_day,
+        kwh_price=prices_in.kwh_price,
+        months=months,
+        currency=prices_in.currency,
     )
-    market = planner.Market(own_prices(price, prices), have=have, host_price=host_price)
+    market = planner.Market(
+        own_prices(price, prices), have=have, host_price=host_price, usd_rate=prices_in.usd_rate
+    )
     workload = make_workload(context or DEFAULT_CONTEXT, users, use_case, min_speed=min_speed)
     with Progress("options") as progress:
         answer = planner.buy(models, workload, terms, market=market, progress=progress.update)
@@ -81,11 +102,13 @@ def buy(
         print_document(answer)
         return 0 if found else 1
     if format != PLAIN:
-        rows, headers = _table(answer.best, currency)
+        rows, headers = _table(answer.best, terms.currency)
         rows = [[*row, option.noise] for row, option in zip(rows, answer.best, strict=True)]
         print_table(rows, [*headers, "Noise"], fmt=format)
         return 0 if found else 1
     _print(answer)
+    for note in prices_in.notes:
+        print_wrapped(note[0].upper() + note[1:] + ".")
     return 0 if found else 1
 
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planner.cli.machine_options import chosen_machine
-from planner.cli.money_options import CurrencyOption, HostPriceOption, HoursOption, KwhOption, MonthsOption
+from planner.cli.money_options import (
+    CountryOption,
+    CurrencyOption,
+    HostPriceOption,
+    HoursOption,
+    KwhOption,
+    MonthsOption,
+    UsdRateOption,
+    money,
+)
 from planner.cli.options import (
     BackendOption,
     ContextOption,
@@ -65,7 +74,8 @@ def cost(
         ),
     ] = None,
     hours_per_day: HoursOption = 8.0,
-    kwh_price: KwhOption = 0.30,
+    kwh_price: KwhOption = None,
+    country: CountryOption = None,
     months: MonthsOption = 36.0,
     price: Annotated[
         float | None, typer.Option("--price", metavar="PRICE", help="What the whole machine costs.")
@@ -86,7 +96,14 @@ def cost(
     cloud: Annotated[
         float | None, typer.Option("--cloud", metavar="PRICE", help="Price of a rented GPU by the hour.")
     ] = None,
-    currency: CurrencyOption = "USD",
+    cached_share: Annotated[
+        float,
+        typer.Option(
+            "--cached-share", metavar="SHARE", help="Share of the input in the API's cache: 0.8 in a chat."
+        ),
+    ] = 0.0,
+    currency: CurrencyOption = None,
+    usd_rate: UsdRateOption = None,
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw cumulative cost to a .png or .svg.")
     ] = None,
@@ -100,11 +117,12 @@ def cost(
         from planner.cli.plot import check_plot
 
         check_plot(plot)
+    prices = money(country, currency, kwh_price, usd_rate)
     terms = planner.CostTerms(
         tokens_per_day=tokens_per_day,
         input_per_day=input_per_day,
         hours_per_day=hours_per_day,
-        kwh_price=kwh_price,
+        kwh_price=prices.kwh_price,
         months=months,
         price=price,
         host_price=host_price,
@@ -114,7 +132,9 @@ def cost(
         subscription=subscription,
         api=None if api is None else _in_and_out(api),
         cloud=cloud,
-        currency=currency,
+        cached_share=cached_share,
+        currency=prices.currency,
+        usd_rate=prices.usd_rate,
     )
     chosen = planner.load_model(model)
     machine = chosen_machine(profile, ram, vram, free, backend)
@@ -137,6 +157,9 @@ def cost(
         print_document(answer)
     else:
         _print(answer, chosen.name, format)
+        if format == PLAIN:
+            for note in prices.notes:
+                print_wrapped(note, bullet="- ")
     return 0
 
 

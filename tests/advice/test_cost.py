@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import planner
 from planner.advice.money.cost import (
     DAYS_PER_MONTH,
     Api,
@@ -136,3 +137,30 @@ def test_impossible_load_is_seen() -> None:
 def test_curve_has_the_points_asked_for() -> None:
     own = OwnHardware("o", 100, 0, 0, 1, 1, 0.0)
     assert curve(own, Usage(0, 0), [0, 12]) == [(0, 100), (12, 100)]
+
+
+def test_a_share_of_the_input_from_the_providers_cache_costs_its_price() -> None:
+    """1,000,000 in a day at 1.00, four fifths of them cached at 0.10: 0.28 a day instead of 1."""
+    usage = Usage(0, 1_000_000, 8)
+    api = Api("api", 1.00, 4.00, 0.10, 0.8)
+    assert api.cumulative(1, usage) == pytest.approx(0.28 * DAYS_PER_MONTH)
+    assert Api("api", 1.00, 4.00, None, 0.8).cumulative(1, usage) == pytest.approx(DAYS_PER_MONTH)
+
+
+def test_a_known_model_is_compared_with_the_cheapest_provider_of_it() -> None:
+    answer = planner.cost(planner.plan("gpt-oss-120b", "strix-halo-395-128"))
+    prices = planner.api_prices("gpt-oss-120b")
+    assert len(prices) >= 10 and all(0 < p.input <= p.output < 2 for p in prices)
+    (api,) = (other for other in answer.alternatives if other.name.startswith("API"))
+    for price in prices:
+        assert api.per_month <= (200_000 * price.input + 50_000 * price.output) / 1e6 * DAYS_PER_MONTH + 1e-9
+    said = next(note for note in answer.notes if "cheapest of" in note)
+    assert "2026-" in said
+
+
+def test_electricity_by_country() -> None:
+    """Eurostat's first half of 2026 and EIA's year to July 2026."""
+    assert (planner.electricity("de").price, planner.electricity("DE").currency) == (0.3618, "EUR")
+    assert planner.electricity("us-tx").price == planner.electricity("TX").price == 0.1596
+    with pytest.raises(planner.InputError, match="country"):
+        planner.electricity("Atlantis")

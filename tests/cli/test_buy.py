@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from planner.cli.money_options import parse_money
 from tests.cli.conftest import Cli
 
 
@@ -51,3 +54,30 @@ def test_a_reason_is_said_once(cli: Cli) -> None:
     out = words(cli("buy", "gpt-oss-120b", "--budget", "5000", "--context", "32k").out)
     assert "does not fit: Apple" in out
     assert "Does not fit" not in out
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("2500", 2500), ("2,500", 2500), ("2.500", 2500), ("2k", 2000), ("2.5k", 2500), ("2500 EUR", 2500),
+        ("$1,200.50", 1200.5), ("12 000", 12000), ("999.9", 999.9), ("1,250,000", 1_250_000),
+    ],
+)  # fmt: skip
+def test_amounts_are_read_as_people_write_them(text: str, amount: float) -> None:
+    assert parse_money(text, "--budget") == amount
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-3", "1e9", "2,5,0", "nan", "2500 2500"])
+def test_what_is_no_amount_is_one_line(cli: Cli, text: str) -> None:
+    answer = cli("buy", "gpt-oss-20b", f"--budget={text}")
+    assert answer.code == 2 and answer.err.count("\n") == 1 and "2500" in answer.err
+
+
+def test_a_country_decides_currency_and_electricity(cli: Cli) -> None:
+    out = words(cli("cost", "gpt-oss-20b", "--profile", "rtx-4090", "--country", "DE").out)
+    assert "EUR" in out and "0.3618 EUR a kWh" in out and "--usd-rate" in out
+    assert (
+        cli("cost", "gpt-oss-20b", "--profile", "rtx-4090", "--country", "DE", "--currency", "USD").code == 2
+    )
+    quiet = words(cli("buy", "gpt-oss-20b", "--budget", "2.5k", "--quiet").out)
+    assert "above the 200 W wanted" in quiet

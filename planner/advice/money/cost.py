@@ -97,16 +97,20 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """So much a million tokens in and out."""
+    """So much a million tokens in and out; less for a share of the input that lies in the provider's cache."""
 
     name: str
     input_per_million: float
     output_per_million: float
+    cached_per_million: float | None = None
+    cached_share: float = 0.0
 
     def cumulative(self, months: float, usage: Usage) -> float:
         """Money spent after a number of months."""
         tokens_in, tokens_out = usage.months(months)
-        return (tokens_in * self.input_per_million + tokens_out * self.output_per_million) / 1e6
+        cached = self.input_per_million if self.cached_per_million is None else self.cached_per_million
+        read = self.input_per_million * (1.0 - self.cached_share) + cached * self.cached_share
+        return (tokens_in * read + tokens_out * self.output_per_million) / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from planner.advice.money.cost import (
     cost_per_million,
 )
 from planner.advice.money.power import machine_power
+from planner.advice.money.shipped_prices import api_prices
 from planner.errors import FieldError, InputError, check_range
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
@@ -59,7 +60,10 @@ class CostTerms:
     subscription: float = 20.0
     """Price of a subscription, a month and user."""
     api: tuple[float, float] | None = None
-    """Prices of an API for a million tokens in and out; None: not compared."""
+    """Prices of an API for a million tokens in and out; None: what the cheapest provider of the model asks, where
+    that is known."""
+    cached_share: float = 0.0
+    """Share of the tokens read that a provider finds in its cache: 0.8 and more where a conversation goes on."""
     cloud: float | None = None
     """Price of a rented GPU by the hour; None: not compared."""
     currency: str = "USD"
@@ -81,6 +85,7 @@ class CostTerms:
         check_range(self.load_watts, "load_watts", 0, 1e6)
         check_range(self.subscription, "subscription", 0, 1e6)
         check_range(self.cloud, "cloud", 0, 1e6)
+        check_range(self.cached_share, "cached_share", 0, 1)
         if self.api is not None:
             if not isinstance(self.api, tuple) or len(self.api) != 2 or None in self.api:
                 raise FieldError(
@@ -181,8 +186,9 @@ def own_cost(plan: Plan, terms: CostTerms) -> CostAnswer:
     notes: list[str] = []
     own = _own(machine, plan, terms, notes)
     others: list[Alternative] = [Subscription("subscription", terms.subscription, users)]
-    if terms.api is not None:
-        others.append(Api("API", *terms.api))
+    api = _api(model.id, terms, notes)
+    if api is not None:
+        others.append(api)
     if terms.cloud is not None:
         others.append(CloudGpu("rented GPU", terms.cloud))
     usage, months = terms.usage, terms.months
@@ -210,6 +216,32 @@ def own_cost(plan: Plan, terms: CostTerms) -> CostAnswer:
         options=(own, *others),
         resale=terms.resale,
     )
+
+
+def _api(model: str, terms: CostTerms, notes: list[str]) -> Api | None:
+    """The API that is compared: as it was said, else the provider that would be cheapest for this use."""
+    if terms.api is not None:
+        return Api("API", *terms.api)
+    rate = terms.usd_rate
+    offers = {
+        price: Api(
+            f"API ({price.provider})",
+            price.input * rate,
+            price.output * rate,
+            None if price.cached is None else price.cached * rate,
+            terms.cached_share,
+        )
+        for price in api_prices(model)
+    }
+    if not offers:
+        return None
+    price, api = min(offers.items(), key=lambda offer: offer[1].cumulative(1, terms.usage))
+    cached = "" if price.cached is None else f", {price.cached:g} from its cache"
+    notes.append(
+        f"{price.provider} is the cheapest of {len(offers)} known prices of this model, gathered {price.date}: "
+        f"{price.input:g} USD a million in{cached}, {price.output:g} out (--api sets it)"
+    )
+    return api
 
 
 def _beside(own: OwnHardware, other: Alternative, terms: CostTerms) -> OtherCost:
