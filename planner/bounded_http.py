@@ -16,13 +16,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import IO, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from planner.bounded_read import size_words
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.safe_text import one_line
 
 MAX_REDIRECTS: Final = 6

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from planner.engines.facts import Weights
 from planner.engines.register import engine_facts
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass, replace
 from planner.launching.render import command_line
 from planner.models.model import Model
 from planner.models.sources import checkpoint_repository, gguf_repository

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from planner.engines.register import title_of
 from planner.errors import InputError, PlannerError
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.catalogue.catalogue import find_entry
 from planner.plan import Placement, Plan, Workload

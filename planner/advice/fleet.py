@@ -9,13 +9,14 @@ place before any gets a second replica. A GPU holds one replica.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import Any, Final
 
 from planner.advice.plan.candidates import offered_quants
 from planner.advice.plan.one_plan import complete
 from planner.engines.register import get_engine, spanning_hosts
 from planner.errors import InputError, PlannerError
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Accelerator, Host, Machine
 from planner.models.model import Model
 from planner.plan import Plan, PlanRequest, Workload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -28,6 +27,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
+from planner.fast_dataclass import replace
 from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "plan"]

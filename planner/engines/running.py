@@ -6,8 +6,10 @@ A server's answers are somebody else's text: they are read defensively, and what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
+
+from planner.fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

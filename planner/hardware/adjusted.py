@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from planner.errors import FieldError
+from planner.fast_dataclass import replace
 from planner.hardware.backends import backends_of
 from planner.hardware.machine import Accelerator, Backend, Host, Machine
 from planner.units import gib, parse_memory

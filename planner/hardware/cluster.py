@@ -11,11 +11,11 @@ import logging
 import re
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
 from planner.outside_numbers import MAX_BYTES, real
 from planner.units import KIB, MIB

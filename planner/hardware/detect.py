@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from typing import Final, NamedTuple
 
+from planner.fast_dataclass import replace
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.host import detect_host
 from planner.hardware.host.system import System

@@ -7,9 +7,9 @@ publishers name what they made, and of what. The sizes are then those of the rul
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.catalogue.catalogue import Entry, lookup, normalise
 from planner.models.gguf.header import quant_of_name
 from planner.models.hub.repository import HubRef

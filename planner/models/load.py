@@ -5,11 +5,11 @@ The network is asked only for what neither this machine nor the catalogue knows.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.models.file_format import FileFormat
 from planner.models.model import Model
 from planner.own_files import expanded

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from planner.bounded_http import NoAnswerError, open_url, origin
 from planner.engines.register import all_facts
 from planner.engines.running import Running
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.outside_numbers import MAX_BYTES, whole
 from planner.safe_text import shown
 from planner.units import MAX_CONTEXT

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import PlannerError
+from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
 from planner.models.architecture import Architecture
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow

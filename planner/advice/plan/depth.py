@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from planner.advice.plan.one_plan import bare_plan, complete
 from planner.advice.plan.stated_context import without_context
 from planner.errors import PlannerError
-from planner.fast_dataclass import replace
+from planner.fast_dataclass import dataclass, replace
 from planner.plan import Plan, SpeedEstimate
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.api.questions.strangers import (
@@ -14,6 +13,7 @@ from planner.api.questions.strangers import (
     short,
 )
 from planner.errors import FieldError
+from planner.fast_dataclass import dataclass, replace
 
 if TYPE_CHECKING:
     from planner.hardware.machine import Machine

@@ -7,7 +7,7 @@ allocating, and so do we.
 from __future__ import annotations
 
 import re
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum
 from typing import Final
 
@@ -17,7 +17,7 @@ from planner.engines.llama_cpp.compute import accounted_buffers
 from planner.engines.llama_cpp.placing.placement import EXPERT_PATTERN, HOST, LayerPlacement, Moved, place
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.settings import ALL_LAYERS, LlamaCppSettings
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
 from planner.units import MIB
 

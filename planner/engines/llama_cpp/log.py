@@ -7,10 +7,11 @@ src/llama-kv-cache.cpp, sched_reserve in src/llama-context.cpp), and of the buil
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from planner.engines.allocated import Allocated
+from planner.fast_dataclass import dataclass
 
 MIB: Final = 1 << 20
 _SIZE: Final = r"(?P<size>\d+(?:\.\d+)?) MiB"

@@ -6,7 +6,7 @@ Names and defaults are those of llama-server in llama.cpp b11434 (common/common.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from planner.engines.llama_cpp.builds import CURRENT, Build
 from planner.engines.llama_cpp.option_values import NEGATED, typed
 from planner.engines.llama_cpp.tensor_types import TENSOR_TYPES, type_traits
 from planner.errors import InputError, RefusedError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import (

@@ -7,14 +7,14 @@ envconfig/config.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Final
 
 from planner.engines.llama_cpp.placing.weights import WeightTable
 from planner.engines.llama_cpp.room import Room
 from planner.engines.ollama.architectures import ollama_traits
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend
 from planner.models.architecture import Architecture
 from planner.models.cache import FullAttention, SlidingWindow

@@ -8,7 +8,6 @@ not set, llama-server's own --fit decides what is offloaded (planner.engines.lla
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from planner.engines.base import Engine
@@ -35,7 +34,7 @@ from planner.engines.ollama.defaults import (
 from planner.engines.ollama.drafting import DRAFTED, drafting, drafts_by_itself
 from planner.engines.ollama.own_tags import library_tag
 from planner.errors import RefusedError, UnsupportedError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Backend, Machine
 from planner.models.model import Model
 from planner.plan import MemoryEstimate, Placement, Plan, PlanRequest

@@ -8,11 +8,11 @@ of experts on nodes of eight GPUs with tensor parallelism for few users, and add
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from planner.engines.vllm.refusals import heads_of, uses_mla
 from planner.engines.vllm.settings import VllmSettings
+from planner.fast_dataclass import replace
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.reason import Reason, ReasonKind
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Final
 
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.releases import CURRENT, Release
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 
 # vLLM 0.33.0, vllm/config/cache.py CacheDType: what the planner knows the page size of
 KV_CACHE_DTYPES: Final = (

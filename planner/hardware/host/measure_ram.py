@@ -13,10 +13,10 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 
 _BUFFER: Final = 256 << 20  # bytes in all, at least four times any desktop's last cache

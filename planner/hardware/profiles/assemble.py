@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from planner.errors import InputError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.backends import usual_backend
 from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine, TensorRates
 from planner.hardware.profiles.profile import Bin, Profile

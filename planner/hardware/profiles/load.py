@@ -6,10 +6,10 @@ bandwidth and rates; `list_profiles` lists what is known.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Accelerator, Cpu, Host, Machine
 from planner.hardware.profiles import assemble
 from planner.hardware.profiles.build_index import MODIFIED, driver_key, fold, load_index

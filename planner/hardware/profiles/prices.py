@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 
 # Prices of one kind seen so shortly before the latest are of the same market.
 RECENT_DAYS: Final = 61

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.hardware.profiles.profile import Profile, Slice
 
 SLICE: Final = "slice"  # the class of what is part of a card: nobody buys one alone

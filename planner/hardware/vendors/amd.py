@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.hardware.backends import usual_backend
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System

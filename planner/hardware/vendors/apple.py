@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.macos import number, profile_of, read_sysctl
 from planner.hardware.host.system import System

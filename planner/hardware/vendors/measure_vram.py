@@ -11,9 +11,9 @@ import ctypes
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Accelerator, Machine
 
 _BUFFER: Final = 256 << 20  # bytes of each of the two buffers: twice the largest last-level cache of a GPU

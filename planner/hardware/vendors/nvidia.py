@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
+from planner.fast_dataclass import replace
 from planner.hardware.found import FoundDevices
 from planner.hardware.host.system import System
 from planner.hardware.machine import Accelerator, Backend

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from planner.fast_dataclass import dataclass
 from planner.hardware.host.system import System
 from planner.hardware.profiles.profile import pcie_bandwidth
 

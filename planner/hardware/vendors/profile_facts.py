@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.hardware.machine import Accelerator
 from planner.hardware.profiles.profile import Bin, Profile
 from planner.hardware.profiles.store import find_by_driver_name, same_name

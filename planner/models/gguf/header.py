@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 from planner.bounded_read import open_regular
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass, replace
 from planner.models.gguf.scan import GgufArray, GgufTensor, RawHeader, Value, scan_header
 from planner.models.gguf.types import FILE_TYPES
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.models.gguf.types import (
     ARRAY,
     GGML_TYPES,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlencode
 from planner.bounded_http import MAX_REDIRECTS, Answer, NoAnswerError, open_url
 from planner.bounded_read import size_words
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.outside_numbers import MAX_BYTES, whole
 
 SECONDS: Final = 30.0  # for one question

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from planner import bounded_http
 from planner.bounded_http import MAX_REDIRECTS, NoAnswerError, brief
 from planner.errors import InputError
+from planner.fast_dataclass import dataclass
 from planner.outside_numbers import MAX_BYTES, digits
 from planner.safe_text import one_line
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from planner.bounded_http import NoAnswerError
 from planner.bounded_read import read_bytes
 from planner.errors import InputError, cause_of
+from planner.fast_dataclass import dataclass
 from planner.models.gguf.header import GgufHeader
 from planner.models.hub.cache import load_entry, store_entry
 from planner.models.hub.client import (

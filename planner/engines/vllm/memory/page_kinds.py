@@ -6,10 +6,8 @@ is what one layer stores in one block on one rank.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.errors import UnsupportedError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Final
 
 from planner.errors import InputError, UnsupportedError
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import Architecture
 from planner.models.tensors import EXPERT_ROLES, Role
 from planner.quant.quantisations import Quantisation, Storage, checkpoints, find_quantisation

@@ -8,10 +8,10 @@ conversion/*.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.models.config.dims import Dims
 from planner.models.config.reader import MAX_LAYERS, Reader
 

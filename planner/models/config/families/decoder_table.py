@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.config.families import decoder_keys as p
 from planner.models.config.families.decoder import DecoderStyle, Mtp, build_decoder
 from planner.models.config.families.decoder_keys import windows

@@ -6,10 +6,10 @@ own).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.models.cache import CompressedAttention, Indexer
 from planner.models.config.dims import read_dims
 from planner.models.config.families.latent_attention import hyper_connections, hyper_head

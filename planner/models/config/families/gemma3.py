@@ -5,9 +5,9 @@ llama.cpp b11434: src/models/gemma3.cpp; conversion/gemma.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.architecture import DenseFeedForward, Rope
 from planner.models.config.dims import Dims, read_dims
 from planner.models.config.families.decoder import rope_factors

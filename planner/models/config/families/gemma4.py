@@ -5,9 +5,9 @@ llama.cpp b11434: src/models/gemma4.cpp; conversion/gemma.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.architecture import DenseFeedForward, FeedForward, MixtureOfExperts, Rope
 from planner.models.cache import CacheSpec, FullAttention, SlidingWindow
 from planner.models.config.dims import Dims, read_dims

@@ -5,9 +5,9 @@ Its tensors are those of its class in transformers 5.24.0 (models/*/modeling_*.p
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.architecture import FeedForward
 from planner.models.cache import RecurrentState
 from planner.models.config.dims import read_dims

@@ -5,11 +5,10 @@ llama.cpp b11434: src/models/kimi-linear.cpp, kimi-k3.cpp, bailingmoe3.cpp, glm5
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Final, Literal
 
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.architecture import FeedForward
 from planner.models.cache import CacheSpec, RecurrentState
 from planner.models.config.dims import Dims, read_dims

@@ -7,11 +7,10 @@ stored as its halves k_b and v_b (conversion/deepseek.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
 
-from planner.fast_dataclass import dataclass
+from planner.fast_dataclass import dataclass, replace
 from planner.models.cache import Indexer, LatentAttention
 from planner.models.config.dims import read_dims
 from planner.models.config.families.decoder_keys import first_dense_keys

@@ -5,9 +5,9 @@ Its tensors are those of the safetensors files under GGUF's names.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.config.dims import read_dims
 from planner.models.config.families.latent_attention import latent_tensors, read_latent
 from planner.models.config.families.parts import (

@@ -5,9 +5,9 @@ llama.cpp b11434: src/models/nemotron-h.cpp.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from planner.fast_dataclass import replace
 from planner.models.architecture import FeedForward, NoFeedForward
 from planner.models.cache import CacheSpec
 from planner.models.config.dims import read_dims

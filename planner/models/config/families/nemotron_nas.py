@@ -6,10 +6,10 @@ llama.cpp b11434: src/models/deci.cpp; conversion/deci.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from planner.errors import InputError
+from planner.fast_dataclass import replace
 from planner.models.architecture import DenseFeedForward, FeedForward, NoFeedForward
 from planner.models.cache import CacheSpec, FullAttention
 from planner.models.config.dims import Dims, read_dims
