@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 import planner
+from planner.advice.plan.rivals import rather_than
+from planner.fast_dataclass import replace
 from planner.plan import UseCase, Workload
 from planner.reason import ReasonKind
+from planner.speed import estimate_plan
 
 MACS = (
     "apple-m2-pro-16gb",
@@ -52,3 +55,16 @@ def test_speed_deep_in_the_context_is_compared_too() -> None:
     assert {reason.values["engine"], reason.values["other"]} == deep.keys()
     if "deep_speed" in reason.values:
         assert float(reason.values["other_deep_speed"]) > float(reason.values["deep_speed"])
+
+
+def test_the_depth_that_is_compared_is_128k_or_what_both_hold() -> None:
+    best = planner.plan("qwen3-8b", "apple-m4-max-128gb", engine="mlx")
+    other = planner.plan("qwen3-8b", "apple-m4-max-128gb", engine="llama.cpp")
+    for holds, depth in ((262_144, 131_072), (65_536, 65_536), (16_384, 16_384), (16_383, None)):
+        at = depth or 16_383
+        mine, theirs = (estimate_plan(plan, depth=at).decode_tps.expected for plan in (best, other))
+        first, second = (best, other) if theirs > mine else (other, best)
+        first, second = (replace(plan, max_context=holds) for plan in (first, second))
+        ratio = max(mine, theirs) / min(mine, theirs)
+        said = rather_than(first, second, Workload()).values.get("depth")
+        assert said == (depth if ratio > 1.1 else None)
