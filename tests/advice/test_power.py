@@ -6,6 +6,7 @@ import pytest
 
 import planner
 from planner.advice.money.power import machine_power
+from planner.fast_dataclass import replace
 
 # (profile, watts measured at the wall while a model generated, lowest and highest; source)
 MEASURED = (
@@ -39,3 +40,30 @@ def test_whole_machines_have_nothing_added() -> None:
 def test_a_pc_of_two_cards_idles_at_what_was_measured() -> None:
     """2x RTX 3090 in a PC: 90 W doing nothing."""
     assert machine_power(planner.load_profile("2x rtx-3090")).idle == pytest.approx(90, rel=0.1)
+
+
+def test_a_server_adds_300_watts_and_a_pc_90() -> None:
+    """Cards at 0.85 of their limits: 700 W of an H100, 350 W of an RTX 3090; a two-socket server idles at 150 W."""
+    server = machine_power(planner.load_profile("8x h100-sxm"))
+    assert server.load == pytest.approx(8 * 700 * 0.85 + 300)
+    cards = planner.load_profile("8x h100-sxm").accelerators
+    doing_nothing = sum(700 * 0.06 if card.idle_w is None else card.idle_w for card in cards)
+    assert server.idle == pytest.approx(doing_nothing + 150)
+    assert machine_power(planner.load_profile("rtx-3090")).load == pytest.approx(350 * 0.85 + 90)
+
+
+def test_a_card_of_unknown_idle_power_draws_six_hundredths_of_its_limit() -> None:
+    machine = planner.load_profile("rtx-3090")
+    host = machine.hosts[0]
+    bare = replace(
+        machine, hosts=(replace(host, accelerators=(replace(host.accelerators[0], idle_w=None),)),)
+    )
+    assert machine_power(bare).idle == pytest.approx(350 * 0.06 + 40)
+
+
+def test_a_chip_that_nobody_measured_draws_a_fifth_more_than_rated_and_idles_at_ten_watts() -> None:
+    machine = planner.load_profile("apple-m4-max-128gb")
+    host = machine.hosts[0]
+    unmeasured = replace(host.accelerators[0], profile=None, tdp_w=50.0)
+    power = machine_power(replace(machine, hosts=(replace(host, accelerators=(unmeasured,)),)))
+    assert (power.idle, power.load) == (10.0, pytest.approx(60.0))
