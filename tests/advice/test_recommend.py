@@ -266,7 +266,8 @@ def test_eight_bits_go_before_sixteen_where_users_wait_for_every_byte() -> None:
 def test_a_model_below_five_points_is_said_to_be_too_weak() -> None:
     """The whole catalogue cut down to one entry, which is scored just below and just above."""
     entry = next(e for e in load_catalogue().entries() if e.id == "Qwen/Qwen3-8B")
+    grade = entry._raw["scores"]["general"][3]
     for score, weak in ((4.9, True), (5.1, False)):
-        raw = {**entry._raw, "scores": dict.fromkeys(entry.scores, [score, score])}
+        raw = {**entry._raw, "scores": {use: [score, score, score, grade] for use in entry.scores}}
         notes = planner.recommend("rtx-4090", entries=[Entry(raw)]).notes
         assert any("too weak for real work" in note for note in notes) is weak

@@ -84,3 +84,12 @@ def test_a_tenth_more_speed_deep_in_the_context_is_worth_a_word(quant: str, said
     quick, slow = (estimate_plan(plan, depth=32_768).decode_tps.expected for plan in (small, large))
     assert (1.12 if said else 1.02) < quick / slow < (1.3 if said else 1.099)
     assert ("depth" in rather_than(large, small, Workload()).values) is said
+
+
+@pytest.mark.parametrize(("holds", "said"), [(16_384, True), (16_383, False)])
+def test_what_holds_less_than_16k_has_no_depth_to_compare(holds: int, said: bool) -> None:
+    small, large = (
+        planner.plan("qwen3-8b", MACS[4], quant=q, engine="llama.cpp") for q in ("Q4_K_M", "Q8_0")
+    )
+    small, large = (replace(plan, max_context=holds) for plan in (small, large))
+    assert ("depth" in rather_than(large, small, Workload()).values) is said
