@@ -60,6 +60,10 @@ class ReasonKind(StrEnum):
     BEST_PERMISSIVE = "best_permissive"
     PARTLY_IN_RAM = "partly_in_ram"
     SLOW = "slow"
+    # beside other models
+    ALL_LOADED = "all_loaded"
+    TAKE_TURNS = "take_turns"
+    START_IN_ORDER = "start_in_order"
     # leaving the placement to the engine
     FREE_MEMORY_UNKNOWN = "free_memory_unknown"
     FREE_MEMORY_MAY_CHANGE = "free_memory_may_change"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from planner.advice.plan.side_by_side import QuantRow, QuantTable
     from planner.advice.recommend.catalogue_check import CardCheck, FileCheck
     from planner.advice.recommend.recommend import Recommendation
+    from planner.advice.together.together import Member, Together
+    from planner.advice.together.wish import Wish
     from planner.api.catalogue import (
         check_models,
         compare,
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
         started_context,
         user_speed,
     )
+    from planner.api.together import launch_together, plan_together, wish
     from planner.api.vocabulary import (
         backend_names,
         document,
@@ -131,6 +134,7 @@ if TYPE_CHECKING:
     from planner.models.catalogue.refresh import Report
     from planner.models.catalogue.scores import SCALE
     from planner.models.model import Model
+    from planner.models.role import Role
     from planner.plan import (
         DeviceMemory,
         Interval,
@@ -185,6 +189,7 @@ __all__ = [
     "Launch",
     "Machine",
     "Market",
+    "Member",
     "MemoryEstimate",
     "Model",
     "ModelPage",
@@ -207,13 +212,16 @@ __all__ = [
     "Recommendation",
     "RefusedError",
     "Report",
+    "Role",
     "SpeedEstimate",
+    "Together",
     "UnfitError",
     "UnsupportedError",
     "UseCase",
     "Verdict",
     "Verification",
     "Verifications",
+    "Wish",
     "Workload",
     "address",
     "adjust_machine",
@@ -250,6 +258,7 @@ __all__ = [
     "is_known",
     "launch",
     "launch_formats",
+    "launch_together",
     "list_models",
     "list_profiles",
     "load_cluster",
@@ -261,6 +270,7 @@ __all__ = [
     "over_depth",
     "plan",
     "plan_command",
+    "plan_together",
     "planned_by",
     "quants",
     "read_command",
@@ -284,6 +294,7 @@ __all__ = [
     "user_speed",
     "verify_file",
     "verify_server",
+    "wish",
     "write_bundle",
 ]
 
@@ -333,6 +344,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "FileCheck",
     ),
     "planner.advice.recommend.recommend": ("Recommendation",),
+    "planner.advice.together.together": (
+        "Member",
+        "Together",
+    ),
+    "planner.advice.together.wish": ("Wish",),
     "planner.api.catalogue": (
         "check_models",
         "compare",
@@ -407,6 +423,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "started_context",
         "user_speed",
     ),
+    "planner.api.together": (
+        "launch_together",
+        "plan_together",
+        "wish",
+    ),
     "planner.api.vocabulary": (
         "backend_names",
         "document",
@@ -453,6 +474,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.models.catalogue.refresh": ("Report",),
     "planner.models.catalogue.scores": ("SCALE",),
     "planner.models.model": ("Model",),
+    "planner.models.role": ("Role",),
     "planner.plan": (
         "DeviceMemory",
         "Interval",

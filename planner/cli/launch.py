@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from planner.cli.options import (
     ProfileOption,
     QuantOption,
     RamOption,
+    RoleOption,
     UseCaseOption,
     UsersOption,
     VramOption,
@@ -31,11 +33,12 @@ from planner.cli.options import (
 )
 from planner.cli.output import diagnostic, print_document, print_line, print_shell
 from planner.cli.progress import say_on_terminal
+from planner.cli.several import ForAll, Others, read_models
 from planner.errors import InputError
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
-    from planner.api import Launch, Machine
+    from planner.api import Launch, Machine, Wish
     from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
@@ -60,6 +63,7 @@ def launch(
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
+    role: RoleOption = None,
     format: Annotated[
         str,
         typer.Option(
@@ -79,6 +83,14 @@ def launch(
         raise InputError(
             "--run starts the model on this machine; leave out --profile, --ram, --vram and --free"
         )
+    if isinstance(ctx.obj, Others):
+        if run:
+            raise InputError("--run starts one model; start several by the commands that launch prints")
+        shared = ForAll(
+            make_workload(context, users, use_case, min_speed=min_speed), engine, quant, role, tuple(ctx.args)
+        )
+        wishes = read_models(ctx.obj, model, shared)
+        return _launch_together(wishes, chosen_machine(profile, ram, vram, free, backend), format, json=json)
     command = asked_command(ctx, model, engine)
     if command is not None:
         engine = command.engine
@@ -130,6 +142,25 @@ def launch(
     if run:
         return _run(rendered, machine)
     return 0
+
+
+def _launch_together(wishes: Sequence[Wish], machine: Machine, format: str, *, json: bool) -> int:
+    """Print what starts several models; 1 where they have no room."""
+    import planner
+
+    answer = planner.plan_together(wishes, machine)
+    launches = planner.launch_together(answer, format=format) if answer.fits else ()
+    if json:
+        from planner.documents.launch import launched_together
+
+        print_document(launched_together(answer, launches))
+    elif answer.fits:
+        from planner.cli.together_view import print_launches
+
+        print_launches(answer, launches)
+    for reason in answer.warnings if answer.fits else answer.why:
+        diagnostic(f"{'note' if answer.fits else 'planner'}: {reason}")
+    return 0 if answer.fits else 1
 
 
 def _run(rendered: Launch, machine: Machine) -> int:

@@ -19,6 +19,7 @@ import click
 import typer
 
 from planner.cli.engine_settings import spell_out, split_pasted
+from planner.cli.several import split_models
 from planner.errors import FieldError, PlannerError, RefusedError, UnfitError
 from planner.safe_text import one_line
 
@@ -135,8 +136,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app = build_app(_wanted(arguments))
         own, pasted = split_pasted(arguments)
+        own, others = split_models(own)
         result = typer.main.get_command(app).main(
-            args=spell_out(own), prog_name="planner", standalone_mode=False, obj=pasted
+            args=spell_out(own), prog_name="planner", standalone_mode=False, obj=others or pasted
         )
     except (RefusedError, UnfitError) as error:
         return _fail(str(error), 1)

@@ -114,6 +114,14 @@ UseCaseOption = Annotated[
         autocompletion=completion.use_cases,
     ),
 ]
+RoleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--role",
+        metavar="NAME",
+        help="What a model does beside others: chat, completion, embedding, reranker, speech.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 FormatOption = Annotated[
     str,

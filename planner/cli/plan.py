@@ -20,6 +20,7 @@ from planner.cli.options import (
     ProfileOption,
     QuantOption,
     RamOption,
+    RoleOption,
     UseCaseOption,
     UsersOption,
     VramOption,
@@ -27,6 +28,7 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
+from planner.cli.several import ForAll, Others, read_models
 from planner.fast_dataclass import replace
 from planner.plan import Plan
 
@@ -51,6 +53,7 @@ def plan(
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
     min_speed: MinSpeedOption = None,
+    role: RoleOption = None,
     prompt: Annotated[
         int | None,
         typer.Option("--prompt", metavar="TOKENS", help="Prompt length for the first token's time."),
@@ -72,6 +75,8 @@ def plan(
 ) -> int:
     """One model explained: memory per device, longest context, speed, what would change the answer.
 
+    Several models on one machine stand with + between them: planner plan qwen3-32b + 'bge-m3 -c 2k'.
+
     Any other option is passed to the engine under its own name, for example --n-cpu-moe 12 or
     --gpu-memory-utilization 0.95.
     """
@@ -81,11 +86,19 @@ def plan(
         from planner.cli.plot import check_plot
 
         check_plot(plot)
-    command = asked_command(ctx, model, engine)
-    settings = None if command else read_settings(ctx.args, engine)
     workload = replace(
         make_workload(context, users, use_case, min_speed=min_speed, prompt=prompt), output=output
     )
+    if isinstance(ctx.obj, Others):
+        shared = ForAll(workload, engine, quant, role, tuple(ctx.args))
+        answers = planner.plan_together(
+            read_models(ctx.obj, model, shared), chosen_machine(profile, ram, vram, free, backend)
+        )
+        from planner.cli.together_view import show_together
+
+        return show_together(answers, json=json, format=format)
+    command = asked_command(ctx, model, engine)
+    settings = None if command else read_settings(ctx.args, engine)
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)

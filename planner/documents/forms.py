@@ -91,7 +91,10 @@ FORMS: Final[Mapping[str, Form]] = {
     "planner.hardware.profiles.listing:ProfileInfo": Form(
         named={"device_class": "class", "bandwidth": "memory_bandwidth"}, by={"bandwidth": whole}
     ),
+    "planner.advice.together.together:Together": Form(also=("takes_turns",)),
+    "planner.advice.together.usage:SharedDevice": Form(also=("fits",)),
     "planner.documents.launch:LaunchedPlan": Form(inline=("plan",)),
+    "planner.documents.launch:LaunchedTogether": Form(inline=("together",)),
     "planner.models.catalogue.catalogue:Entry": Form(
         also=(
             "id", "short_name", "family", "vendor", "released", "licence", "licence_class", "context",

@@ -1,13 +1,15 @@
-"""`planner launch --json`: the plan with the command that starts it, and the files where it needs some."""
+"""`planner launch --json`: the plan (of several models, all of them) with what starts it, and the files it needs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from planner.fast_dataclass import dataclass, replace
 from planner.plan import Plan
 
 if TYPE_CHECKING:
+    from planner.advice.together.together import Together
     from planner.engines.launch import Launch
 
 
@@ -34,3 +36,26 @@ def launched(plan: Plan, launch: Launch | None = None) -> LaunchedPlan:
         return LaunchedPlan(plan)
     started = replace(plan, command=launch.command, env=dict(launch.env))
     return LaunchedPlan(started, tuple(LaunchFile(name, content) for name, content in launch.files))
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchedTogether:
+    """Several models on one machine and what starts them."""
+
+    together: Together
+    """Each member's plan with its command and environment."""
+    command: str
+    """What starts them all from the files; empty where each member's own command does."""
+    files: tuple[LaunchFile, ...] = ()
+
+
+def launched_together(answer: Together, launches: Sequence[Launch] = ()) -> LaunchedTogether:
+    """Put a set-up and its launches together: one a member, or one for all; without any it does not fit."""
+    files = tuple(LaunchFile(name, content) for launch in launches for name, content in launch.files)
+    if len(launches) != len(answer.members):
+        return LaunchedTogether(answer, "".join(launch.command for launch in launches), files)
+    started = tuple(
+        replace(member, plan=replace(member.plan, command=launch.command, env=dict(launch.env)))
+        for member, launch in zip(answer.members, launches, strict=True)
+    )
+    return LaunchedTogether(replace(answer, members=started), "", files)

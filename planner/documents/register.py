@@ -9,7 +9,9 @@ from typing import Final
 DOCUMENTS: Final[Mapping[str, str]] = {
     "check": "planner.documents.check:Check",
     "plan": "planner.plan:Plan",
+    "together": "planner.advice.together.together:Together",
     "launch": "planner.documents.launch:LaunchedPlan",
+    "launch-together": "planner.documents.launch:LaunchedTogether",
     "buy": "planner.advice.money.buy:BuyAnswer",
     "cost": "planner.advice.money.own_cost:CostAnswer",
     "models": "planner.documents.models:Models",

@@ -98,6 +98,7 @@ class EngineFacts:
         None  # where the plan's variables belong, if not before the command
     )
     follows_versions: ClassVar[bool] = False  # plans by the rules of the version that is installed
+    looks_first: ClassVar[bool] = False  # takes its memory by what is free when it starts
     narrow_cache: ClassVar[NarrowCache | None] = None
     own_drafts: ClassVar[Mapping[str, str]] = {}  # settings that draft with a model's own prediction layers
     own_drafts_said: ClassVar[str] = ""  # what the person would write for them
@@ -124,6 +125,18 @@ class EngineFacts:
     def fit_command(self, plan: Plan, model: Model, advice: FitAdvice) -> str:
         """Return the command that leaves the placement to the engine, where a plan advises that."""
         raise InputError(f"{self.title} has no placement of its own to leave it to")
+
+    def modest(self, plan: Plan) -> Mapping[str, Any]:
+        """Return settings with which a plan takes no more than its context and users need; {} where it never does."""
+        return {}
+
+    def common_settings(self, plans: Sequence[Plan]) -> Mapping[str, Any]:
+        """Return the settings that one server of it has for all models it loads; {} where each has its own server."""
+        return {}
+
+    def common_environment(self, loaded: int) -> Mapping[str, str]:
+        """Return what lets one server of it keep so many models loaded at once."""
+        return {}
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return how a plan divides the work of so many layers, of which some hold routed experts."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from planner.engines.facts import EngineFacts, Install, Weights
 from planner.engines.llama_cpp.facts import LlamaCppFacts
@@ -30,6 +30,7 @@ class OllamaFacts(EngineFacts):
     kernels = LlamaCppFacts.kernels
     variant_of = LlamaCppFacts.name
     daemon = ("ollama", "serve")
+    looks_first = True
     environment_note = "for the server: set these where 'ollama serve' runs, and restart it"
     narrow_cache = LlamaCppFacts.narrow_cache
     server = "Ollama"
@@ -48,6 +49,18 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.command import ollama
 
         return ollama(plan, model)
+
+    def common_settings(self, plans: Sequence[Plan]) -> Mapping[str, Any]:
+        """Return the cache type and the parallel requests of the one server."""
+        from planner.engines.ollama.several import common_settings
+
+        return common_settings(plans)
+
+    def common_environment(self, loaded: int) -> Mapping[str, str]:
+        """Return how many models the server keeps."""
+        from planner.engines.ollama.several import common_environment
+
+        return common_environment(loaded)
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return the same as of llama.cpp, whose settings a plan for Ollama names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.engines.facts import EngineFacts, Install, NarrowCache, NotPlanned, Weights
@@ -33,6 +34,7 @@ class VllmFacts(EngineFacts):
             "weights and caches of the same checkpoint are the same; it takes a share of what is free after loading",
         ),
     )
+    looks_first = True
     may_spill = False
     spans_hosts = True
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
@@ -52,6 +54,12 @@ class VllmFacts(EngineFacts):
         from planner.engines.vllm.command import vllm_serve
 
         return vllm_serve(plan, model)
+
+    def modest(self, plan: Plan) -> Mapping[str, Any]:
+        """Return the share of each GPU that the planned context and users need."""
+        from planner.engines.vllm.modest import modest_share
+
+        return modest_share(plan)
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return what vLLM's settings mean for the work."""

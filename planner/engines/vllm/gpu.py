@@ -105,12 +105,17 @@ class GpuTraits:
 def traits_of(accelerator: Accelerator, *, detected: bool = False) -> GpuTraits:
     """Return what vLLM sees of an accelerator: the memory that CUDA reports, not the driver's total.
 
-    A profile's free memory is its total less the driver's reserve; on a detected machine free memory says
-    nothing about the total, as other processes may hold some.
+    A profile says what the driver reserves, or its free memory is the total less that; on a detected machine free
+    memory says nothing about the total, as other processes may hold some.
     """
     total = accelerator.memory_total
     if accelerator.backend is Backend.CUDA and not accelerator.unified:
-        total = total - driver_reserve(total) if detected else min(total, accelerator.memory_free)
+        if detected:
+            total -= driver_reserve(total)
+        elif accelerator.memory_reserved is not None:
+            total -= accelerator.memory_reserved
+        else:
+            total = min(total, accelerator.memory_free)
     return GpuTraits(
         name=accelerator.name,
         total=total,

@@ -1,0 +1,1 @@
+"""Several models on one machine: what each takes of it, what stays loaded, what takes turns."""
