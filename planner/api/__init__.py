@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from planner.api.money import api_prices, buy, cost, cost_curves, electricity, read_prices
     from planner.api.offline import bundle, write_bundle
+    from planner.api.own_defaults import HERE, config, set_default
     from planner.api.planning import (
         address,
         alternatives,
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from planner.documents.bundle import Bundle
     from planner.documents.check import Check
     from planner.documents.claims import Claims
+    from planner.documents.config import Config
     from planner.documents.doctor import Doctor
     from planner.documents.models import CheckedModels, Models
     from planner.documents.profiles import Profiles
@@ -153,6 +155,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AUDIBLE_WATTS",
     "EUR_FOR_USD",
+    "HERE",
     "QUIET_WATTS",
     "SCALE",
     "Accelerator",
@@ -170,6 +173,7 @@ __all__ = [
     "Column",
     "Command",
     "Comparison",
+    "Config",
     "CostAnswer",
     "CostTerms",
     "Cpu",
@@ -239,6 +243,7 @@ __all__ = [
     "claim_names",
     "claims",
     "compare",
+    "config",
     "cost",
     "cost_curves",
     "daemon_of",
@@ -284,6 +289,7 @@ __all__ = [
     "schema",
     "schema_names",
     "schemas",
+    "set_default",
     "short_options",
     "shortage",
     "show",
@@ -368,6 +374,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "short_options",
         "starts_engine",
     ),
+    "planner.api.own_defaults": (
+        "HERE",
+        "config",
+        "set_default",
+    ),
     "planner.api.evidence": (
         "bench_line",
         "bench_model",
@@ -443,6 +454,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.documents.bundle": ("Bundle",),
     "planner.documents.check": ("Check",),
     "planner.documents.claims": ("Claims",),
+    "planner.documents.config": ("Config",),
     "planner.documents.doctor": ("Doctor",),
     "planner.documents.models": (
         "CheckedModels",

@@ -36,6 +36,13 @@ def profiles(incomplete: str) -> list[str]:
     return _beginning(incomplete, (i.id for i in infos))
 
 
+def config_keys(incomplete: str) -> list[str]:
+    """Defaults that a person can set."""
+    from planner.api import config
+
+    return _beginning(incomplete, (one.key for one in config().settings))
+
+
 def engines(incomplete: str) -> list[str]:
     """Names of the engines that plans are made for."""
     from planner.api import engine_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from planner.api import adjust_machine, detect, load_profile
+from planner.api import HERE, adjust_machine, detect, load_profile
 
 if TYPE_CHECKING:
     from planner.api import Machine
@@ -18,10 +18,12 @@ def chosen_machine(
     free: str | None = None,
     backend: str | None = None,
 ) -> Machine:
-    """Return the machine that the options describe; without any, the one in front of us.
+    """Return the machine that the options describe; without any, or for the profile "here", the one in front of us.
 
     Raises InputError for an unknown profile, an impossible size or a backend that drives none of its GPUs.
     """
+    if profile == HERE:
+        profile = None
     described = profile is not None or ram is not None or vram is not None
     machine = load_profile(profile, ram=ram, vram=vram) if described else detect()
     return adjust_machine(machine, free=free, backend=backend) if free or backend else machine

@@ -10,6 +10,7 @@ import codecs
 import importlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Final, TextIO
 import click
 import typer
 
+from planner.cli.config_defaults import own_defaults
 from planner.cli.engine_settings import spell_out, split_pasted
 from planner.cli.several import split_models
 from planner.errors import FieldError, PlannerError, RefusedError, UnfitError
@@ -41,6 +43,7 @@ COMMANDS: Final[dict[str, str]] = {
     "claims": "claims",
     "diagnose": "diagnose",
     "schema": "schema",
+    "config": "config",
     "web": "web",
     "mcp": "mcp",
 }
@@ -62,6 +65,7 @@ SUMMARIES: Final[dict[str, str]] = {
     "claims": "What articles say, checked.",
     "diagnose": "A pasted command, log or error, explained.",
     "schema": "The JSON schemas of --json.",
+    "config": "Your own defaults for the options.",
     "web": "The page and the API, on this machine.",
     "mcp": "The same answers as tools for agents.",
 }
@@ -137,8 +141,14 @@ def run(arguments: Sequence[str]) -> int:
         app = build_app(_wanted(arguments))
         own, pasted = split_pasted(arguments)
         own, others = split_models(own)
-        result = typer.main.get_command(app).main(
-            args=spell_out(own), prog_name="planner", standalone_mode=False, obj=others or pasted
+        command = typer.main.get_command(app)
+        words = spell_out(own)
+        result = command.main(
+            args=words,
+            prog_name="planner",
+            standalone_mode=False,
+            obj=others or pasted,
+            default_map=own_defaults(command, words, pasted=bool(pasted)),
         )
     except (RefusedError, UnfitError) as error:
         return _fail(str(error), 1)
@@ -184,6 +194,22 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
     return "".join(PLAINER.get(c, "?") for c in error.object[error.start : error.end]), error.end
 
 
+def _first_questions() -> int:
+    """Without a command: ask on a terminal, print what was typed for it, and run that; else the help."""
+    from planner.cli.first_questions import ask, is_conversation
+
+    if not is_conversation():
+        return run([])
+    try:
+        words = ask()
+    except click.Abort:
+        sys.stdout.write("\n")
+        return _fail("interrupted; planner --help lists the commands", 130)
+    sys.stdout.write(f"\n$ planner {shlex.join(words)}\n\n")
+    sys.stdout.flush()
+    return run(words)
+
+
 def main() -> None:
     """Entry point of the `planner` command."""
     if sys.stderr is None:  # started with the stream closed
@@ -191,7 +217,8 @@ def main() -> None:
     if sys.stdout is None:
         sys.exit(_fail("standard output is closed: there is nowhere to print the answer", 2))
     _print_anywhere(sys.stdout)
-    code = run(sys.argv[1:])
+    arguments = sys.argv[1:]
+    code = run(arguments) if arguments else _first_questions()
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -21,6 +21,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "compare": "planner.advice.plan.comparison:Comparison",
     "claims": "planner.documents.claims:Claims",
     "bundle": "planner.documents.bundle:Bundle",
+    "config": "planner.documents.config:Config",
     "doctor": "planner.documents.doctor:Doctor",
     "profiles": "planner.documents.profiles:Profiles",
     "verify": "planner.documents.verify:Verifications",
