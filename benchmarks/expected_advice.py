@@ -123,7 +123,7 @@ CLASSES: Final = (
         eight=Expected(8 * K, 8, "Qwen3.5-4B"),
     ),
     Class(
-        ("rtx-3060-12gb", "arc-b580", "rtx-4060-ti-16", "rtx-5060-ti-16", "rx-9070-xt"),
+        ("rtx-3060-12gb", "arc-b580", "rtx-4060-ti-16gb", "rtx-5060-ti-16", "rx-9070-xt"),
         (16 * K, 32 * K, 64 * K),
         20,
         "Qwen3.6-35B-A3B",

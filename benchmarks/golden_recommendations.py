@@ -1,5 +1,7 @@
 """The first three recommendations for twelve machines and six use cases, as a reviewed file.
 
+What they must be at least, on forty machines, is judged by benchmarks.judge_advice.
+
 python -m benchmarks.golden_recommendations            compare with tests/golden/recommendations.json
 python -m benchmarks.golden_recommendations --write    write it anew (then read the diff as an expert)
 """
@@ -9,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import planner
+from planner.advice.recommend.recommend import Recommendation, recommend
 from planner.plan import UseCase, Workload
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "recommendations.json"
@@ -32,15 +36,24 @@ MACHINES = (
 )
 
 
+Found = dict[str, dict[UseCase, Recommendation]]
+
+
+@cache
+def found_today() -> Found:
+    """Return machine -> use case -> what is recommended to one user."""
+    return {
+        name: {case: recommend(machine, Workload(use_case=case), limit=5) for case in UseCase}
+        for name in MACHINES
+        for machine in (planner.load_profile(name),)
+    }
+
+
 def recommendations() -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return machine -> use case -> the first three, with their reasons."""
-    answer: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for name in MACHINES:
-        machine = planner.load_profile(name)
-        answer[name] = {}
-        for use_case in UseCase:
-            found = planner.recommend(machine, Workload(use_case=use_case), limit=5)
-            answer[name][use_case.value] = [
+    return {
+        name: {
+            use_case.value: [
                 {
                     "model": plan.name,
                     "quant": plan.quant,
@@ -50,7 +63,10 @@ def recommendations() -> dict[str, dict[str, list[dict[str, Any]]]]:
                 }
                 for plan in found.plans[:3]
             ]
-    return answer
+            for use_case, found in cases.items()
+        }
+        for name, cases in found_today().items()
+    }
 
 
 def main() -> int:

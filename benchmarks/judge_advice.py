@@ -71,22 +71,25 @@ def _of_each(plan: Plan, machine: Machine, workload: Workload, rule: Expected) -
 
 
 def _exists(plan: Plan) -> bool:
-    """True where a repository of the model's card lists what the plan's command fetches."""
+    """True where the repository lists what the plan's command fetches, or nobody has read its list."""
     entry = find_entry(plan.model)
     if plan.source == entry.id:
         return True
     wanted = plain_quant(plan.quant)
     return any(
-        file.repo == plan.source and any(plain_quant(q) in (wanted, f"UD_{wanted}") for q in file.quants)
+        file.repo == plan.source
+        and (not file.quants or any(plain_quant(q) in (wanted, f"UD_{wanted}") for q in file.quants))
         for file in entry.files
     )
 
 
-def answers(names: Sequence[str]) -> Iterator[tuple[str, Workload, Recommendation, list[str]]]:
-    """Yield machine, workload, answer and faults of every case."""
+def answers(
+    names: Sequence[str], several: Sequence[int]
+) -> Iterator[tuple[str, Workload, Recommendation, list[str]]]:
+    """Yield machine, workload, answer and faults of every case; `several`: numbers of users."""
     for name in names:
         machine = planner.load_profile(name)
-        for users in USERS:
+        for users in several:
             for use_case in UseCase:
                 workload = Workload(use_case=use_case, users=users)
                 found = recommend(machine, workload, limit=FIRST)
@@ -104,10 +107,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Recommendations beside an expert's demands.")
     parser.add_argument("machines", nargs="*", help="beginnings of machines' names; all where none is given")
     parser.add_argument("--all", action="store_true", help="print the answers that meet the demands too")
+    parser.add_argument("--users", type=int, action="append", help="one or eight; both where it isn't given")
     options = parser.parse_args()
     begins = tuple(options.machines) or ("",)
     asked, failed, said = 0, 0, 0
-    for name, workload, found, faults in answers([n for n in MACHINES if n.startswith(begins)]):
+    chosen = [name for name in MACHINES if name.startswith(begins)]
+    for name, workload, found, faults in answers(chosen, options.users or USERS):
         asked, failed, said = asked + 1, failed + bool(faults), said + len(faults)
         if faults or options.all:
             print(f"{name}, {workload.use_case.value}, {workload.users} users", flush=True)
