@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from planner.advice.plan.depth import DepthPoint
     from planner.advice.plan.side_by_side import QuantTable
     from planner.advice.recommend.recommend import Recommendation
+    from planner.advice.together.wish import Wish
     from planner.documents.check import Check
     from planner.engines.commands import Command
     from planner.engines.launch import Launch
@@ -129,8 +130,12 @@ def check(
     *,
     engine: str | None = None,
     limit: int = 8,
+    beside: Sequence[Wish | Model | str] = (),
 ) -> Check:
     """As `recommend`, with the machine: what `planner check` prints.
+
+    `beside`: models that run there too (names, Models, or what `wish` returns): what is recommended has room beside
+    them. Raises UnfitError where one of them has none itself.
 
     >>> planner.check("raspberry-pi-5-8gb").machine.name
     'Raspberry Pi 5 8GB'
@@ -138,8 +143,16 @@ def check(
     from planner.documents.check import Check
 
     where = the_machine(machine)
-    answer = recommend(where, workload, engine=engine, limit=limit)
-    return Check(where, answer.plans, answer.notes, answer.why, answer.cards)
+    if not beside:
+        answer = recommend(where, workload, engine=engine, limit=limit)
+        return Check(where, answer.plans, answer.notes, answer.why, answer.cards)
+    from planner.advice.together.beside import there
+    from planner.api.together import wishes_of
+
+    others = there(wishes_of(beside), where)
+    answer = recommend(others.left, workload, engine=engine, limit=limit)
+    plans = tuple(others.beside(plan) for plan in answer.plans)
+    return Check(where, plans, answer.notes, answer.why, answer.cards, beside=others.plans)
 
 
 def check_cluster(

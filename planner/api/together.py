@@ -68,16 +68,21 @@ def plan_together(models: Sequence[Wish | Model | str], machine: Machine | str |
         (True, False, [8080, 8081])
     """
     from planner.advice.together.together import plan_together as plan_all
+
+    return plan_all(wishes_of(models), the_machine(machine))
+
+
+def wishes_of(models: object) -> list[Wish]:
+    """Return wishes of names, Models and wishes. Raises InputError for none of them."""
     from planner.advice.together.wish import Wish
 
     if isinstance(models, str) or not isinstance(models, Sequence) or not models:
         raise FieldError("models", "are none; give a list of names, Models or wishes")
-    wishes = [one if isinstance(one, Wish) else wish(one) for one in models]
-    return plan_all([instance_of(one, Wish, "models") for one in wishes], the_machine(machine))
+    return [one if isinstance(one, Wish) else wish(one) for one in models]
 
 
 def launch_together(answer: Together, *, format: str = "shell") -> tuple[Launch, ...]:
-    """Render a set-up as what starts it: one launch a member, in the order of their start.
+    """Render a set-up as what starts it: one launch a member, in the order of their start, or one for all (llama-swap).
 
     Raises InputError for a format that starts one model alone.
 
@@ -85,8 +90,7 @@ def launch_together(answer: Together, *, format: str = "shell") -> tuple[Launch,
         >>> [launch.command.split()[0] for launch in planner.launch_together(both)]
         ['llama-server', 'llama-server']
     """
-    from planner.advice.together.together import Together
+    from planner.advice.together.together import Together, served
     from planner.launching.several import render_several
 
-    whole = instance_of(answer, Together, "answer")
-    return render_several([member.plan for member in whole.members], text_of(format, "format"))
+    return render_several(served(instance_of(answer, Together, "answer")), text_of(format, "format"))

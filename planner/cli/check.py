@@ -29,8 +29,10 @@ from planner.cli.options import (
 )
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped
 from planner.errors import InputError
+from planner.plan import Workload
 
 if TYPE_CHECKING:
+    from planner.api import Wish
     from planner.plan import Plan
 
 
@@ -47,6 +49,15 @@ def check(
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="Rows in the table.")] = 8,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="MODEL",
+            help="A model that runs here too, perhaps with its own options in quotes; may be repeated.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     measure: Annotated[
         bool,
         typer.Option(
@@ -79,9 +90,10 @@ def check(
     if serve and cluster is None:
         raise InputError("--serve places models on a cluster; name it with --cluster")
     if cluster is not None:
-        if any((profile, ram, vram, free, backend, engine)):
+        if any((profile, ram, vram, free, backend, engine, beside)):
             raise InputError(
-                "--cluster reads its machines; leave out --profile, --ram, --vram, --free, --backend and --engine"
+                "--cluster reads its machines; leave out --profile, --ram, --vram, --free, --backend, --engine and"
+                " --with"
             )
         from planner.cli.fleet_view import show_cluster
 
@@ -92,7 +104,7 @@ def check(
         machine = adjust_machine(detect(measure=True), free=free, backend=backend)
     else:
         machine = chosen_machine(profile, ram, vram, free, backend)
-    answer = best_of(machine, workload, engine=engine, limit=limit)
+    answer = best_of(machine, workload, engine=engine, limit=limit, beside=_wishes(beside, engine))
     code = 0 if answer.plans and reaches(answer.plans[0], min_speed) else 1
     if json:
         print_document(answer)
@@ -104,6 +116,10 @@ def check(
         return code
     print_machine(machine)
     print_line()
+    if answer.beside:
+        from planner.cli.together_view import print_beside
+
+        print_beside(answer.beside)
     if answer.plans:
         best = answer.plans[0]
         print_plans(answer.plans, users)
@@ -143,12 +159,27 @@ def check(
         best = answer.plans[0]
         exactly = f" --quant {best.quant} --engine {shlex.quote(best.engine)}"
         print_heading("More" if why else "More, and how it was ranked")
-        print_line(f"planner plan {short_name(best)}{same}{exactly}")
+        if beside:
+            quoted = [*beside, f"{short_name(best)}{exactly}"]
+            print_line(f"planner plan {' + '.join(map(shlex.quote, quoted))}{same}")
+            same += "".join(f" --with {shlex.quote(word)}" for word in beside)
+        else:
+            print_line(f"planner plan {short_name(best)}{same}{exactly}")
         if not why:
             here = "" if engine is None else f" --engine {shlex.quote(engine)}"
             terms = "" if license == "any" else f" --license {license}"
             print_line(f"planner check{same}{here}{terms} --why")
     return code
+
+
+def _wishes(beside: list[str] | None, engine: str | None) -> list[Wish]:
+    """Return the models of --with, each with the options that stand in quotes with it."""
+    if not beside:
+        return []
+    from planner.cli.several import ForAll, Others, read_models
+
+    *first, last = beside
+    return read_models(Others(tuple((word,) for word in first)), last, ForAll(Workload(), engine))
 
 
 def reaches(best: Plan, min_speed: float | None) -> bool:

@@ -16,12 +16,13 @@ from planner.cli.output import (
     print_wrapped,
     style,
 )
-from planner.cli.plan_view import print_machine, print_server_note, range_text, short_name
+from planner.cli.plan_view import memory_text, print_machine, print_server_note, range_text, short_name
 from planner.safe_text import shell_word
 from planner.units import GIB, context_about
 
 if TYPE_CHECKING:
     from planner.api import Launch, Member, Together
+    from planner.plan import Plan
 
 
 def show_together(answer: Together, *, json: bool, format: str = PLAIN) -> int:
@@ -49,6 +50,19 @@ def show_together(answer: Together, *, json: bool, format: str = PLAIN) -> int:
     if answer.fits:
         _print_commands(answer)
     return code
+
+
+def print_beside(plans: Sequence[Plan]) -> None:
+    """Print the models that are there already, with their commands."""
+    print_heading("Beside")
+    for plan in plans:
+        print_wrapped(
+            f"{short_name(plan)} {plan.quant}, {memory_text(plan)} GiB, context"
+            f" {context_about(started_context(plan))}:",
+            indent="  ",
+        )
+        print_shell(plan.command)
+    print_line()
 
 
 def _print_members(answer: Together, format: str = PLAIN) -> None:
@@ -100,12 +114,15 @@ def _print_commands(answer: Together) -> None:
 
 
 def print_launches(answer: Together, launches: Sequence[Launch]) -> None:
-    """Print what starts each member, its files first."""
+    """Print what starts each member, or all of them by one command; files first."""
     for launch in launches:
         for name, content in launch.files:
             print_line(f"# {name}")
             print_line(content.rstrip("\n"))
             print_line()
+    if len(launches) != len(answer.members):
+        print_shell(launches[0].command)
+        return
     for member, launch in zip(answer.members, launches, strict=True):
         _print_start(member, launch.command, launch.env)
 

@@ -29,3 +29,5 @@ class Check:
     """The best, a fast and a light one of the plans; none on a cluster."""
     fleet: FleetPlaces | None = None
     """Which model where; None but on a cluster."""
+    beside: tuple[Plan, ...] = ()
+    """The models that are there already, and beside which the others have to fit."""

@@ -52,7 +52,7 @@ class LaunchedTogether:
 def launched_together(answer: Together, launches: Sequence[Launch] = ()) -> LaunchedTogether:
     """Put a set-up and its launches together: one a member, or one for all; without any it does not fit."""
     files = tuple(LaunchFile(name, content) for launch in launches for name, content in launch.files)
-    if len(launches) != len(answer.members):
+    if len(launches) != len(answer.members) or len(launches) == 1:
         return LaunchedTogether(answer, "".join(launch.command for launch in launches), files)
     started = tuple(
         replace(member, plan=replace(member.plan, command=launch.command, env=dict(launch.env)))

@@ -18,7 +18,10 @@ FORMATS: Final[dict[str, str]] = {
     "kubernetes": "planner.launching.kubernetes",
     "ray": "planner.launching.ray",
     "launchd": "planner.launching.launchd",
+    "llama-swap": "planner.launching.llama_swap",
 }
+# Of these, the formats that start several models together: render_several(served).
+SHARED: Final[dict[str, str]] = {name: FORMATS[name] for name in ("llama-swap",)}
 
 
 def launch_formats() -> tuple[str, ...]:

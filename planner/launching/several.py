@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 from planner.engines.launch import Launch, file_stem
 from planner.errors import InputError
 from planner.fast_dataclass import replace
-from planner.launching.formats import SHELL
+from planner.launching.formats import SHARED, SHELL
 from planner.launching.render import command_line
+from planner.launching.served import Served
 from planner.plan import Plan
 from planner.safe_text import commands
 
-FORMATS = (SHELL,)
+
+def launch_of(plan: Plan) -> Launch:
+    """Return the command of one plan among others, with the environment that it has there."""
+    return replace(command_line(plan, plan.request.model), env=dict(plan.env))
 
 
-def render_several(plans: Sequence[Plan], format: str = SHELL) -> tuple[Launch, ...]:
-    """Return what starts each of the plans, in their order. Raises InputError for a format that has no place for it."""
-    if format.strip().lower() != SHELL:
-        raise InputError(
-            f"--format {format} starts one model; for several leave it out ({', '.join(FORMATS)})"
-        )
+def render_several(served: Sequence[Served], format: str = SHELL) -> tuple[Launch, ...]:
+    """Return what starts them: one launch each, in their order, or one for all in a format that holds several.
+
+    Raises InputError for a format that starts one model alone.
+    """
+    name = format.strip().lower()
+    if name in SHARED:
+        module: Any = import_module(SHARED[name])
+        return (module.render_several(served),)
+    if name != SHELL:
+        either = ", ".join((SHELL, *SHARED))
+        raise InputError(f"--format {format} starts one model; for several there are {either}")
     taken: set[str] = set()
     found = []
-    for plan in plans:
-        launch = replace(command_line(plan, plan.request.model), env=dict(plan.env))
-        launch = _named_apart(launch, file_stem(plan.request.model), taken)
+    for one in served:
+        launch = _named_apart(one.launch, file_stem(one.plan.request.model), taken)
         taken |= {name for name, _ in launch.files}
         found.append(launch)
     return tuple(found)

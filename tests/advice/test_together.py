@@ -8,7 +8,7 @@ import planner
 from planner.advice.together.usage import held_by, places
 from planner.api import Together
 from planner.engines.vllm.engine import Vllm
-from planner.errors import InputError
+from planner.errors import InputError, UnfitError
 from planner.fast_dataclass import replace
 from planner.hardware.remaining import Held, remaining
 from planner.units import GIB
@@ -171,3 +171,24 @@ def test_wishes_are_checked() -> None:
         planner.plan_together([], "rtx-4090")
     with pytest.raises(InputError, match="starts one model"):
         planner.launch_together(planner.plan_together(["qwen3-4b"], "rtx-4090"), format="systemd")
+
+
+def test_what_is_recommended_has_room_beside_what_is_there() -> None:
+    machine = planner.load_profile("rtx-4090")
+    coder = planner.wish("qwen2.5-coder-7b", role="completion")
+    answer = planner.check(machine, engine="llama.cpp", limit=2, beside=[coder])
+    (there,) = answer.beside
+    assert answer.plans
+    left = machine.accelerators[0].memory_free - held_by(there).gpus[0]
+    for plan in answer.plans:
+        gpu = plan.memory.devices[0]
+        assert gpu.available == left
+        assert gpu.fits
+        assert "--port 8081" in plan.command
+    alone = planner.check(machine, limit=1).plans[0]
+    assert alone.memory.devices[0].total > left, "another than without it"
+
+
+def test_what_is_there_must_have_room_itself() -> None:
+    with pytest.raises(UnfitError, match="beside the others"):
+        planner.check("rtx-3060", beside=["qwen3-14b", "gpt-oss-120b"])

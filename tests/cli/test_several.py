@@ -90,3 +90,13 @@ def test_no_room_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert "do NOT fit" in capsys.readouterr().out
     assert run(["launch", *words]) == 1
     assert "even alone" in capsys.readouterr().err
+
+
+def test_check_names_what_is_there_and_how_to_ask_again(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--profile", "rtx-4090", "--limit", "1", "--with", "qwen3-4b -c 4k"]
+    assert run(["check", *words]) == 0
+    shown = capsys.readouterr().out
+    assert "-c 4096" in shown
+    assert "planner plan 'qwen3-4b -c 4k' + '" in shown
+    assert "--with 'qwen3-4b -c 4k' --why" in shown
+    assert run(["check", "--cluster", "ray", "--with", "qwen3-4b"]) == 2

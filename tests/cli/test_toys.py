@@ -106,4 +106,6 @@ def test_a_format_renders_every_engine(toy_format: None, cli: Cli, engine: str) 
 def test_a_format_that_is_not_known_names_those_that_are(toy_format: None, cli: Cli) -> None:
     answer = cli("launch", "qwen3-8b", "--profile", "rtx-4090", "--format", "nomad")
     assert answer.code == 2
-    assert "one of: shell, compose, systemd, kubernetes, ray, launchd, toybox, sglang" in answer.err
+    assert (
+        "one of: shell, compose, systemd, kubernetes, ray, launchd, llama-swap, toybox, sglang" in answer.err
+    )

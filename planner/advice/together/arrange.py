@@ -21,6 +21,7 @@ from planner.hardware.machine import Machine
 from planner.hardware.remaining import Held, nothing_held, remaining
 from planner.models.role import Role
 from planner.plan import Placement, Plan
+from planner.reason import ReasonKind
 
 _MORE: Final = 1.5  # times the share that is tried next where a model does not lie on the GPU with the last
 
@@ -171,8 +172,14 @@ def _of_one_server(asked: Mapping[int, Wish], plans: Mapping[int, Plan]) -> dict
 def _is_better(plan: Plan, than: Plan) -> bool:
     if not plan.fits or (plan.placement is not Placement.GPU and than.placement is Placement.GPU):
         return False
+    if _narrow_cache(plan) and not _narrow_cache(than):
+        return False
     bits, before = bits_of(plan.quant), bits_of(than.quant)
     return bits > before or (bits == before and started_context(plan) > started_context(than))
+
+
+def _narrow_cache(plan: Plan) -> bool:
+    return any(reason.kind is ReasonKind.CACHE_QUANTISED for reason in plan.why)
 
 
 def _settled(wish: Wish, plan: Plan, machine: Machine) -> Plan:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from planner.advice.plan.choose import plan_model
+from planner.advice.plan.worth import started_context
 from planner.advice.together.arrange import Arrangement, arrange
+from planner.advice.together.ports import with_ports
 from planner.advice.together.speed import beside_each_other
 from planner.advice.together.usage import SharedDevice, devices_of
 from planner.advice.together.wish import Wish, for_role
 from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
-from planner.launching.render import command_line
+from planner.launching.served import Served
+from planner.launching.several import launch_of
 from planner.models.role import Role
-from planner.plan import Interval, Plan, Written
+from planner.plan import Interval, Plan
 from planner.reason import Reason, ReasonKind, Value
 from planner.units import gib
 
@@ -67,11 +70,18 @@ def plan_together(wishes: Sequence[Wish], machine: Machine) -> Together:
     return _answer(asked, machine, arrange(asked, machine))
 
 
+def served(answer: Together) -> tuple[Served, ...]:
+    """Return the members with what starts them, for launching."""
+    return tuple(
+        Served(m.plan, launch_of(m.plan), m.role, m.stays, started_context(m.plan)) for m in answer.members
+    )
+
+
 def _answer(wishes: Sequence[Wish], machine: Machine, found: Arrangement) -> Together:
     """Put an arrangement in the order of its start, with ports and what one server has for all."""
     order = sorted(range(len(wishes)), key=lambda i: _start(i, wishes, found))
     turns = frozenset(place for place, i in enumerate(order) if i in found.turns)
-    plans = _with_ports(_with_common([found.plans[i] for i in order], turns))
+    plans = with_ports(_with_common([found.plans[i] for i in order], turns))
     devices = devices_of(machine, [plan for plan, _ in plans], turns)
     staying = [plan for place, (plan, _) in enumerate(plans) if place not in turns]
     speeds = iter(beside_each_other(staying))
@@ -125,30 +135,6 @@ def _with_common(plans: Sequence[Plan], turns: frozenset[int]) -> list[Plan]:
 def _kept_loaded(engine: str, loaded: int, plans: Sequence[Plan]) -> Mapping[str, str]:
     several = sum(plan.engine == engine for plan in plans) > 1
     return engine_facts(engine).common_environment(loaded) if several else {}
-
-
-def _with_ports(plans: Sequence[Plan]) -> list[tuple[Plan, int | None]]:
-    """Each plan with its command on a port of its own; models of one server have the same."""
-    taken: set[int] = set()
-    found: list[tuple[Plan, int | None]] = []
-    for plan in plans:
-        facts = engine_facts(plan.engine)
-        port = facts.port
-        if port is None or (facts.daemon and port in taken):
-            found.append((plan, port))
-            continue
-        while port in taken:
-            port += 1
-        taken.add(port)
-        found.append((plan if port == facts.port else _on_port(plan, port), port))
-    return found
-
-
-def _on_port(plan: Plan, port: int) -> Plan:
-    request = plan.request
-    kept = (*request.written.kept, "--port", str(port))
-    plan = replace(plan, request=replace(request, written=Written(kept)))
-    return replace(plan, command=command_line(plan, request.model).command)
 
 
 def _why(members: Sequence[Member], devices: Sequence[SharedDevice]) -> tuple[Reason, ...]:
