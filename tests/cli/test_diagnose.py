@@ -6,10 +6,18 @@ import json
 from pathlib import Path
 
 import jsonschema
+import pytest
 
 from planner.api import schema
 
 from .conftest import Cli
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of their own for the pastes that are written."""
+    monkeypatch.chdir(tmp_path)
+
 
 TOO_LONG = "$ llama-server -m Qwen3.6-27B-Q4_K_M.gguf -c 262144 -ngl 99\n"
 
