@@ -44,7 +44,7 @@ def verify_gguf(file: Path, context: int | str | None, given: Mapping[str, Any])
         header.quant,
         machine,
         Workload(context=tokens, users=settings["n_parallel"]),
-        {**settings, "n_outputs_max": settings["n_parallel"]},
+        settings if settings.get("embeddings") else {**settings, "n_outputs_max": settings["n_parallel"]},
     )
     estimate = get_engine(engine.name).estimate(request)
     return Verification(

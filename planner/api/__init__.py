@@ -97,7 +97,7 @@ if TYPE_CHECKING:
         started_context,
         user_speed,
     )
-    from planner.api.together import launch_together, plan_together, wish
+    from planner.api.together import launch_together, plan_together, wish, writes_text
     from planner.api.vocabulary import (
         backend_names,
         document,
@@ -302,6 +302,7 @@ __all__ = [
     "verify_server",
     "wish",
     "write_bundle",
+    "writes_text",
 ]
 
 # module -> what is found there; the same as is imported for type checkers above
@@ -438,6 +439,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "launch_together",
         "plan_together",
         "wish",
+        "writes_text",
     ),
     "planner.api.vocabulary": (
         "backend_names",

@@ -24,6 +24,7 @@ from planner.plan import Interval, Plan, Workload
 
 if TYPE_CHECKING:
     from planner.advice.plan.depth import DepthPoint
+    from planner.advice.plan.question import PlanQuestion
     from planner.advice.plan.side_by_side import QuantTable
     from planner.advice.recommend.recommend import Recommendation
     from planner.advice.together.wish import Wish
@@ -69,11 +70,21 @@ def plan(
         quant=text_or_none(quant, "quant"),
     )
     if isinstance(settings, Mapping) or settings is None:
-        return plan_model(replace(question, settings=with_draft(the_settings(settings))))
+        question = replace(question, settings=with_draft(the_settings(settings)))
+        return plan_model(question) if question.model.entry is None else _in_its_role(question)
     from planner.advice.plan.asked_command import plan_options
     from planner.engines.commands import Command
 
     return plan_options(instance_of(settings, Command, "settings"), question, with_draft)
+
+
+def _in_its_role(question: PlanQuestion) -> Plan:
+    """Plan a model of the catalogue as its card's role is served: one that writes text as it is asked."""
+    from planner.advice.together.wish import Wish, role_of
+
+    model, workload = question.model, question.workload
+    wish = Wish(model, role_of(model), workload, question.engine, question.quant, question.settings)
+    return wish.planned(question.machine)
 
 
 def with_draft(settings: Mapping[str, Any]) -> Mapping[str, Any]:

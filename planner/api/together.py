@@ -12,6 +12,7 @@ from planner.api.arguments import (
     the_engine,
     the_machine,
     the_model,
+    the_plan,
     the_settings,
     the_workload,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from planner.engines.launch import Launch
     from planner.hardware.machine import Machine
     from planner.models.model import Model
-    from planner.plan import Workload
+    from planner.plan import Plan, Workload
 
 
 def wish(
@@ -79,6 +80,17 @@ def wishes_of(models: object) -> list[Wish]:
     if isinstance(models, str) or not isinstance(models, Sequence) or not models:
         raise FieldError("models", "are none; give a list of names, Models or wishes")
     return [one if isinstance(one, Wish) else wish(one) for one in models]
+
+
+def writes_text(plan: Plan) -> bool:
+    """Return whether a plan's model writes text: False for one that makes embeddings, judges or transcribes.
+
+    >>> planner.writes_text(planner.plan("bge-m3", "rtx-4090"))
+    False
+    """
+    from planner.advice.together.wish import role_of
+
+    return role_of(the_plan(plan).request.model).writes
 
 
 def launch_together(answer: Together, *, format: str = "shell") -> tuple[Launch, ...]:

@@ -140,7 +140,7 @@ def plan(
     print_memory(answer)
     if answer.speed:
         print_line()
-        print_speed(answer.speed)
+        print_speed(answer.speed, writes=planner.writes_text(answer))
         print_measured(answer)
     changes = planner.alternatives(answer)
     if changes:

@@ -221,9 +221,12 @@ def print_measured(plan: Plan) -> None:
         print_shell(shell_join(words))
 
 
-def print_speed(speed: SpeedEstimate) -> None:
-    """Print what to expect, as expected (low-high)."""
+def print_speed(speed: SpeedEstimate, *, writes: bool = True) -> None:
+    """Print what to expect, as expected (low-high); of a model that writes no text, how fast it reads."""
     print_heading("Speed (expected, and where 80 % of measurements should lie)")
+    if not writes:
+        print_wrapped(f"{range_text(speed.prefill_tps)} tokens/s", indent="  ", bullet="reads  ")
+        return
     at = f" with {context_text(speed.depth)} tokens in the cache" if speed.depth else ""
     print_wrapped(f"{range_text(speed.decode_tps)} tokens/s{at}", indent="  ", bullet="decode      ")
     print_wrapped(f"{range_text(speed.prefill_tps)} tokens/s", indent="  ", bullet="prefill     ")

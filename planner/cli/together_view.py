@@ -69,7 +69,7 @@ def _print_members(answer: Together, format: str = PLAIN) -> None:
     rows = []
     for member in answer.members:
         plan = member.plan
-        alone = "?" if plan.speed is None else range_text(plan.speed.decode_tps)
+        alone = "?" if member.alone is None else range_text(member.alone)
         beside = "?" if member.beside is None else range_text(member.beside)
         rows.append(
             [
@@ -84,7 +84,11 @@ def _print_members(answer: Together, format: str = PLAIN) -> None:
             ]
         )
     headers = ["Model", "Role", "Quant", "Engine", "Context", "Tokens/s\nalone", "all at\nwork"]
+    if any(not member.role.writes for member in answer.members):
+        headers[-2] = "Tokens/s\nalone*"
     print_table(rows, [*headers, ""] if answer.takes_turns else headers, format, wrap=0)
+    if format == PLAIN and headers[-2].endswith("*"):
+        print_line("* read by models that write no text")
 
 
 def _print_devices(answer: Together) -> None:

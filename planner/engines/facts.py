@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from planner.hardware.host.system import System
     from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
+    from planner.models.role import Role
     from planner.plan import FitAdvice, Plan
 
 
@@ -61,6 +62,14 @@ class NarrowCache:
     settings: Mapping[str, str]
     said: str  # at the beginning of a sentence: what the person would write or choose
     instead_of: Mapping[str, str]  # only where the plan has these settings, or doesn't name them
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How an engine serves a model that makes no text."""
+
+    settings: Mapping[str, Any]
+    words: tuple[str, ...] = ()  # of its command line, beyond the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,10 @@ class EngineFacts:
     def fit_command(self, plan: Plan, model: Model, advice: FitAdvice) -> str:
         """Return the command that leaves the placement to the engine, where a plan advises that."""
         raise InputError(f"{self.title} has no placement of its own to leave it to")
+
+    def serving(self, role: Role, model: Model, context: int) -> Serving:
+        """Return how it serves a model in a role that makes no text, reading so many tokens at once."""
+        return Serving({})
 
     def modest(self, plan: Plan) -> Mapping[str, Any]:
         """Return settings with which a plan takes no more than its context and users need; {} where it never does."""

@@ -14,3 +14,8 @@ class Role(StrEnum):
     RERANKER = "reranker"
     CLASSIFIER = "classifier"
     SPEECH = "speech"  # speech to text
+
+    @property
+    def writes(self) -> bool:
+        """True for a model that answers in text of its own, token by token."""
+        return self in (Role.CHAT, Role.COMPLETION)

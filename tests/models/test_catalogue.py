@@ -257,3 +257,14 @@ def test_a_card_that_states_less_than_the_configuration_says_why(
     for entry in entries:
         if entry.config and max(entry.context, entry.context_extended) < entry.architecture().n_ctx_train:
             assert by_id[entry.id].context.note, entry.id
+
+
+def test_models_that_write_no_text_are_there_and_never_ranked(cards: list[ModelCard]) -> None:
+    kinds = [card.kind for card in cards if card.kind in ("embedding", "reranker")]
+    assert len(kinds) >= 30
+    assert kinds.count("reranker") >= 7
+    others = {card.id for card in cards if card.kind != "chat"}
+    assert not others & {entry.id for entry in load_catalogue().entries()}
+    for card in cards:
+        if card.kind in ("embedding", "reranker"):
+            assert check_shape(card).verified, card.id

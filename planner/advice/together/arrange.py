@@ -19,10 +19,10 @@ from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.hardware.remaining import Held, nothing_held, remaining
-from planner.models.role import Role
 from planner.plan import Placement, Plan
 from planner.reason import ReasonKind
 
+_SMALL: Final = 1e9  # elements
 _MORE: Final = 1.5  # times the share that is tried next where a model does not lie on the GPU with the last
 
 
@@ -64,7 +64,7 @@ def _is_pleasant(arrangement: Arrangement, wishes: Sequence[Wish]) -> bool:
     return all(
         is_usable(plan, wish.workload)
         for plan, wish in zip(arrangement.plans, wishes, strict=True)
-        if wish.role in (Role.CHAT, Role.COMPLETION)
+        if wish.role.writes
     )
 
 
@@ -80,7 +80,7 @@ def _in_turns(wishes: Sequence[Wish], machine: Machine, turns: frozenset[int]) -
     plans = dict(zip((*staying, largest), beside.plans, strict=True))
     left = remaining(machine, _sum((held_by(plans[i]) for i in staying), machine))
     for i in turns - {largest}:
-        plans[i] = plan_model(wishes[i].on(left))
+        plans[i] = wishes[i].planned(left)
     return Arrangement(_in_order(wishes, plans), turns)
 
 
@@ -88,7 +88,7 @@ def _in_order(wishes: Sequence[Wish], plans: Mapping[int, Plan]) -> tuple[Plan, 
     """The plans in the order of the wishes; one that never came to be planned stands as it is alone."""
     missing = next(iter(plans.values())).request.machine
     return tuple(
-        plans[i] if i in plans else replace(plan_model(wish.on(missing)), fits=False)
+        plans[i] if i in plans else replace(wish.planned(missing), fits=False)
         for i, wish in enumerate(wishes)
     )
 
@@ -102,12 +102,12 @@ def _at_once(wishes: Sequence[Wish], machine: Machine) -> Arrangement:
         left = remaining(machine, _others(plans, i, machine))
         last = place == len(order) - 1
         share = wishes[i].size / sum(wishes[j].size for j in order[place:])
-        plans[i] = plan_model(asked[i].on(left)) if last else _on_a_share(asked[i], left, share)
+        plans[i] = asked[i].planned(left) if last else _on_a_share(asked[i], left, share)
         if plans[i].fits and not last:
             asked[i] = _modest(asked[i], plans[i])
     if all(plan.fits for plan in plans.values()):
         for i in reversed(order[:-1]):
-            more = plan_model(wishes[i].on(remaining(machine, _others(plans, i, machine))))
+            more = wishes[i].planned(remaining(machine, _others(plans, i, machine)))
             if _is_better(more, plans[i]):
                 plans[i], asked[i] = more, _modest(wishes[i], more)
         asked = _of_one_server(asked, plans)
@@ -132,9 +132,12 @@ def _on_a_share(wish: Wish, machine: Machine, share: float) -> Plan:
 
     Where no share does, the smallest on which it fits at all: the rest is not taken from the others for nothing.
     """
+    if not wish.role.writes and wish.size < _SMALL:
+        return wish.planned(machine)  # a share of next to nothing would only coarsen it
     fitting: Plan | None = None
     while True:
-        plan = plan_model(wish.on(_limited(machine, share)))
+        limited = _limited(machine, share)
+        plan = plan_model(wish.on(limited)) if share < 1.0 else wish.planned(limited)
         if plan.fits and (plan.placement is Placement.GPU or not machine.accelerators):
             return plan
         fitting = fitting or (plan if plan.fits else None)
@@ -187,4 +190,4 @@ def _settled(wish: Wish, plan: Plan, machine: Machine) -> Plan:
     context = started_context(plan)
     workload = replace(wish.workload, context=context, prompt=min(wish.workload.prompt, context))
     fixed = replace(wish, engine=plan.engine, quant=plan.quant, workload=workload)
-    return plan_model(fixed.on(machine))
+    return fixed.planned(machine)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.advice.plan.choose import plan_model
 from planner.advice.together.ports import with_ports
 from planner.advice.together.usage import held_by
-from planner.advice.together.wish import Wish, for_role
+from planner.advice.together.wish import Wish
 from planner.engines.register import engine_facts
 from planner.errors import UnfitError
 from planner.fast_dataclass import dataclass, replace
@@ -32,16 +31,15 @@ class There:
 def there(wishes: Sequence[Wish], machine: Machine) -> There:
     """Plan the models that are there, in their order, each as it would be alone on what those before it leave.
 
-    Raises UnfitError for one that has no room; else as one model's plan does.
+    Raises UnfitError for one that has no room; else as `plan_model` does.
     """
     left = machine
     plans: list[Plan] = []
     for wish in wishes:
-        asked = replace(wish, workload=for_role(wish.workload, wish.role, wish.model))
-        plan = plan_model(asked.on(left))
+        plan = wish.planned(left)
         modest = engine_facts(plan.engine).modest(plan) if plan.fits else {}
         if modest:
-            plan = plan_model(replace(asked, settings={**asked.settings, **modest}).on(left))
+            plan = replace(wish, settings={**wish.settings, **modest}).planned(left)
         if not plan.fits:
             beside = " beside the others" if plans else ""
             raise UnfitError(f"{plan.name} does not fit here{beside} (planner plan explains)", plan.model)

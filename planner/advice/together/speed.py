@@ -12,40 +12,42 @@ from collections.abc import Sequence
 from typing import Final
 
 from planner.advice.together.usage import places
-from planner.plan import Interval, Plan
+from planner.models.role import Role
+from planner.plan import Interval, Placement, Plan
 
 SHARE: Final = Interval(0.9, 1.0, 4 / 3)  # times an equal share of the slices
 
 
-def beside_each_other(plans: Sequence[Plan]) -> tuple[Interval | None, ...]:
-    """Return decode tokens/s of each plan while all of them work; None where its speed alone isn't known."""
+def rate_of(plan: Plan, role: Role) -> Interval | None:
+    """Return tokens a second of a plan alone: written, or read by a model that writes none; None where not known."""
+    if plan.speed is None:
+        return None
+    return plan.speed.decode_tps if role.writes else plan.speed.prefill_tps
+
+
+def beside_each_other(plans: Sequence[Plan], roles: Sequence[Role]) -> tuple[Interval | None, ...]:
+    """Return the same of each plan while all of them work."""
     places_of = [_working(plan) for plan in plans]
     found: list[Interval | None] = []
-    for plan, mine in zip(plans, places_of, strict=True):
+    for plan, role, mine in zip(plans, roles, places_of, strict=True):
         busy = max((sum(place in other for other in places_of) for place in mine), default=1)
-        if plan.speed is None:
-            found.append(None)
+        alone = rate_of(plan, role)
+        if alone is None or busy == 1:
+            found.append(alone)
             continue
-        alone = plan.speed.decode_tps
-        shares = (1.0, 1.0, 1.0) if busy == 1 else (
-            SHARE.low / busy,
-            SHARE.expected / busy,
-            min(1.0, SHARE.high / busy),
-        )  # fmt: skip
-        found.append(Interval(alone.low * shares[0], alone.expected * shares[1], alone.high * shares[2]))
+        low, expected, high = (share / busy for share in (SHARE.low, SHARE.expected, SHARE.high))
+        found.append(Interval(alone.low * low, alone.expected * expected, alone.high * high))
     return tuple(found)
 
 
 def _working(plan: Plan) -> frozenset[int | None]:
-    """Return the devices from which a plan reads its layers; GPUs that share the RAM are the same memory."""
+    """Return the devices from which a plan reads its layers; GPUs that share the RAM are the same memory.
+
+    What the host holds of a model that is on GPUs is a table, of which a token reads one row.
+    """
     machine = plan.request.machine
-    devices = {
-        None if at is not None and machine.accelerators[at].unified else at: device.weights
+    return frozenset(
+        None if at is None or machine.accelerators[at].unified else at
         for at, device in places(plan)
-    }
-    whole = sum(devices.values()) or 1
-    # What the host holds of a model on GPUs is a table that a token reads one row of.
-    return frozenset(at for at, weights in devices.items() if weights > whole * _TABLE or len(devices) == 1)
-
-
-_TABLE: Final = 0.15  # of the weights
+        if device.weights and (at is not None or plan.placement is not Placement.GPU)
+    )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from planner.advice.plan.choose import plan_model
 from planner.advice.plan.worth import started_context
 from planner.advice.together.arrange import Arrangement, arrange
 from planner.advice.together.ports import with_ports
-from planner.advice.together.speed import beside_each_other
+from planner.advice.together.speed import beside_each_other, rate_of
 from planner.advice.together.usage import SharedDevice, devices_of
-from planner.advice.together.wish import Wish, for_role
+from planner.advice.together.wish import Wish
 from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
@@ -34,8 +33,11 @@ class Member:
     """Where its server answers; None where that isn't known."""
     stays: bool
     """True for one that stays loaded; False for one that takes turns with the others that don't."""
+    alone: Interval | None
+    """Tokens a second while the others rest: written, or read by a model that writes none; None where not known."""
     beside: Interval | None
-    """Decode tokens a second while all that are loaded work at the same moment; None where it isn't known."""
+    """Tokens a second (written; read, of a model that writes none) while all that are loaded work at once; None where
+    that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,7 @@ def plan_together(wishes: Sequence[Wish], machine: Machine) -> Together:
 
     A set-up that has no room is returned with fits=False. Raises as one model's plan does.
     """
-    asked = [replace(wish, workload=for_role(wish.workload, wish.role, wish.model)) for wish in wishes]
-    return _answer(asked, machine, arrange(asked, machine))
+    return _answer(wishes, machine, arrange(wishes, machine))
 
 
 def served(answer: Together) -> tuple[Served, ...]:
@@ -83,23 +84,28 @@ def _answer(wishes: Sequence[Wish], machine: Machine, found: Arrangement) -> Tog
     turns = frozenset(place for place, i in enumerate(order) if i in found.turns)
     plans = with_ports(_with_common([found.plans[i] for i in order], turns))
     devices = devices_of(machine, [plan for plan, _ in plans], turns)
-    staying = [plan for place, (plan, _) in enumerate(plans) if place not in turns]
-    speeds = iter(beside_each_other(staying))
-    taking = {place: beside_each_other([*staying, plans[place][0]])[-1] for place in turns}
+    roles = [wishes[i].role for i in order]
+    staying = [place for place in range(len(order)) if place not in turns]
+
+    def beside(place: int) -> Interval | None:
+        """What one reaches beside all that stay."""
+        others = [other for other in staying if other != place]
+        at = [place, *others]
+        return beside_each_other([plans[i][0] for i in at], [roles[i] for i in at])[0]
+
     members = tuple(
         Member(
-            role=wishes[i].role,
+            role=roles[place],
             plan=plan,
             port=port,
             stays=place not in turns,
-            beside=taking[place] if place in turns else next(speeds),
+            alone=rate_of(plan, roles[place]),
+            beside=beside(place),
         )
-        for place, (i, (plan, port)) in enumerate(zip(order, plans, strict=True))
+        for place, (plan, port) in enumerate(plans)
     )
     fits = found.fits and all(device.fits for device in devices)
-    alone = (
-        [] if fits else [plan for plan in (plan_model(wish.on(machine)) for wish in wishes) if not plan.fits]
-    )
+    alone = [] if fits else [plan for plan in (wish.planned(machine) for wish in wishes) if not plan.fits]
     return Together(
         machine=machine,
         fits=fits,

@@ -44,6 +44,7 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
         predictions_cached=True,
         prediction=Prediction(own_vocabulary=False), tensor_split=Rule.REFUSED,
     ),
+    "bert": Traits(norm="norm", encoder=True, embedding_norm="norm", rope=Rope.NEVER),
     "bloom": Traits(norm="norm", embedding_norm="norm", rope=Rope.NEVER),
     "cohere2": Traits(norm="norm", parallel=True, rope=Rope.SLIDING),
     "cohere2moe": Traits(
@@ -73,6 +74,7 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "falcon": Traits(norm="norm", parallel=True, residual_last=True),
     "falcon-h1": Traits(tensor_split=Rule.REFUSED),
     "gemma": Traits(embedding_scale=True),
+    "gemma-embedding": Traits(encoder=True, token_scale=True),
     "gemma2": Traits(embedding_scale=True, soft_caps=("scale", "unary", "scale")),
     "gemma3": Traits(token_scale=True),
     "gemma3n": Traits(
@@ -109,6 +111,7 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     ),
     "hy_v4": Traits(graph=Rule.NOT_FOLLOWED, tensor_split=Rule.REFUSED),
     "jamba": Traits(normed_weights=False, residual_first=True, rope=Rope.NEVER, tensor_split=Rule.REFUSED),
+    "jina-bert-v2": Traits(norm="norm", encoder=True, embedding_norm="norm", rope=Rope.NEVER),
     "kimi-k3": Traits(
         rows_dropped=RowsDropped.BEFORE_NORM, bounded_gate=True, gating="sigmoid", scaled_weights=True,
         bounded_decay=True, rope=Rope.NEVER, rollback=True, tensor_split=Rule.REFUSED,
@@ -128,6 +131,7 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
     "minimax-m2": Traits(gating="sigmoid", tensor_split=Rule.REFUSED),
     "minimax-m3": Traits(gating="sigmoid", scaled_weights=True, tensor_split=Rule.REFUSED),
     "mistral4": Traits(precise_down=True, tensor_split=Rule.REFUSED),
+    "modern-bert": Traits(norm="norm", encoder=True, embedding_norm="norm"),
     "muse-glimmer": Traits(embedding_norm="rms_norm", norm_first=True, rope=Rope.SLIDING),
     "nemotron": Traits(norm="norm"),
     "nemotron_h": Traits(
@@ -139,6 +143,8 @@ ARCHITECTURES: Final[dict[str, Traits]] = {
         rope=Rope.NEVER, rollback=True, prediction=Prediction(early=True, joint_block=True, norm="norm"),
         tensor_split=Rule.REFUSED,
     ),
+    "nomic-bert": Traits(norm="norm", encoder=True, embedding_norm="norm"),
+    "nomic-bert-moe": Traits(norm="norm", encoder=True, embedding_norm="norm", normed_weights=False),
     "olmo2": Traits(tensor_split=Rule.REFUSED),
     "olmoe": Traits(tensor_split=Rule.REFUSED),
     "qwen2moe": Traits(normed_weights=False),

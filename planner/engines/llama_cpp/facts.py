@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from planner.engines.facts import EngineFacts, Install, Kernels, NarrowCache, NotPlanned, Weights
+from planner.engines.facts import (
+    EngineFacts,
+    Install,
+    Kernels,
+    NarrowCache,
+    NotPlanned,
+    Serving,
+    Weights,
+)
 from planner.engines.llama_cpp.backends import BACKENDS
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from planner.hardware.host.system import System
     from planner.models.gguf.header import GgufHeader
     from planner.models.model import Model
+    from planner.models.role import Role
     from planner.plan import FitAdvice, Plan
 
 
@@ -92,6 +101,12 @@ class LlamaCppFacts(EngineFacts):
 
         repository = gguf_repository(model, quant)
         return model.path or (f"{repository}:{quant}" if repository else f"{model.name.lower()}-{quant}.gguf")
+
+    def serving(self, role: Role, model: Model, context: int) -> Serving:
+        """Return --embeddings or --reranking, with room to read at once what can't be read in parts."""
+        from planner.engines.llama_cpp.pooled import serving
+
+        return serving(role, model, context)
 
     def work_split(self, plan: Plan, layers: int, expert_layers: int) -> WorkSplit:
         """Return what llama.cpp's settings mean for the work."""

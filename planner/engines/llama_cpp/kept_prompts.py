@@ -1,4 +1,4 @@
-"""What llama-server keeps of earlier prompts in host memory, beside all that it allocates at its start.
+"""What llama-server comes to hold in host memory beside all that it allocates at its start: earlier prompts, outputs.
 
 Its prompt cache takes the state of every prompt that makes way for another one, until --cache-ram is full; each slot
 keeps context checkpoints of what can't be rolled back, sliding windows and recurrent states (prompt_save and
@@ -24,6 +24,7 @@ from planner.reason import Reason, ReasonKind
 from planner.units import MIB, gib
 
 _A_PROMPT: Final = 3  # checkpoints that one prompt makes: at its last message, and twice near its end
+_A_PASSAGE: Final = 512  # tokens of what is usually embedded at once
 _FEW: Final = 4  # checkpoints worth having before prompts are kept
 _STEP: Final = 256  # MiB
 
@@ -79,8 +80,10 @@ def keeping(search: Search, found: Found) -> tuple[Found, Reason | None]:
 
     A command that somebody wrote keeps what it keeps: only what of it fits is counted, and said.
     """
-    if found.settings.embeddings or not found.fits:
+    if not found.fits:
         return found, None
+    if found.settings.embeddings:
+        return replace(found, estimate=_with_outputs(found.estimate, search.arch, found.memory)), None
     usual = kept_prompts(search.arch, found.settings, found.memory)
     given = search.request.settings.keys()
     open_ = ("cache_ram_mib" not in given, "n_ctx_checkpoints" not in given)
@@ -102,6 +105,19 @@ def keeping(search: Search, found: Found) -> tuple[Found, Reason | None]:
         limit = kept.limit // MIB
         settings = replace(settings, cache_ram_mib=limit, n_ctx_checkpoints=kept.checkpoints)
     return replace(found, settings=settings, estimate=estimate), _reason(usual, kept, written=written)
+
+
+def _with_outputs(estimate: MemoryEstimate, arch: Architecture, memory: LlamaMemory) -> MemoryEstimate:
+    """Return the estimate with the rows that a server of embeddings keeps of a batch, in its host's memory.
+
+    Every token of a batch is an output, and each has room for its logits, head or not (output_reserve in
+    src/llama-context.cpp of b11434): grown with the longest batch so far, never given back.
+    """
+    *devices, host = estimate.devices
+    row, rows = 4 * (arch.vocab_size + arch.hidden_size), memory.context.n_ubatch
+    full = max(host.overhead, host.overhead_high) + row * rows
+    overhead = host.overhead + row * min(rows, _A_PASSAGE)
+    return MemoryEstimate((*devices, replace(host, overhead=overhead, overhead_high=full)))
 
 
 def room_to_keep(estimate: MemoryEstimate, room: Room) -> int:

@@ -41,7 +41,7 @@ _DIRECT: Final = (
 _INVERTED: Final = {"kv_offload": "no_kv_offload", "op_offload": "no_op_offload"}
 _IGNORED: Final = frozenset(
     {
-        *("n_outputs_max", "threads", "mmap", "embeddings", "n_rs_seq", "cache_ram_mib", "n_ctx_checkpoints"),
+        *("n_outputs_max", "threads", "mmap", "n_rs_seq", "cache_ram_mib", "n_ctx_checkpoints"),
         *("spec_type", "spec_draft_n_max", "spec_draft_type_k", "spec_draft_type_v"),
         *("spec_draft_model", "spec_draft_ngl", "image_max_tokens", "moe_cache_mib"),
     }
@@ -141,6 +141,8 @@ def _start(request: dict[str, Any]) -> None:
             params.flash_attn_type = _member(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{word}")
         elif name == "split_mode":
             params.split_mode = _member(xllamacpp.llama_split_mode, f"LLAMA_SPLIT_MODE_{value.upper()}")
+        elif name == "embeddings":
+            params.embedding = value
         elif name == "repack_weights":
             params.no_extra_bufts = not value
         elif name == "tensor_split" and value:

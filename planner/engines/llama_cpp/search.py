@@ -362,7 +362,9 @@ def settings_of(request: PlanRequest) -> LlamaCppSettings:
     if workload.use_case is UseCase.VISION and arch.vision is not None:
         given.setdefault("mmproj", True)
     drafts = "spec_type" in given or "spec_draft_model" in given
-    if not drafts:
+    if given.get("embeddings"):  # every token has an output (server_output_limits in tools/server)
+        given.setdefault("n_outputs_max", 0)
+    elif not drafts:
         given.setdefault("n_outputs_max", given["n_parallel"])
     settings = LlamaCppSettings.of({name: value for name, value in given.items() if name not in FIT})
     if drafts and "n_outputs_max" not in given:

@@ -185,6 +185,8 @@ def resolve(
     n_seq = max(settings.n_parallel, 1)
     n_batch = min(n_ctx, settings.n_batch)  # causal attention
     n_ubatch = min(n_batch, settings.n_ubatch)
+    if settings.embeddings:  # what is embedded is read at once (tools/server/server.cpp)
+        n_batch = n_ubatch
     padded = round_up(n_ctx, 256)
     if settings.kv_unified:
         n_ctx_seq, streams = padded, 1

@@ -63,6 +63,7 @@ class Traits:
 
     # The main graph: src/models/*.cpp and src/llama-graph.cpp
     graph: Rule = Rule.FOLLOWED
+    encoder: bool = False  # every token sees all others: nothing is kept, no logits are made
     norm: str = "rms_norm"
     rows_dropped: RowsDropped = RowsDropped.AFTER_LAST_ATTENTION
     crops_early: bool = False  # … since b11549 after the last attention, where none is drafted from

@@ -90,6 +90,9 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
         ),
         _EVERYWHERE,
     ),
+    **dict.fromkeys(  # encoders that pool (models/bert.py, roberta.py, modernbert.py, bert_with_rope.py)
+        ("bert", "modernbert", "nomic_bert", "roberta", "xlm-roberta"), VllmTraits(pipeline=False),
+    ),
     "glm5_next": _GLM5_NEXT,
     "glm5_next_text": _GLM5_NEXT,
     "glm_moe_dsa": VllmTraits(fp8_cache_on_10=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from planner.engines.facts import EngineFacts, Install, NarrowCache, NotPlanned, Weights
+from planner.engines.facts import EngineFacts, Install, NarrowCache, NotPlanned, Serving, Weights
 from planner.engines.vllm.backends import BACKENDS
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from planner.engines.work_split import WorkSplit
     from planner.hardware.host.system import System
     from planner.models.model import Model
+    from planner.models.role import Role
     from planner.plan import Plan
 
 
@@ -54,6 +55,12 @@ class VllmFacts(EngineFacts):
         from planner.engines.vllm.command import vllm_serve
 
         return vllm_serve(plan, model)
+
+    def serving(self, role: Role, model: Model, context: int) -> Serving:
+        """Return what makes it pool instead of writing."""
+        from planner.engines.vllm.pooled import serving
+
+        return serving(role, model)
 
     def modest(self, plan: Plan) -> Mapping[str, Any]:
         """Return the share of each GPU that the planned context and users need."""

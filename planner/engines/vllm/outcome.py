@@ -69,7 +69,9 @@ class Outcome:
 
     @property
     def concurrency(self) -> float:
-        """Requests of full length that fit at once."""
+        """Requests of full length that fit at once; of a model that keeps nothing, as many as are allowed."""
+        if not self.layout.groups:
+            return float(self.settings.max_num_seqs or 1)
         return self.layout.concurrency(self.blocks, self.length)
 
     @property

@@ -42,11 +42,16 @@ def why(deployment: Deployment, found: Found, memory: MemoryEstimate) -> tuple[R
         text = (
             f"{scheme.name} weights{_experts_apart(scheme, deployment.arch)} take {gib(weights)} a device;"
             f" {gib(left)} of the {gib(outcome.requested)} budget"
-            f" (gpu_memory_utilization {settings.gpu_memory_utilization:g}) is left for the KV cache"
+            f" (gpu_memory_utilization {settings.gpu_memory_utilization:g}) "
+            + (
+                "is left for the KV cache"
+                if outcome.layout.groups
+                else "stays free: this model keeps no cache"
+            )
         )
         figures: dict[str, Value] = {"weights": weights, "free": left, "budget": outcome.requested}
         lines.append(Reason(ReasonKind.MEMORY_BUDGET, text, figures))
-    if outcome.reason is None:
+    if outcome.reason is None and outcome.layout.groups:
         where = "the caches of all GPUs hold" if settings.data_parallel_size > 1 else "the cache holds"
         served = outcome.served
         text = f"{where} {served:.1f} requests of {context_text(outcome.length)} tokens"

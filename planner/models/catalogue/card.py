@@ -152,7 +152,7 @@ class ModelCard(_Part):
     family: str
     vendor: str
     released: str = ""
-    kind: Literal["chat", "embedding", "classifier"] = "chat"
+    kind: Literal["chat", "embedding", "reranker", "classifier", "speech"] = "chat"
     superseded_by: str = ""
     downloads_30d: int = 0
     aliases: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ def architecture_from_gguf(header: GgufHeader) -> Architecture:
         hidden_size=hparams.n_embd,
         vocab_size=embedding.shape[1],
         n_ctx_train=n_ctx,
-        tied_embeddings=not any(t.name == "output.weight" for t in outside),
+        tied_embeddings=not own.headless and not any(t.name == "output.weight" for t in outside),
         groups=_groups(hparams, layers),
         tensors=tuple(outside),
         rope=Rope(hparams.n_rot, n_ctx) if hparams.n_rot and hparams.rotates else None,

@@ -45,6 +45,8 @@ class GgufTraits:
     # Hugging Face model_type and class, where one model family stands behind it
     model_type: str = ""
     hf_class: str | None = None
+    encoder: bool = False  # no layer keeps a cache (create_memory in src/llama-model.cpp)
+    headless: bool = False  # nothing yields logits, not even the embedding
     windows: Windows | None = None  # None: a window in the file is ignored, as llama.cpp does
     rope: Rotation = Rotation.ALWAYS
     delta_net: bool = False  # a recurrent layer is a gated delta net, not Mamba 2
@@ -68,16 +70,22 @@ _LISTED: Final = Windows(listed=True)
 _BY_HEADS: Final = Windows(by_heads=True)
 
 GGUF_ARCHITECTURES: Final[dict[str, GgufTraits]] = {
+    **dict.fromkeys(
+        ("eurobert", "jina-bert-v2", "jina-bert-v3", "neo-bert", "nomic-bert", "nomic-bert-moe"),
+        GgufTraits(encoder=True, headless=True),
+    ),
+    "bert": GgufTraits(encoder=True, headless=True, rope=Rotation.NEVER),
+    "modern-bert": GgufTraits(encoder=True, headless=True, windows=Windows(3, dense_first=True)),
     # nothing that the file doesn't say
     **dict.fromkeys(
         (
-            "apertus", "arcee", "arctic", "baichuan", "bailingmoe", "bailingmoe2", "bailingmoe3", "bert",
+            "apertus", "arcee", "arctic", "baichuan", "bailingmoe", "bailingmoe2", "bailingmoe3",
             "bitnet", "chameleon", "chatglm", "codeshell", "cogvlm", "command-r", "dbrx", "deci",
-            "deepseek", "deepseek2-ocr", "dots1", "dream", "eurobert", "exaone", "falcon", "gptneox",
+            "deepseek", "deepseek2-ocr", "dots1", "dream", "exaone", "falcon", "gptneox",
             "graniteswitch", "grok", "grovemoe", "hunyuan-dense", "hunyuan_vl", "hy_v3", "internlm2",
-            "jais2", "jina-bert-v2", "jina-bert-v3", "kimi-k3", "llada", "llada-moe", "llama-embed",
-            "maincoder", "minicpm", "minicpm3", "mistral4", "modern-bert", "nemotron", "neo-bert",
-            "nomic-bert", "nomic-bert-moe", "olmo", "olmoe", "openelm", "orion", "paddleocr",
+            "jais2", "kimi-k3", "llada", "llada-moe", "llama-embed",
+            "maincoder", "minicpm", "minicpm3", "mistral4", "nemotron", "olmo", "olmoe", "openelm", "orion",
+            "paddleocr",
             "pangu-embedded", "phi2", "phimoe", "plamo", "plamo2", "plm", "qwen", "qwen2vl", "qwen3vl",
             "qwen3vlmoe", "rnd1", "stablelm", "starcoder2", "talkie", "xverse",
         ),
@@ -104,7 +112,7 @@ GGUF_ARCHITECTURES: Final[dict[str, GgufTraits]] = {
     "exaone4": GgufTraits(windows=Windows(4, window=4096, of_layers=64)),
     "falcon-h1": GgufTraits(model_type="falcon_h1", hf_class="FalconH1ForCausalLM"),
     "gemma": GgufTraits(model_type="gemma", hf_class="GemmaForCausalLM"),
-    "gemma-embedding": GgufTraits(windows=Windows(6)),
+    "gemma-embedding": GgufTraits(encoder=True, windows=Windows(6)),
     "gemma2": GgufTraits(model_type="gemma2", hf_class="Gemma2ForCausalLM", windows=Windows(2, window=4096)),
     "gemma3": GgufTraits(model_type="gemma3_text", hf_class="Gemma3ForCausalLM", windows=Windows(6)),
     "gemma3n": GgufTraits(

@@ -218,7 +218,7 @@ class Hparams:
             return None
         if self.traits.delta_net and "ssm_conv1d.weight" in shapes:
             return None  # attn_qkv is the input projection of the delta net
-        owns = il < self.owners
+        owns = il < self.owners and not self.traits.encoder
         v_from_k = "attn_k.weight" in shapes and "attn_v.weight" not in shapes
         if self.swa[il]:
             return SlidingWindow(

@@ -209,6 +209,9 @@ class Builder:
             tokens = same("scale", tokens)
         if self.traits.token_scale:
             tokens = same("mul", tokens, self.input("scale_rows", F32, 1, n))
+        types = self.outside.get("token_types.weight")
+        if types is not None:  # of which the first row alone is used
+            tokens = same("add", tokens, view(types, (self.arch.hidden_size,), ()))
         places = self.outside.get("position_embd.weight")
         if places is not None:
             tokens = same("add", tokens, self.graph.expand(get_rows(places, self.positions())))

@@ -13,6 +13,7 @@ from planner.engines.llama_cpp.architectures import traits
 from planner.engines.llama_cpp.graph.buffers import ComputeBuffers
 from planner.engines.llama_cpp.graph.builder import Batch, Builder, Layer, has_windows
 from planner.engines.llama_cpp.graph.closed_rules import estimated_buffers
+from planner.engines.llama_cpp.graph.encoder import build_encoder
 from planner.engines.llama_cpp.graph.ggml.allocator import (
     CPU_BUFFER,
     CUDA_BUFFER,
@@ -35,7 +36,9 @@ from planner.models.architecture import Architecture, LayerGroup, MixtureOfExper
 from planner.models.cache import CompressedAttention, FullAttention, LatentAttention, SlidingWindow
 
 _METAL_ALIGNMENT: Final = 32  # ggml-metal.cpp
-_INPUTS: Final = frozenset({"token_embd", "position_embd", "per_layer_token_embd"})  # always on the host
+_INPUTS: Final = frozenset(
+    {"token_embd", "position_embd", "token_types", "per_layer_token_embd"}
+)  # always on the host
 _FIRST_LAYER: Final = frozenset(
     {"per_layer_model_proj", "per_layer_proj_norm", "token_embd_norm"}
 )  # where layer 0 is
@@ -127,6 +130,10 @@ def _graph(run: Run, batch: Batch, chosen: list[int]) -> Builder:
         # compressed states are each sequence's own
         run = replace(run, context=replace(run.context, unified=False, n_stream=run.context.n_seq_max))
     builder = Builder(run, batch, _outside_layer(run))
+    if traits(run.arch).encoder:
+        table = builder.outside.need("token_embd.weight")
+        build_encoder(builder, _layers(run, chosen), table, _head(run)[0])
+        return builder
     build(builder, _layers(run, chosen), builder.outside.need("token_embd.weight"), _head(run))
     return builder
 

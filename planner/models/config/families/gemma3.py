@@ -1,6 +1,6 @@
-"""Gemma 3: sandwich norms, five sliding layers to a full one.
+"""Gemma 3 and EmbeddingGemma: sandwich norms, five sliding layers to a full one.
 
-llama.cpp b11434: src/models/gemma3.cpp; conversion/gemma.py.
+llama.cpp b11434: src/models/gemma3.cpp, gemma-embedding.cpp; conversion/gemma.py.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def build_gemma3(c: Reader) -> Blueprint:
     window, slides = windows_listed(c, d.layers, period=6)
     block = DenseFeedForward(c.integer("intermediate_size"))
     tied = c.flag("tie_word_embeddings", default=True)
+    sees_all = c.flag("use_bidirectional_attention", default=False)  # EmbeddingGemma: nothing is kept
 
     def layer(slide: bool) -> LayerBlueprint:
         tensors = [
@@ -62,10 +63,11 @@ def build_gemma3(c: Reader) -> Blueprint:
             *dense(d.hidden, block.intermediate),
             *norm("post_ffw_norm", d.hidden),
         ]
-        return LayerBlueprint((window_or_full(d, slide, window),), block, tensors)
+        spec = window_or_full(d, slide, window)
+        return LayerBlueprint((replace(spec, owns_cache=False) if sees_all else spec,), block, tensors)
 
     return Blueprint(
-        "gemma3",
+        "gemma-embedding" if sees_all else "gemma3",
         d,
         grouped(slides, layer),
         outside(d, tied, extra=rope_factors(c, d)),

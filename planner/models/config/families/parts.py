@@ -127,7 +127,7 @@ def full_attention(d: Dims) -> FullAttention:
     return FullAttention(d.heads, d.kv_heads, d.head_dim, d.head_dim)
 
 
-def window_or_full(d: Dims, slides: bool, window: int) -> CacheSpec:
+def window_or_full(d: Dims, slides: bool, window: int) -> FullAttention | SlidingWindow:
     """Return the cache of a layer that slides over a window, or of one that attends to the whole context."""
     if slides:
         return SlidingWindow(d.heads, d.kv_heads, d.head_dim, d.head_dim, window)

@@ -17,6 +17,7 @@ MODEL_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "beam": ("beam",),
     "dbrx": ("dbrx",),
     "deepseek_v4": ("deepseek_v4", "deepseek_ref"),
+    "encoders": ("bert", "roberta", "xlm-roberta", "nomic_bert", "modernbert"),
     "falcon_h1": ("falcon_h1",),
     "gated_delta": (
         "qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
