@@ -101,6 +101,7 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "--swa-full": ("swa_full", True),
     "--no-kv-offload": ("no_kv_offload", True),
     "--metrics": ("endpoint_metrics", True),
+    "--embeddings": ("embedding", True),
 }
 SHORT = {
     "-m": "--model",

@@ -37,8 +37,13 @@ pytestmark = pytest.mark.skipif(available() is None, reason="the extra 'verify' 
 
 
 @contextmanager
-def running(command: str, lines: list[str] | None = None) -> Iterator[tuple[str, EngineLog]]:
-    """Start a printed command and yield the server's address and its log so far; `lines` takes its text."""
+def running(
+    command: str, lines: list[str] | None = None, started: list[int] | None = None
+) -> Iterator[tuple[str, EngineLog]]:
+    """Start a printed command and yield the server's address and its log so far.
+
+    `lines` takes its text, `started` its process id.
+    """
     program, *flags = shlex.split(command)
     assert program.endswith("llama-server")
     child = subprocess.Popen(
@@ -49,6 +54,8 @@ def running(command: str, lines: list[str] | None = None) -> Iterator[tuple[str,
         text=True,
         errors="replace",
     )
+    if started is not None:
+        started.append(child.pid)
     log, address, seen = EngineLog(), Queue[str](), [] if lines is None else lines
 
     def follow() -> None:

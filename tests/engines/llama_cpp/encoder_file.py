@@ -9,13 +9,17 @@ import numpy as np
 
 from planner.models.architecture import Architecture, MixtureOfExperts
 from planner.models.cache import FullAttention, SlidingWindow
+from planner.models.gguf.header import read_gguf
 
 _F32 = ("norm", "bias", "position_embd", "token_types", "ffn_gate_inp")
 _MEAN = 1
 
 
-def write_encoder(path: Path, arch: Architecture) -> None:
-    """Write a header in F16 with the architecture's tensors and what llama.cpp asks of its metadata."""
+def write_encoder(path: Path, arch: Architecture, *, whole: bool = False) -> None:
+    """Write a header in F16 with the architecture's tensors and what llama.cpp asks of its metadata.
+
+    `whole`: with data as long as it says, all zeros, so that it is loaded and answers.
+    """
     assert arch.gguf_arch is not None
     writer = gguf.GGUFWriter(path, arch.gguf_arch)
     writer.add_name("encoder")
@@ -57,6 +61,11 @@ def write_encoder(path: Path, arch: Architecture) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     writer.close()
+    if whole:
+        header = read_gguf(path)
+        last = header.tensors[-1]
+        with path.open("r+b") as file:
+            file.truncate(header.data_offset + last.offset + last.nbytes)
 
 
 def _tensor(writer: gguf.GGUFWriter, name: str, shape: tuple[int, ...]) -> None:
