@@ -97,7 +97,14 @@ if TYPE_CHECKING:
         started_context,
         user_speed,
     )
-    from planner.api.together import launch_together, plan_together, wish, writes_text
+    from planner.api.together import (
+        launch_together,
+        plan_together,
+        recommend_set,
+        set_names,
+        wish,
+        writes_text,
+    )
     from planner.api.vocabulary import (
         backend_names,
         document,
@@ -283,6 +290,7 @@ __all__ = [
     "read_options",
     "read_prices",
     "recommend",
+    "recommend_set",
     "refresh_models",
     "remember",
     "run",
@@ -290,6 +298,7 @@ __all__ = [
     "schema_names",
     "schemas",
     "set_default",
+    "set_names",
     "short_options",
     "shortage",
     "show",
@@ -438,6 +447,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.together": (
         "launch_together",
         "plan_together",
+        "recommend_set",
+        "set_names",
         "wish",
         "writes_text",
     ),

@@ -73,6 +73,38 @@ def plan_together(models: Sequence[Wish | Model | str], machine: Machine | str |
     return plan_all(wishes_of(models), the_machine(machine))
 
 
+def recommend_set(
+    name: str,
+    machine: Machine | str | None = None,
+    workload: Workload | None = None,
+    *,
+    engine: str | None = None,
+) -> Together:
+    """Recommend a model for each role of a set, all loaded at once: "coding" (chat, completion, embedding, reranker).
+
+    Raises InputError for a set that isn't known.
+
+        >>> [m.role.value for m in planner.recommend_set("documents", "rtx-4090").members]
+        ['reranker', 'embedding', 'chat']
+    """
+    from planner.advice.together.sets import recommend_set as recommend_all
+
+    return recommend_all(
+        text_of(name, "set"), the_machine(machine), the_workload(workload), the_engine(engine)
+    )
+
+
+def set_names() -> tuple[str, ...]:
+    """Return the names of the sets of roles.
+
+    >>> planner.set_names()
+    ('coding', 'documents')
+    """
+    from planner.advice.together.sets import SETS
+
+    return tuple(SETS)
+
+
 def wishes_of(models: object) -> list[Wish]:
     """Return wishes of names, Models and wishes. Raises InputError for none of them."""
     from planner.advice.together.wish import Wish

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.api import adjust_machine, detect, user_speed
+from planner.api import adjust_machine, detect, recommend_set, user_speed
 from planner.api import check as best_of
 from planner.cli import completion
 from planner.cli.machine_options import asked, chosen_machine, said
@@ -58,6 +58,14 @@ def check(
             autocompletion=completion.models,
         ),
     ] = None,
+    roles: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            metavar="NAME",
+            help="A model for each role, all at once: coding (chat, completion, embedding, reranker) or documents.",
+        ),
+    ] = None,
     measure: Annotated[
         bool,
         typer.Option(
@@ -104,6 +112,12 @@ def check(
         machine = adjust_machine(detect(measure=True), free=free, backend=backend)
     else:
         machine = chosen_machine(profile, ram, vram, free, backend)
+    if roles is not None:
+        if beside:
+            raise InputError("--set recommends all that runs here; leave out --with")
+        from planner.cli.together_view import show_together
+
+        return show_together(recommend_set(roles, machine, workload, engine=engine), json=json, format=format)
     answer = best_of(machine, workload, engine=engine, limit=limit, beside=_wishes(beside, engine))
     code = 0 if answer.plans and reaches(answer.plans[0], min_speed) else 1
     if json:

@@ -68,7 +68,7 @@ def plan_together(wishes: Sequence[Wish], machine: Machine) -> Together:
 
     A set-up that has no room is returned with fits=False. Raises as one model's plan does.
     """
-    return _answer(wishes, machine, arrange(wishes, machine))
+    return answer_of(wishes, machine, arrange(wishes, machine))
 
 
 def served(answer: Together) -> tuple[Served, ...]:
@@ -78,7 +78,7 @@ def served(answer: Together) -> tuple[Served, ...]:
     )
 
 
-def _answer(wishes: Sequence[Wish], machine: Machine, found: Arrangement) -> Together:
+def answer_of(wishes: Sequence[Wish], machine: Machine, found: Arrangement) -> Together:
     """Put an arrangement in the order of its start, with ports and what one server has for all."""
     order = sorted(range(len(wishes)), key=lambda i: _start(i, wishes, found))
     turns = frozenset(place for place, i in enumerate(order) if i in found.turns)
