@@ -126,7 +126,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"estimate"},
         {"plans"},
     ],
-    "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims"}],
+    "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims", "best_machine"}],
 }
 # SGLang starts what was planned by vLLM's rules, as long as it has none of its own.
 MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm"), ("lm_studio", "mlx")}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from planner.advice.bench import Bench, BenchPoint
+    from planner.advice.best_machine import MachineAnswer, MachineOption
     from planner.advice.claims import Finding, Verdict
     from planner.advice.money.buy import AUDIBLE_WATTS, QUIET_WATTS, BuyAnswer, BuyTerms, Option
     from planner.advice.money.market import Market, Offer
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
         load_profile,
         read_nodes,
     )
-    from planner.api.money import api_prices, buy, cost, cost_curves, electricity, read_prices
+    from planner.api.money import api_prices, buy, buy_machine, cost, cost_curves, electricity, read_prices
     from planner.api.offline import bundle, write_bundle
     from planner.api.own_defaults import HERE, config, set_default
     from planner.api.planning import (
@@ -199,6 +200,8 @@ __all__ = [
     "Interval",
     "Launch",
     "Machine",
+    "MachineAnswer",
+    "MachineOption",
     "Market",
     "Member",
     "MemoryEstimate",
@@ -244,6 +247,7 @@ __all__ = [
     "bench_server",
     "bundle",
     "buy",
+    "buy_machine",
     "check",
     "check_cluster",
     "check_models",
@@ -323,6 +327,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.advice.claims": (
         "Finding",
         "Verdict",
+    ),
+    "planner.advice.best_machine": (
+        "MachineAnswer",
+        "MachineOption",
     ),
     "planner.advice.money.buy": (
         "AUDIBLE_WATTS",
@@ -416,6 +424,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.money": (
         "api_prices",
         "buy",
+        "buy_machine",
         "cost",
         "cost_curves",
         "electricity",

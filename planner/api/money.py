@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from planner.api.arguments import instance_of, text_of, the_models, the_plan, the_workload
 
 if TYPE_CHECKING:
+    from planner.advice.best_machine import MachineAnswer
     from planner.advice.money.buy import BuyAnswer, BuyTerms
     from planner.advice.money.cost import Curve
     from planner.advice.money.market import Market
@@ -50,6 +51,38 @@ def buy(
     if here.have is not None:
         load_profile(f"rtx-3090 + {here.have}")  # says at once when the parts are not understood
     return find(asked, offers(here), load_profile, progress)
+
+
+def buy_machine(
+    workload: Workload | None = None,
+    terms: BuyTerms | None = None,
+    *,
+    among: Sequence[str] = (),
+    market: Market | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> MachineAnswer:
+    """Find which machine to get where no model is named: the best that each runs, and which is worth its price.
+
+    `among`: profiles that are compared ("rtx-5090", "dgx-spark", "2x rtx-3090"); without it, all that is sold
+    within the terms' budget. `progress(done, all)` is called while it works (seconds). Raises InputError for a
+    profile that isn't known.
+
+        >>> answer = planner.buy_machine(planner.Workload(use_case="coding"), among=["apple-m4-16gb"])
+        >>> answer.options[0].offer.spec
+        'apple-m4-16gb'
+    """
+    from planner.advice.best_machine import MachineQuestion, best_machine
+    from planner.advice.money.buy import BuyTerms
+    from planner.advice.money.market import Market, described, offers
+    from planner.hardware.profiles.load import load_profile
+
+    here = Market() if market is None else instance_of(market, Market, "market")
+    names = tuple(text_of(name, "among") for name in among)
+    asked = MachineQuestion(
+        the_workload(workload), BuyTerms() if terms is None else instance_of(terms, BuyTerms, "terms"), names
+    )
+    sold = (described(name, here) for name in names) if names else offers(here, cloud=False)
+    return best_machine(asked, sold, load_profile, progress)
 
 
 def read_prices(path: str | PathLike[str]) -> dict[str, float]:

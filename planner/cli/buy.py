@@ -1,4 +1,4 @@
-"""`planner buy MODEL…`: which hardware for this model, context, number of users and budget."""
+"""`planner buy [MODEL…]`: which hardware for these models, or which machine where none is named."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from planner.cli.options import (
     ContextOption,
     FormatOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     UseCaseOption,
     UsersOption,
@@ -35,6 +36,7 @@ from planner.cli.options import (
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_table, print_wrapped
 from planner.cli.plan_view import range_text
 from planner.cli.progress import Progress
+from planner.errors import InputError
 from planner.units import context_about, context_text, money_text, rate_text
 
 if TYPE_CHECKING:
@@ -46,13 +48,24 @@ DEFAULT_CONTEXT = "16k"
 
 def buy(
     models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...", help="What it has to run.", autocompletion=completion.models),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="What it has to run; without one, the machine that runs the best for the use case.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
+    among: Annotated[
+        str | None,
+        typer.Option(
+            "--among", metavar="A,B,C", help="Compare these machines only: rtx-5090,dgx-spark,2x rtx-3090."
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option("--budget", metavar="PRICE", help="The most that may be spent: 2500, 2,500, 2.5k."),
@@ -79,7 +92,7 @@ def buy(
     json: JsonOption = False,
     format: FormatOption = PLAIN,
 ) -> int:
-    """Which hardware to get for these models, and what not to buy."""
+    """Which hardware to get for these models, and what not to buy; without models, which machine runs the best."""
     import planner
 
     prices_in = money(country, currency, kwh_price, usd_rate)
@@ -94,7 +107,25 @@ def buy(
     market = planner.Market(
         own_prices(price, prices), have=have, host_price=host_price, usd_rate=prices_in.usd_rate
     )
-    workload = make_workload(context or DEFAULT_CONTEXT, users, use_case, min_speed=min_speed)
+    if not models:
+        workload = make_workload(context, users, use_case, license, min_speed)
+        names = [name.strip() for name in (among or "").split(",") if name.strip()]
+        if among is not None and not names:
+            raise InputError("--among names no machine; write for example rtx-5090,dgx-spark")
+        with Progress("machines") as progress:
+            machines = planner.buy_machine(
+                workload, terms, among=names, market=market, progress=progress.update
+            )
+        if json:
+            print_document(machines)
+        else:
+            from planner.cli.buy_machine_view import print_machines
+
+            print_machines(machines, format, prices_in.notes)
+        return 1 if machines.advised is None else 0
+    if among is not None:
+        raise InputError("--among compares machines where no model is named; leave out one or the other")
+    workload = make_workload(context or DEFAULT_CONTEXT, users, use_case, license, min_speed)
     with Progress("options") as progress:
         answer = planner.buy(models, workload, terms, market=market, progress=progress.update)
     found = bool(answer.best or answer.rented)

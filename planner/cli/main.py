@@ -52,7 +52,7 @@ SUMMARIES: Final[dict[str, str]] = {
     "check": "What runs best here, and the command.",
     "plan": "One model explained: memory, context, speed.",
     "launch": "The command, or files, that start a model.",
-    "buy": "Which hardware to get for a model.",
+    "buy": "Which hardware to get, for a model or a use.",
     "cost": "Own hardware against renting or an API.",
     "compare": "Models side by side.",
     "models": "The models that are known.",

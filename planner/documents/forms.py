@@ -152,6 +152,13 @@ FORMS: Final[Mapping[str, Form]] = {
         by={"cost": two_decimals, "loss": four_digits},
         inline=("offer",),
     ),
+    "planner.advice.best_machine:MachineAnswer": Form(inline=("question",)),
+    "planner.advice.best_machine:MachineQuestion": Form(inline=("terms",)),
+    "planner.advice.best_machine:MachineOption": Form(
+        named={"speed": "decode_tps"},
+        by={"cost": two_decimals, "score": four_digits, "worth": four_digits},
+        inline=("offer",),
+    ),
     "planner.advice.money.market:Offer": Form(named={"spec": "profile", "hourly": "hourly_price"}),
     "planner.advice.money.own_cost:CostAnswer": Form(inline=("usage",)),
     "planner.advice.money.own_cost:OwnCost": Form(

@@ -13,6 +13,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "launch": "planner.documents.launch:LaunchedPlan",
     "launch-together": "planner.documents.launch:LaunchedTogether",
     "buy": "planner.advice.money.buy:BuyAnswer",
+    "buy-machine": "planner.advice.best_machine:MachineAnswer",
     "cost": "planner.advice.money.own_cost:CostAnswer",
     "models": "planner.documents.models:Models",
     "models-check": "planner.documents.models:CheckedModels",

@@ -18,12 +18,14 @@ from planner.mcp.short import in_short
 INSTRUCTIONS: Final = (
     "Which open-weight language model runs on which machine, in which quantisation, on which engine: computed by "
     "the engines' own rules, offline. Ask `check` for what runs on a machine (leave out `profile` for this one), "
-    "`plan` for one model, `launch` for the command, `buy` for hardware, `diagnose` for an error with its log. Sizes "
+    "`plan` for one model, `launch` for the command, `buy` for hardware for a model, `buy-machine` without one in "
+    "mind, `diagnose` for an error with its log. Sizes "
     "are bytes, contexts tokens, speeds tokens a second with the interval that holds 80 % of measurements."
 )
 # What agents are offered, the most asked first; the rest is for pages.
 TOOLS: Final = (
-    "check", "plan", "launch", "quants", "buy", "cost", "compare", "models", "show", "profiles", "diagnose",
+    "check", "plan", "launch", "quants", "buy", "buy-machine", "cost", "compare", "models", "show", "profiles",
+    "diagnose",
 )  # fmt: skip
 LONGEST_TEXT: Final = 8_000  # characters
 _LISTS: Final = {"planner://profiles": "profiles", "planner://models": "models"}

@@ -53,6 +53,23 @@ def _buy(answer: dict[str, Any]) -> str:
     )
 
 
+def _buy_machine(answer: dict[str, Any]) -> str:
+    lines = list(answer["notes"])
+    if answer["advised"] is not None:
+        best = answer["options"][answer["advised"]]
+        lines.append(f"Get {_machine(best)} ({best['price_note']}), watts {best['watts']}")
+    lines += [f"{_machine(o)}" for n, o in enumerate(answer["options"]) if n != answer["advised"]]
+    return "\n".join(lines[:6]) or "Nothing with a known price does what was asked."
+
+
+def _machine(option: dict[str, Any]) -> str:
+    price = "no known price" if option["price"] is None else f"{option['price']:,.0f}"
+    plan, tps = option["plan"], option["decode_tps"]
+    if plan is None or tps is None:
+        return f"{option['profile']}, {price}: {option['problem']}"
+    return f"{option['profile']}, {price}: {plan['model']} {plan['quant']}, {tps['expected']:.0f} tokens/s"
+
+
 def _diagnose(answer: dict[str, Any]) -> str:
     finding = answer["finding"]
     if finding is None:
@@ -65,4 +82,11 @@ def _diagnose(answer: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"It would help to have {missing}" for missing in finding["ask"][:2])])
 
 
-_SAID = {"plan": _plan, "launch": _plan, "check": _check, "buy": _buy, "diagnose": _diagnose}
+_SAID = {
+    "plan": _plan,
+    "launch": _plan,
+    "check": _check,
+    "buy": _buy,
+    "buy-machine": _buy_machine,
+    "diagnose": _diagnose,
+}

@@ -21,6 +21,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "launch": {"model": "gpt-oss-20b", "profile": "rtx-4090", "format": "compose"},
     "quants": {"model": "qwen3.6-27b", "profile": "rtx-4090", "context": "16k"},
     "buy": {"models": ["gpt-oss-20b"], "budget": 1200},
+    "buy-machine": {"among": ["rtx-4090", "apple-m4-16gb"], "use_case": "coding"},
     "cost": {"model": "gpt-oss-20b", "profile": "rtx-4090"},
     "compare": {"models": ["gpt-oss-20b", "qwen3.6-27b"], "profile": "rtx-4090"},
     "models": {"search": "gpt-oss"},
@@ -55,6 +56,7 @@ def test_a_client_lists_and_calls_every_tool(tmp_path: Path) -> None:
     assert plan.structured_content == planner.document(planner.plan("gpt-oss-20b", "rtx-4090"))
     first = plan.content[0].text.splitlines()[0]
     assert first.startswith("openai/gpt-oss-20b MXFP4 on llama.cpp fits") and len(first) < 200
+    assert answers["buy-machine"].content[0].text.startswith("Get rtx-4090, ")
     said = answers["diagnose"].content[0].text.splitlines()
     assert "did not fit" in said[0] and said[1].startswith("Change: ")
     assert refused.is_error and "not a path" in refused.content[0].text

@@ -237,9 +237,9 @@ def evaluate(
     speed = min(speeds, key=lambda interval: interval.expected)
     power = machine_power(machine)
     watts = power.load if power.complete and offer.kind != "cloud" else None
-    problem = problem or _too_hot(question.terms, watts, offer)
-    cost = _cost(question.terms.usage, offer, plans, power)
-    return Option(offer, tuple(plans), speed, loss, watts, _noise(offer, watts), cost, problem)
+    problem = problem or too_hot(question.terms, watts, offer)
+    cost = period_cost(question.terms.usage, offer, plans, power)
+    return Option(offer, tuple(plans), speed, loss, watts, noise_of(offer, watts), cost, problem)
 
 
 def _problem(plan: Plan, model: Model, workload: Workload) -> str | None:
@@ -327,7 +327,7 @@ def _traps(failing: Sequence[Option], front: Sequence[Option]) -> list[Option]:
     return sorted(tempting, key=lambda o: -o.offer.memory)[:3]
 
 
-def _noise(offer: Offer, watts: float | None) -> str:
+def noise_of(offer: Offer, watts: float | None) -> str:
     """A class, not a measurement: what cooling that power, in that form, usually sounds like."""
     if offer.kind == "cloud":
         return "none (rented)"
@@ -340,7 +340,8 @@ def _noise(offer: Offer, watts: float | None) -> str:
     return "audible" if watts <= AUDIBLE_WATTS else "loud"
 
 
-def _too_hot(terms: BuyTerms, watts: float | None, offer: Offer) -> str | None:
+def too_hot(terms: BuyTerms, watts: float | None, offer: Offer) -> str | None:
+    """Say why an offer draws too much for the terms; None where it doesn't."""
     if terms.max_watts is None or offer.kind == "cloud":
         return None
     if watts is None:
@@ -350,7 +351,7 @@ def _too_hot(terms: BuyTerms, watts: float | None, offer: Offer) -> str | None:
     return None
 
 
-def _cost(usage: CostTerms, offer: Offer, plans: Sequence[Plan], power: Power) -> float | None:
+def period_cost(usage: CostTerms, offer: Offer, plans: Sequence[Plan], power: Power) -> float | None:
     """Money over the period: rent of the hours on, or the price and the electricity of the day's tokens."""
     if offer.hourly is not None:
         return CloudGpu(offer.name, offer.hourly).cumulative(usage.months, usage.usage)

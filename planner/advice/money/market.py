@@ -11,7 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from planner.advice.money.bill import NOTHING, Around, around_cards
+from planner.advice.money.bill import NOTHING, Around, around_cards, around_machine
 from planner.advice.money.power import SERVER_CLASSES
 from planner.errors import FieldError, InputError, cause_of, check_range
 from planner.fast_dataclass import dataclass
@@ -206,3 +206,40 @@ def _is_current(info: ProfileInfo) -> bool:
 
     released = get_profile(info.id).released
     return released is not None and released >= OLDEST
+
+
+def described(spec: str, market: Market) -> Offer:
+    """Return an offer for any machine that a profile describes, with its price where one is known.
+
+    Raises InputError for a profile that is not known.
+    """
+    from planner.hardware.profiles.load import load_profile
+
+    wanted = spec.strip()
+    listed = next((o for o in offers(market) if o.spec == wanted), None)
+    if listed is not None:
+        return listed
+    text = f"{wanted} + {market.have}" if market.have and "+" not in wanted else wanted
+    machine = load_profile(text)
+    own = resolve_prices(market.prices).get(wanted)
+    around = NOTHING if market.have else around_machine(machine)
+    price, note = own, "your price"
+    if own is None and machine.price is not None:
+        note = f"{machine.price_source or 'price'} of {machine.price_date or 'no date'}"
+        extra = around.price * market.usd_rate if market.host_price is None else market.host_price
+        price = machine.price * market.usd_rate + (extra if around.house else 0.0)
+        note += f", with the {around.house} around it" if around.house else ""
+    gpus = machine.accelerators
+    return Offer(
+        spec=text,
+        name=machine.name,
+        kind="machine" if not gpus or gpus[0].unified else "card" if len(gpus) == 1 else "cards",
+        device_class="datacenter" if around.house == "server" else "consumer",
+        memory=sum(g.memory_total for g in gpus) or machine.host.ram_total,
+        price=price,
+        price_low=price,
+        price_high=price,
+        price_note=note if price is not None else "no price known",
+        around=around.house if price is not None and own is None else "",
+        around_price=around.price * market.usd_rate,
+    )

@@ -19,6 +19,7 @@ QUESTIONS: Final[dict[str, type[kinds.Question]]] = {
     "quants": kinds.Quants,
     "launch": kinds.Launch,
     "buy": kinds.Buy,
+    "buy-machine": kinds.BuyMachine,
     "cost": kinds.Cost,
     "compare": kinds.Compare,
     "models": kinds.Models,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.api.questions.strangers import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_MODELS: Final = 6
 MOST_PLANS: Final = 50
+MOST_MACHINES: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +234,33 @@ class Buy(Used):
         )  # fmt: skip
         market = Market(have=None if self.have is None else no_file(self.have, "have"))
         return buy(_several(self.models), self.workload(), terms, market=market)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuyMachine(Used):
+    """Which machine to get where no model is named: what each runs best, and which is worth its price."""
+
+    license: str = "any"
+    """permissive, commercial or any."""
+    among: list[str] = field(default_factory=list)
+    """Machines that are compared, as profiles; without any, all that is sold within the budget."""
+    budget: float | None = None
+    """The most that may be spent, US dollars."""
+    max_watts: float | None = None
+    """The most that the computer may draw under load."""
+
+    def answer(self, here: bool) -> object:
+        """Return the machines. Raises InputError for more of them than one question may hold."""
+        from planner.advice.money.buy import BuyTerms
+        from planner.api.money import buy_machine
+
+        if self.budget is None and not self.among:
+            raise FieldError("budget", "is missing: say what may be spent, or which machines among")
+        if len(self.among) > MOST_MACHINES:
+            raise FieldError("among", f"are more than {MOST_MACHINES} machines")
+        terms = BuyTerms(budget=self.budget, max_watts=self.max_watts)
+        names = [no_file(name, "among") for name in self.among]
+        return buy_machine(self.workload(license=self.license), terms, among=names)
 
 
 @dataclass(frozen=True, kw_only=True)
