@@ -44,7 +44,9 @@ class UnsupportedError(PlannerError):
 
 
 class RefusedError(PlannerError):
-    """The engine itself would refuse these settings; the message gives its reason (exit code 1)."""
+    """The engine itself would refuse these settings, or a licence is not what was asked for: the message says why (exit
+    code 1).
+    """
 
 
 def check_range(value: object, field: str, low: float, high: float) -> None:

@@ -14,6 +14,7 @@ from planner.cli.options import (
     EngineOption,
     FreeOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -40,6 +41,7 @@ def bundle(
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     engine: EngineOption = None,
     quant: QuantOption = None,
@@ -56,26 +58,16 @@ def bundle(
     Say with --profile which machine it is for. Nothing large is fetched now: the script does that.
     """
     import planner
-    from planner.cli.machine_options import asked, chosen_machine, said
+    from planner.cli.machine_options import chosen_machine, same_question
 
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; name a folder")
     machine = chosen_machine(profile, ram, vram, free, backend)
-    workload = make_workload(context, users, use_case, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
     try:
         answer = planner.bundle(models, machine, workload, engine=engine, quant=quant, ask=ask)
     except UnfitError as error:
-        same = asked(
-            profile,
-            ram,
-            vram,
-            context,
-            users,
-            free=free,
-            backend=backend,
-            use_case=said(use_case),
-            min_speed=min_speed,
-        )
+        same = same_question()
         explains = f"planner plan {error.model}{same} explains"
         raise UnfitError(f"{error} ({explains})", error.model) from None
     for problem in answer.problems:

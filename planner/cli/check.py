@@ -10,7 +10,7 @@ import typer
 from planner.api import adjust_machine, detect, recommend_set, user_speed
 from planner.api import check as best_of
 from planner.cli import completion
-from planner.cli.machine_options import asked, chosen_machine, said
+from planner.cli.machine_options import chosen_machine, same_question
 from planner.cli.options import (
     BackendOption,
     ContextOption,
@@ -159,17 +159,7 @@ def check(
             print_wrapped(step, indent="  ")
     if answer.plans:
         print_line()
-        same = asked(
-            profile,
-            ram,
-            vram,
-            context,
-            users,
-            free=free,
-            backend=backend,
-            min_speed=min_speed,
-            use_case=said(use_case),
-        )
+        same = same_question()
         best = answer.plans[0]
         exactly = f" --quant {best.quant} --engine {shlex.quote(best.engine)}"
         print_heading("More" if why else "More, and how it was ranked")
@@ -181,8 +171,7 @@ def check(
             print_line(f"planner plan {short_name(best)}{same}{exactly}")
         if not why:
             here = "" if engine is None else f" --engine {shlex.quote(engine)}"
-            terms = "" if license == "any" else f" --license {license}"
-            print_line(f"planner check{same}{here}{terms} --why")
+            print_line(f"planner check{same}{here} --why")
     return code
 
 

@@ -16,6 +16,7 @@ from planner.cli.options import (
     FormatOption,
     FreeOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     ProfileOption,
     RamOption,
@@ -46,6 +47,7 @@ def compare(
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     engine: EngineOption = None,
     json: JsonOption = False,
@@ -55,7 +57,7 @@ def compare(
     from planner.api import compare as side_by_side
     from planner.cli.machine_options import chosen_machine
 
-    workload = make_workload(context, users, use_case, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
     machine = None
     if any((profile, ram, vram, free, backend)):
         machine = chosen_machine(profile, ram, vram, free, backend)

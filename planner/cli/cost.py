@@ -24,6 +24,7 @@ from planner.cli.options import (
     FormatOption,
     FreeOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     ModelArgument,
     ProfileOption,
@@ -62,6 +63,7 @@ def cost(
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     tokens_per_day: Annotated[
         float,
@@ -141,7 +143,7 @@ def cost(
     plan = planner.plan(
         chosen,
         machine,
-        make_workload(context, users, use_case, min_speed=min_speed),
+        make_workload(context, users, use_case, license=license, min_speed=min_speed),
         engine=engine,
         quant=quant,
     )

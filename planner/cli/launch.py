@@ -13,13 +13,14 @@ import typer
 from planner.api import engine_names, launch_formats, starter_names
 from planner.cli import completion
 from planner.cli.engine_settings import CONTEXT_SETTINGS, asked_command, read_settings
-from planner.cli.machine_options import asked, chosen_machine, said
+from planner.cli.machine_options import chosen_machine, same_question
 from planner.cli.options import (
     BackendOption,
     CommandOrModel,
     ContextOption,
     FreeOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -62,6 +63,7 @@ def launch(
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     role: RoleOption = None,
     format: Annotated[
@@ -87,7 +89,11 @@ def launch(
         if run:
             raise InputError("--run starts one model; start several by the commands that launch prints")
         shared = ForAll(
-            make_workload(context, users, use_case, min_speed=min_speed), engine, quant, role, tuple(ctx.args)
+            make_workload(context, users, use_case, license=license, min_speed=min_speed),
+            engine,
+            quant,
+            role,
+            tuple(ctx.args),
         )
         wishes = read_models(ctx.obj, model, shared)
         return _launch_together(wishes, chosen_machine(profile, ram, vram, free, backend), format, json=json)
@@ -99,7 +105,7 @@ def launch(
     if run and not planner.api.is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = None if command else read_settings(ctx.args, started_by)
-    workload = make_workload(context, users, use_case, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)
@@ -111,17 +117,7 @@ def launch(
         if json:
             _print_document(answer)
         name = shlex.quote(model or chosen.id)
-        same = asked(
-            profile,
-            ram,
-            vram,
-            context,
-            users,
-            free=free,
-            backend=backend,
-            use_case=said(use_case),
-            min_speed=min_speed,
-        )
+        same = same_question()
         explains = f"planner plan {name}{same} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1

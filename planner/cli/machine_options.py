@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import click
 
 from planner.api import HERE, adjust_machine, detect, load_profile
 
 if TYPE_CHECKING:
     from planner.api import Machine
+
+# What makes the question, in the order in which it is repeated; the model, its quantisation and engine stand apart.
+SAME_QUESTION: Final = (
+    "profile",
+    "ram",
+    "vram",
+    "context",
+    "free",
+    "backend",
+    "min_speed",
+    "use_case",
+    "load",
+    "license",
+    "users",
+)
 
 
 def chosen_machine(
@@ -34,16 +51,19 @@ def said(value: str, default: str = "general") -> str | None:
     return None if value == default else value
 
 
-def asked(
-    profile: str | None, ram: str | None, vram: str | None, context: str | None, users: int, **more: object
-) -> str:
+def same_question() -> str:
     """Return the options with which another command answers for the same machine and use; empty without any.
 
-    `more`: further options by name; None leaves one out.
+    They are those of the command that runs, typed or from the person's configuration, but for what every command
+    assumes by itself.
     """
+    ctx = click.get_current_context()
     words = []
-    for option, value in {"profile": profile, "ram": ram, "vram": vram, "context": context, **more}.items():
-        if value is not None:
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-            words.append(f" --{option.replace('_', '-')} {shlex.quote(shown)}")
-    return "".join(words) + (f" --users {users}" if users > 1 else "")
+    for option in (p for name in SAME_QUESTION for p in ctx.command.params if p.name == name):
+        name = str(option.name)
+        value = ctx.params.get(name)
+        if value is None or (value == option.default and name not in (ctx.default_map or {})):
+            continue
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        words.append(f" --{name.replace('_', '-')} {shlex.quote(shown)}")
+    return "".join(words)

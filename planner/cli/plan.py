@@ -16,6 +16,7 @@ from planner.cli.options import (
     FormatOption,
     FreeOption,
     JsonOption,
+    LicenseOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -52,6 +53,7 @@ def plan(
     context: ContextOption = None,
     users: UsersOption = 1,
     use_case: UseCaseOption = "general",
+    license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     role: RoleOption = None,
     prompt: Annotated[
@@ -87,7 +89,8 @@ def plan(
 
         check_plot(plot)
     workload = replace(
-        make_workload(context, users, use_case, min_speed=min_speed, prompt=prompt), output=output
+        make_workload(context, users, use_case, license=license, min_speed=min_speed, prompt=prompt),
+        output=output,
     )
     if isinstance(ctx.obj, Others):
         shared = ForAll(workload, engine, quant, role, tuple(ctx.args))

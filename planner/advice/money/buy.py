@@ -16,6 +16,7 @@ from planner.advice.money.own_cost import CostTerms, own_hardware
 from planner.advice.money.power import Power, machine_power
 from planner.advice.plan.candidates import SERVING_USERS
 from planner.advice.plan.choose import choose, quant_loss
+from planner.advice.plan.licence import hold_to_licence
 from planner.advice.plan.one_plan import shortage
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import user_interval
@@ -150,6 +151,8 @@ def buy(
 
     `progress(done, all)` is called while it works.
     """
+    for model in question.models:
+        hold_to_licence(model, question.workload)
     need = max((m.architecture.parameters() * SMALLEST_BITS / 8 for m in question.models), default=0.0)
     limit = None if question.terms.budget is None else question.terms.budget * STEP_UP
     wanted = [o for o in offers if _is_possible(o, need, limit)]

@@ -18,6 +18,7 @@ from planner.advice.plan.candidates import (
     offered_quants,
     quants_for,
 )
+from planner.advice.plan.licence import hold_to_licence
 from planner.advice.plan.one_plan import bare_plan, complete, ranking_plan, with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.rivals import rather_than
@@ -253,9 +254,11 @@ def plan_model(question: PlanQuestion) -> Plan:
     """Plan one model on one machine; what is left open is chosen.
 
     Raises UnsupportedError where no engine (or the one that was asked for) runs the model, with its reason;
-    RefusedError where the engine would refuse the settings; InputError for bad settings.
+    RefusedError where the engine would refuse the settings, or the licence is another than was asked for; InputError
+    for bad settings.
     """
     model, quant = question.model, question.quant
+    hold_to_licence(model, question.workload)
     if quant is not None and model.quant is not None and quant.lower() != model.quant.lower():
         model = _in_another(model, quant)
         question = replace(question, model=model)

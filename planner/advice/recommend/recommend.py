@@ -21,7 +21,7 @@ from planner.engines.register import engine_facts, get_engine
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
-from planner.plan import Placement, Plan, UseCase, Workload
+from planner.plan import Licence, Placement, Plan, UseCase, Workload
 from planner.reason import Reason, ReasonKind
 from planner.units import context_about, context_text, gib, rate_text
 
@@ -33,11 +33,6 @@ DEFAULT_LIMIT: Final = 8
 SMALLEST_BITS: Final = 2.6
 PER_FAMILY: Final = 2
 POOR_SCORE: Final = 5.0  # index points below which a model is a toy for today's tasks
-LICENSES: Final = {
-    "any": None,
-    "commercial": frozenset({"permissive", "commercial"}),
-    "permissive": frozenset({"permissive"}),
-}
 NEEDS: Final = {UseCase.VISION: "vision", UseCase.AGENTS: "tools"}
 
 
@@ -186,9 +181,11 @@ def _crowded_out(found: Sequence[_Candidate], entry: Entry, bound: float) -> boo
 
 def _bound(entry: Entry, workload: Workload) -> float | None:
     """The most this entry can be worth; None where it is out of the question."""
-    allowed = LICENSES[workload.license]
-    if allowed is not None and entry.licence_class not in allowed:
-        return None
+    if workload.license is not Licence.ANY:
+        from planner.models.catalogue.licences import admits
+
+        if not admits(workload.license, entry.licence_class):
+            return None
     need = NEEDS.get(workload.use_case)
     if need is not None and need not in entry.capabilities:
         return None
