@@ -88,6 +88,7 @@ def launch(
     if isinstance(ctx.obj, Others):
         if run:
             raise InputError("--run starts one model; start several by the commands that launch prints")
+        engine, format = planner.api.planned_by(engine, format)
         shared = ForAll(
             make_workload(context, users, use_case, license=license, min_speed=min_speed),
             engine,

@@ -12,8 +12,9 @@ from planner.plan import Plan
 class Served:
     """A plan, its launch, and its part among the others."""
 
-    plan: Plan
+    plan: Plan  # its devices have available what is free when it starts, those before it being loaded
     launch: Launch
     role: Role = Role.CHAT
     stays: bool = True  # False: it takes turns with the others that don't
     context: int = 0  # tokens that clients may count on; 0: not said
+    port: int | None = None

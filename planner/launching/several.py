@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from planner.engines.facts import EngineFacts
 from planner.engines.launch import Launch, file_stem
+from planner.engines.register import starting, title_of
 from planner.errors import InputError
 from planner.fast_dataclass import replace
 from planner.launching.formats import SHARED, SHELL
@@ -31,8 +33,11 @@ def render_several(served: Sequence[Served], format: str = SHELL) -> tuple[Launc
     if name in SHARED:
         module: Any = import_module(SHARED[name])
         return (module.render_several(served),)
+    starter = next((facts for facts in starting() if facts.name == name), None)
+    if starter is not None:
+        return tuple(_started_by(starter, one) for one in served)
     if name != SHELL:
-        either = ", ".join((SHELL, *SHARED))
+        either = ", ".join((SHELL, *SHARED, *(facts.name for facts in starting())))
         raise InputError(f"--format {format} starts one model; for several there are {either}")
     taken: set[str] = set()
     found = []
@@ -41,6 +46,19 @@ def render_several(served: Sequence[Served], format: str = SHELL) -> tuple[Launc
         taken |= {name for name, _ in launch.files}
         found.append(launch)
     return tuple(found)
+
+
+def _started_by(facts: EngineFacts, one: Served) -> Launch:
+    """The command of an engine that starts another's plans, on the port of its own."""
+    plan = one.plan
+    if plan.engine != facts.starts_plans_of:
+        planner = title_of(facts.starts_plans_of or "")
+        raise InputError(
+            f"{facts.title} starts plans made for {planner}; that of {plan.name} is for {plan.engine}"
+        )
+    launch = facts.command(plan, plan.request.model)
+    port = [] if one.port is None else ["--port", str(one.port)]
+    return replace(launch, command=f"{launch.command} {shlex.join(port)}".rstrip())
 
 
 def _named_apart(launch: Launch, stem: str, taken: set[str]) -> Launch:

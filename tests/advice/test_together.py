@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import planner
+from planner.advice.plan.candidates import is_last_resort
 from planner.advice.together.usage import held_by, places
 from planner.api import Together
 from planner.engines.vllm.engine import Vllm
@@ -176,7 +177,7 @@ def test_wishes_are_checked() -> None:
 def test_what_is_recommended_has_room_beside_what_is_there() -> None:
     machine = planner.load_profile("rtx-4090")
     coder = planner.wish("qwen2.5-coder-7b", role="completion")
-    answer = planner.check(machine, engine="llama.cpp", limit=2, beside=[coder])
+    answer = planner.check(machine, engine="llama.cpp", limit=1, beside=[coder])
     (there,) = answer.beside
     assert answer.plans
     left = machine.accelerators[0].memory_free - held_by(there).gpus[0]
@@ -185,10 +186,44 @@ def test_what_is_recommended_has_room_beside_what_is_there() -> None:
         assert gpu.available == left
         assert gpu.fits
         assert "--port 8081" in plan.command
-    alone = planner.check(machine, limit=1).plans[0]
-    assert alone.memory.devices[0].total > left, "another than without it"
 
 
 def test_what_is_there_must_have_room_itself() -> None:
     with pytest.raises(UnfitError, match="beside the others"):
         planner.check("rtx-3060", beside=["qwen3-14b", "gpt-oss-120b"])
+
+
+def test_sglang_servers_take_shares_of_what_is_free_when_they_start() -> None:
+    wishes = [planner.wish(name, engine="vllm") for name in ("qwen3-8b", "qwen3-4b")]
+    answer = planner.plan_together(wishes, "h100-80gb")
+    launches = planner.launch_together(answer, format="sglang")
+    free = float(planner.load_profile("h100-80gb").accelerators[0].memory_free)
+    for member, launch in zip(answer.members, launches, strict=True):
+        words = launch.command.split()
+        share = float(words[words.index("--mem-fraction-static") + 1])
+        (gpu,) = member.plan.memory.devices
+        assert (gpu.weights + gpu.kv_cache) - 0.01 * free < share * free <= gpu.weights + gpu.kv_cache
+        assert words[words.index("--port") + 1] == str(member.port)
+        free -= gpu.total
+
+
+@pytest.mark.parametrize("machine", ["rtx-4090", "Mac mini M4 24GB"])
+def test_nobody_is_made_a_shadow_of_itself_to_stay_loaded(machine: str) -> None:
+    """On 24 GB two models of 32B and 8B fit at once only with three bits and a short context: they take turns."""
+    answer = planner.plan_together(["qwen3-32b", "qwen3-8b"], machine)
+    assert answer.fits
+    assert answer.takes_turns
+    assert all(device.fits for device in answer.devices)
+    for member in answer.members:
+        assert not is_last_resort(member.plan.quant)
+        assert planner.started_context(member.plan) >= 8192
+
+
+def test_what_reads_takes_shorter_pieces_before_anybody_takes_turns() -> None:
+    """bge-m3 comes to hold 8 GiB of RAM for pieces of 8,192 tokens: on a small machine it reads shorter ones."""
+    machine = planner.load_profile(vram="12GiB", ram="8GiB")
+    answer = planner.plan_together(["qwen3-8b", "bge-m3"], machine)
+    assert answer.fits
+    assert not answer.takes_turns
+    contexts = {m.role.value: planner.started_context(m.plan) for m in answer.members}
+    assert contexts["embedding"] < 8192

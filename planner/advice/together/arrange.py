@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from planner.advice.plan.candidates import bits_of
+from planner.advice.plan.candidates import bits_of, is_last_resort
 from planner.advice.plan.choose import plan_model
 from planner.advice.plan.worth import is_usable, started_context
 from planner.advice.together.usage import held_by
@@ -42,30 +42,47 @@ class Arrangement:
 def arrange(wishes: Sequence[Wish], machine: Machine) -> Arrangement:
     """Return the best way to run these models: all at once where each is usable so, else the largest in turns.
 
-    Where nothing fits, the plans that come nearest are returned. Raises as one model's plan does.
+    What makes no text reads shorter pieces before anybody takes turns. Where nothing is pleasant, what fits is
+    returned; where nothing fits, the plans that come nearest. Raises as one model's plan does.
     """
-    first = _at_once(wishes, machine)
-    if first.fits and _is_pleasant(first, wishes):
-        return first
-    order = sorted(range(len(wishes)), key=lambda i: -wishes[i].size)
-    fitting = first if first.fits else None
-    for count in range(2, len(wishes) + 1):
-        found = _in_turns(wishes, machine, frozenset(order[:count]))
-        if not found.fits:
-            continue
-        if _is_pleasant(found, wishes):
+    first, fitting = _at_once(wishes, machine), None
+    for found, asked in _arrangements(wishes, machine, first):
+        if found.fits and _is_pleasant(found, asked):
             return found
-        fitting = fitting or found
+        fitting = fitting or (found if found.fits else None)
     return fitting or first
 
 
+def _arrangements(
+    wishes: Sequence[Wish], machine: Machine, first: Arrangement
+) -> Iterator[tuple[Arrangement, Sequence[Wish]]]:
+    """Yield what to try, the best first, with what was asked for it."""
+    yield first, wishes
+    shorter = [wish.shorter() for wish in wishes]
+    if shorter != list(wishes):
+        yield _at_once(shorter, machine), shorter
+    order = sorted(range(len(wishes)), key=lambda i: -wishes[i].size)
+    for count in range(2, len(wishes) + 1):
+        for asked in (wishes, shorter) if shorter != list(wishes) else (wishes,):
+            yield _in_turns(asked, machine, frozenset(order[:count])), asked
+
+
 def _is_pleasant(arrangement: Arrangement, wishes: Sequence[Wish]) -> bool:
-    """True where everybody who waits for text gets it fast enough, and what could be on a GPU alone is there."""
+    """True where everybody who waits for text gets it fast enough, and no model is a shadow of itself."""
     return all(
-        is_usable(plan, wish.workload)
+        not wish.role.writes or _serves(plan, wish)
         for plan, wish in zip(arrangement.plans, wishes, strict=True)
-        if wish.role.writes
     )
+
+
+def _serves(plan: Plan, wish: Wish) -> bool:
+    """True for a plan that people would keep: usable, half of a context that isn't short, no last resort."""
+    if not is_usable(plan, wish.workload) or (wish.quant is None and is_last_resort(plan.quant)):
+        return False
+    if plan.placement is Placement.CPU and plan.request.machine.accelerators:
+        return False
+    enough = min(plan.request.context_need.short // 2, wish.model.usable_context)
+    return wish.workload.context is not None or started_context(plan) >= enough
 
 
 def _in_turns(wishes: Sequence[Wish], machine: Machine, turns: frozenset[int]) -> Arrangement:

@@ -8,7 +8,7 @@ from planner.advice.plan.worth import started_context
 from planner.advice.together.arrange import Arrangement, arrange
 from planner.advice.together.ports import with_ports
 from planner.advice.together.speed import beside_each_other, rate_of
-from planner.advice.together.usage import SharedDevice, devices_of
+from planner.advice.together.usage import SharedDevice, devices_of, places
 from planner.advice.together.wish import Wish
 from planner.engines.register import engine_facts
 from planner.fast_dataclass import dataclass, replace
@@ -16,7 +16,7 @@ from planner.hardware.machine import Machine
 from planner.launching.served import Served
 from planner.launching.several import launch_of
 from planner.models.role import Role
-from planner.plan import Interval, Plan
+from planner.plan import Interval, MemoryEstimate, Plan
 from planner.reason import Reason, ReasonKind, Value
 from planner.units import gib
 
@@ -73,9 +73,25 @@ def plan_together(wishes: Sequence[Wish], machine: Machine) -> Together:
 
 def served(answer: Together) -> tuple[Served, ...]:
     """Return the members with what starts them, for launching."""
-    return tuple(
-        Served(m.plan, launch_of(m.plan), m.role, m.stays, started_context(m.plan)) for m in answer.members
+    found, loaded = [], [0] * len(answer.machine.accelerators)
+    for m in answer.members:
+        plan = _as_it_starts(m.plan, answer.machine, loaded)
+        found.append(Served(plan, launch_of(m.plan), m.role, m.stays, started_context(m.plan), m.port))
+        for at, device in places(m.plan) if m.stays else ():
+            if at is not None:
+                loaded[at] += device.total
+    return tuple(found)
+
+
+def _as_it_starts(plan: Plan, machine: Machine, loaded: Sequence[int]) -> Plan:
+    """The plan with what is free on each GPU when it starts: those that are started before it hold theirs."""
+    devices = tuple(
+        device
+        if at is None
+        else replace(device, available=max(0, machine.accelerators[at].memory_free - loaded[at]))
+        for at, device in places(plan)
     )
+    return replace(plan, memory=MemoryEstimate(devices))
 
 
 def answer_of(wishes: Sequence[Wish], machine: Machine, found: Arrangement) -> Together:

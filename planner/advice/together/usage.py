@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Machine
@@ -76,31 +76,50 @@ def held_by(plan: Plan) -> Held:
 def devices_of(
     machine: Machine, plans: Sequence[Plan], turns: frozenset[int] = frozenset()
 ) -> tuple[SharedDevice, ...]:
-    """Return the machine's devices with what plans take of them; `turns`: places of those that take turns."""
-    found: list[tuple[str, str, int]] = [(g.name, "gpu", g.memory_free) for g in machine.accelerators]
-    found.append((machine.host.cpu.name, "cpu", machine.host.ram_available))
+    """Return the machine's devices with what plans take of them; `turns`: places of those that take turns.
+
+    Each device is shown at its own fullest moment: with all that stay, and one of those that take turns.
+    """
     parts = [dict(places(plan)) for plan in plans]
-    shared = []
-    for at, (name, kind, available) in enumerate(found):
-        key = at if kind == "gpu" else None
-        here = [part.get(key) for part in parts]
-        if not any(here) and kind == "gpu":
-            shared.append(SharedDevice(name, kind, (0,) * len(plans), 0, 0, available))
-            continue
-        used = tuple(0 if d is None else d.total for d in here)
-        high = tuple(0 if d is None else most_of(d) for d in here)
-        shared.append(SharedDevice(name, kind, used, _fullest(used, turns), _fullest(high, turns), available))
-    return tuple(_beside_shared(machine, shared))
+    staying = [i for i in range(len(plans)) if i not in turns]
+    moments = [[*staying, i] for i in sorted(turns)] or [staying]
+    gpus = []
+    for at, gpu in enumerate(machine.accelerators):
+        here = [part.get(at) for part in parts]
+        used, high = _sizes(here, _total), _sizes(here, most_of)
+        fullest = max(moments, key=lambda moment: sum(high[i] for i in moment))
+        total, most = sum(used[i] for i in fullest), sum(high[i] for i in fullest)
+        gpus.append(SharedDevice(gpu.name, "gpu", used, total, most, gpu.memory_free))
+    return (*gpus, _host(machine, [part.get(None) for part in parts], gpus, moments))
 
 
-def _fullest(sizes: Sequence[int], turns: frozenset[int]) -> int:
-    staying = sum(size for i, size in enumerate(sizes) if i not in turns)
-    return staying + max((sizes[i] for i in turns), default=0)
+def _host(
+    machine: Machine,
+    here: Sequence[DeviceMemory | None],
+    gpus: Sequence[SharedDevice],
+    moments: Sequence[Sequence[int]],
+) -> SharedDevice:
+    """The RAM, which has less where GPUs share it: at the moment when both together take the most."""
+    used, high = _sizes(here, _total), _sizes(here, most_of)
+    shared = [device for device, gpu in zip(gpus, machine.accelerators, strict=True) if gpu.unified]
+
+    def lent(moment: Sequence[int]) -> int:
+        return sum(device.used[i] for device in shared for i in moment)
+
+    fullest = max(moments, key=lambda moment: lent(moment) + sum(high[i] for i in moment))
+    return SharedDevice(
+        machine.host.cpu.name,
+        "cpu",
+        used,
+        sum(used[i] for i in fullest),
+        sum(high[i] for i in fullest),
+        max(0, machine.host.ram_available - lent(fullest)),
+    )
 
 
-def _beside_shared(machine: Machine, devices: Sequence[SharedDevice]) -> Iterable[SharedDevice]:
-    """The RAM has less where GPUs share it."""
-    *gpus, host = devices
-    yield from gpus
-    lent = sum(d.total for d, g in zip(gpus, machine.accelerators, strict=True) if g.unified)
-    yield SharedDevice(host.name, host.kind, host.used, host.total, host.high, max(0, host.available - lent))
+def _sizes(devices: Sequence[DeviceMemory | None], size: Callable[[DeviceMemory], int]) -> tuple[int, ...]:
+    return tuple(0 if device is None else size(device) for device in devices)
+
+
+def _total(device: DeviceMemory) -> int:
+    return device.total

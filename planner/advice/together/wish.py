@@ -24,6 +24,7 @@ CONTEXTS: Final[Mapping[Role, int]] = {
 }
 
 
+PIECE: Final = 2048  # tokens of a piece of a document, where memory is short
 SHORTEST: Final = 512  # tokens of context below which no role is of use
 
 
@@ -49,6 +50,15 @@ class Wish:
         asked = for_role(self.workload, self.role, self.model, context)
         question = PlanQuestion(self.model, machine, asked, self.engine, self.quant, settings=self.settings)
         return as_served(question, self.role)
+
+    def shorter(self) -> Wish:
+        """Return the wish with pieces of a page or two, where its role reads and leaves the length open."""
+        if self.role.writes or self.workload.context is not None:
+            return self
+        tokens = min(PIECE, self.model.usable_context)
+        return replace(
+            self, workload=replace(self.workload, context=tokens, prompt=min(self.workload.prompt, tokens))
+        )
 
     def planned(self, machine: Machine) -> Plan:
         """Plan it on a machine; a context that its role leaves open is halved until it fits.
