@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from planner.advice.money.market import Market, Offer
     from planner.advice.money.own_cost import CostAnswer, CostTerms, OtherCost, OwnCost
     from planner.advice.money.shipped_prices import EUR_FOR_USD, ApiPrice, Electricity
+    from planner.advice.on_machines import ModelOnMachine, OnMachines
     from planner.advice.plan.comparison import Column, Comparison
     from planner.advice.plan.depth import DepthPoint
     from planner.advice.plan.side_by_side import QuantRow, QuantTable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from planner.api.catalogue import (
         check_models,
         compare,
+        compare_on,
         is_known,
         list_models,
         load_model,
@@ -206,9 +208,11 @@ __all__ = [
     "Member",
     "MemoryEstimate",
     "Model",
+    "ModelOnMachine",
     "ModelPage",
     "Models",
     "Offer",
+    "OnMachines",
     "Option",
     "OtherCost",
     "OwnCost",
@@ -254,6 +258,7 @@ __all__ = [
     "claim_names",
     "claims",
     "compare",
+    "compare_on",
     "config",
     "cost",
     "cost_curves",
@@ -354,6 +359,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ApiPrice",
         "Electricity",
     ),
+    "planner.advice.on_machines": (
+        "ModelOnMachine",
+        "OnMachines",
+    ),
     "planner.advice.plan.comparison": (
         "Column",
         "Comparison",
@@ -376,6 +385,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.catalogue": (
         "check_models",
         "compare",
+        "compare_on",
         "is_known",
         "list_models",
         "load_model",
