@@ -210,6 +210,7 @@ def test_work_does_not_grow_with_what_cannot_win() -> None:
     assert [p.model for p in many.plans] == [p.model for p in once.plans]
 
 
+@pytest.mark.xdist_group("golden answers")
 def test_the_reviewed_file_still_holds() -> None:
     """What has changed must be read as an expert would: benchmarks/golden_recommendations.py --write."""
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
