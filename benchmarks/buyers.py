@@ -69,6 +69,40 @@ CASES = (
         "A dense 70B is the most expensive way to this quality today: compare with "
         "`planner compare llama-3.3-70b qwen3.6-27b`.",
     ),
+    Case(
+        "I have 2,500 for coding, no model in mind, and it stands beside my desk.",
+        "buy --use-case coding --budget 2500 --quiet",
+        "Without a model each machine is asked what it runs best, as `planner check` would answer on it; the rows are "
+        "machines on which no cheaper one does as well.",
+    ),
+    Case(
+        "A 5090, a DGX Spark or a Mac with 128 GB for agents?",
+        "buy --use-case agents --among rtx-5090,dgx-spark,apple-m5-max-128gb",
+        "Memory decides which model runs at all, bandwidth how fast: a card is fast with what fits it, the other two "
+        "hold larger mixtures of experts.",
+    ),
+    Case(
+        "The same three, but I want to know how each of three models runs on each.",
+        "compare qwen3.6-27b qwen3.6-35b-a3b gpt-oss-120b --on rtx-5090,dgx-spark,apple-m5-max-128gb --use-case coding",
+        "The dense 27B wants the card's bandwidth; the mixtures of experts run well on all three.",
+    ),
+    Case(
+        "I own a 3090. A second one, or sell it and get a 5090, for Qwen3.6-27B at 64k?",
+        "compare qwen3.6-27b --on 'rtx-3090,2x rtx-3090,rtx-5090' --context 64k --use-case coding",
+        "A second card buys bits and context, not speed, where llama.cpp splits the layers; a faster card buys both.",
+    ),
+    Case(
+        "In Germany, for at most 1,500 euros, something for the family's questions.",
+        "buy --budget 1500 --country DE",
+        "Prices are the profiles' dollars in euros with VAT, electricity is what households of the country pay. The M6 "
+        "was not measured yet, so that its interval is wide: `--min-speed 15` leaves out what may be too slow.",
+    ),
+    Case(
+        "Does a computer with an RTX 4090 pay against a subscription, or an API?",
+        "cost gpt-oss-20b --profile rtx-4090 --country DE",
+        "It seldom does at this use. What speaks for hardware of one's own is privacy, work without a network, and "
+        "what else the machine does; `--tokens-per-day` sets how much it is used.",
+    ),
 )
 HEAD = """# What buyers ask
 
@@ -92,7 +126,11 @@ def check(command: str) -> None:
     import json
 
     words = shlex.split(command)
+    if "--context" not in words:
+        return  # each is what check or cost answers
     document = json.loads(answer(command + " --json"))
+    if "options" not in document:
+        return
     context = parse_context(words[words.index("--context") + 1])
     users = int(words[words.index("--users") + 1]) if "--users" in words else 1
     for option in document["options"]:

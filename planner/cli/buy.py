@@ -9,6 +9,7 @@ import typer
 
 from planner.api import engine_title
 from planner.cli import completion
+from planner.cli.machine_options import same_question
 from planner.cli.money_options import (
     CountryOption,
     CurrencyOption,
@@ -18,10 +19,12 @@ from planner.cli.money_options import (
     MonthsOption,
     PriceOption,
     PricesOption,
+    ResaleOption,
     UsdRateOption,
     money,
     own_prices,
     parse_money,
+    resale_text,
 )
 from planner.cli.options import (
     ContextOption,
@@ -85,6 +88,7 @@ def buy(
     kwh_price: KwhOption = None,
     country: CountryOption = None,
     months: MonthsOption = 36.0,
+    resale: ResaleOption = 0.0,
     price: PriceOption = None,
     prices: PricesOption = None,
     currency: CurrencyOption = None,
@@ -102,6 +106,7 @@ def buy(
         hours_per_day=hours_per_day,
         kwh_price=prices_in.kwh_price,
         months=months,
+        resale=resale,
         currency=prices_in.currency,
     )
     market = planner.Market(
@@ -272,13 +277,12 @@ def _with_electricity(terms: BuyTerms, option: Option) -> str:
         return "What it draws is not known: electricity is not counted."
     return (
         f"With electricity {money_text(option.cost, terms.currency)} over {terms.months:g} months at "
-        f"{terms.hours_per_day:g} hours a day, {terms.tokens_per_day:,.0f} tokens written a day."
+        f"{terms.hours_per_day:g} hours a day, {terms.tokens_per_day:,.0f} tokens written a day{resale_text(terms)}."
     )
 
 
 def _check_it(question: Question, option: Option) -> list[str]:
     """The commands that plan what the table says of an option, each whole on its line."""
-    workload = question.workload
-    asked = f"--profile '{option.offer.spec}' --context {context_text(workload.context or 0)}"
-    users = f" --users {workload.users}" if workload.users > 1 else ""
-    return [f"planner plan {model.name} {asked}{users}" for model in question.models]
+    context = context_text(question.workload.context or 0)
+    asked = f" --profile '{option.offer.spec}'" + same_question(context=context)
+    return [f"planner plan {model.name}{asked}" for model in question.models]

@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from planner.api import engine_title
-from planner.cli.machine_options import said
+from planner.cli.machine_options import same_question
+from planner.cli.money_options import resale_text
 from planner.cli.output import PLAIN, print_heading, print_line, print_table, print_wrapped
 from planner.cli.plan_view import range_text, short_name
 from planner.units import context_about, context_text, money_text
@@ -99,20 +100,13 @@ def _print_advice(answer: MachineAnswer, option: MachineOption) -> None:
     if option.cost is not None and option.watts is not None:
         print_wrapped(
             f"Over {terms.months:g} months {money_text(option.cost, terms.currency)} with electricity, at "
-            f"{terms.hours_per_day:g} hours a day; {option.watts:.0f} W while it works: {option.noise}."
+            f"{terms.hours_per_day:g} hours a day{resale_text(terms)}; {option.watts:.0f} W while it works: "
+            f"{option.noise}."
         )
     else:
         print_wrapped("What it draws is not known: electricity is not counted.")
     print_line("Check it:")
-    workload = answer.question.workload
-    words = ["planner", "check", "--profile", option.offer.spec]
-    words += [] if workload.context is None else ["--context", context_text(workload.context)]
-    words += [] if workload.users == 1 else ["--users", str(workload.users)]
-    use_case, licence = said(workload.use_case.value), said(workload.license.value, "any")
-    words += [] if use_case is None else ["--use-case", use_case]
-    words += [] if licence is None else ["--license", licence]
-    words += [] if workload.min_speed is None else ["--min-speed", f"{workload.min_speed:g}"]
-    print_line(shlex.join(words))
+    print_line(f"planner check --profile {shlex.quote(option.offer.spec)}{same_question()}")
 
 
 def _row(option: MachineOption) -> list[str]:

@@ -14,6 +14,7 @@ from planner.cli.money_options import (
     HoursOption,
     KwhOption,
     MonthsOption,
+    ResaleOption,
     UsdRateOption,
     money,
 )
@@ -83,9 +84,7 @@ def cost(
         float | None, typer.Option("--price", metavar="PRICE", help="What the whole machine costs.")
     ] = None,
     host_price: HostPriceOption = None,
-    resale: Annotated[
-        float, typer.Option("--resale", metavar="SHARE", help="Share of the price got back at the end.")
-    ] = 0.0,
+    resale: ResaleOption = 0.0,
     idle_watts: Annotated[float | None, typer.Option("--idle-watts", metavar="W")] = None,
     load_watts: Annotated[float | None, typer.Option("--load-watts", metavar="W")] = None,
     subscription: Annotated[

@@ -20,8 +20,8 @@ SAME_QUESTION: Final = (
     "context",
     "free",
     "backend",
-    "min_speed",
     "use_case",
+    "min_speed",
     "load",
     "license",
     "users",
@@ -46,22 +46,18 @@ def chosen_machine(
     return adjust_machine(machine, free=free, backend=backend) if free or backend else machine
 
 
-def said(value: str, default: str = "general") -> str | None:
-    """Return a choice as an option to repeat; None where it is the default."""
-    return None if value == default else value
-
-
-def same_question() -> str:
+def same_question(**instead: str) -> str:
     """Return the options with which another command answers for the same machine and use; empty without any.
 
     They are those of the command that runs, typed or from the person's configuration, but for what every command
-    assumes by itself.
+    assumes by itself. `instead`: values of options that the command chose itself where they were left open.
     """
     ctx = click.get_current_context()
     words = []
     for option in (p for name in SAME_QUESTION for p in ctx.command.params if p.name == name):
         name = str(option.name)
         value = ctx.params.get(name)
+        value = instead.get(name) if value is None else value
         if value is None or (value == option.default and name not in (ctx.default_map or {})):
             continue
         shown = f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from planner.api import BuyTerms
 
 HoursOption = Annotated[
     float, typer.Option("--hours-per-day", metavar="H", help="Hours a day that the machine is switched on.")
@@ -42,6 +45,12 @@ HostPriceOption = Annotated[
         "--host-price", metavar="PRICE", help="Price of the computer around cards; 0 if you have it."
     ),
 ]
+ResaleOption = Annotated[
+    float,
+    typer.Option(
+        "--resale", metavar="SHARE", help="Share of the price that is got back at the end, for example 0.4."
+    ),
+]
 MonthsOption = Annotated[
     float, typer.Option("--months", metavar="N", help="Months over which it is counted.")
 ]
@@ -55,6 +64,11 @@ class Money:
     kwh_price: float
     usd_rate: float
     notes: tuple[str, ...]
+
+
+def resale_text(terms: BuyTerms) -> str:
+    """Say what is got back at the end, as the end of a sentence; empty where nothing is."""
+    return f", {terms.resale:.0%} of the price got back at the end" if terms.resale else ""
 
 
 def money(

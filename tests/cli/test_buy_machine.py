@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import pytest
 
 from tests.cli.conftest import Cli
 
@@ -34,3 +35,11 @@ def test_what_does_not_go_together_is_said(cli: Cli) -> None:
     assert both.code == 2 and "--among" in both.err
     assert cli("buy", "--among", " , ").code == 2
     assert "unknown profile 'warp'" in cli("buy", "--among", "warp").err
+
+
+def test_what_is_got_back_at_the_end_is_taken_off(cli: Cli) -> None:
+    words = ("buy", "--among", "rtx-4090", "--json")
+    (kept,) = json.loads(cli(*words).out)["options"]
+    (sold,) = json.loads(cli(*words, "--resale", "0.5").out)["options"]
+    assert kept["cost"] - sold["cost"] == pytest.approx(kept["price"] / 2, abs=0.02)
+    assert "50% of the price got back" in " ".join(cli(*words[:-1], "--resale", "0.5").out.split())
