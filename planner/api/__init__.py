@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         alternatives,
         check,
         check_cluster,
+        connect,
         daemon_of,
         differences_here,
         is_command,
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     )
     from planner.api.vocabulary import (
         backend_names,
+        client_names,
         document,
         engine_names,
         engine_title,
@@ -141,6 +143,8 @@ if TYPE_CHECKING:
     )
     from planner.hardware.machine import Accelerator, Backend, Cpu, Host, Machine
     from planner.hardware.profiles.listing import ProfileInfo
+    from planner.launching.clients.connect import Connected
+    from planner.launching.clients.connection import ClientFile
     from planner.launching.run import Ended
     from planner.models.catalogue.catalogue import Entry
     from planner.models.catalogue.refresh import Report
@@ -180,10 +184,12 @@ __all__ = [
     "Check",
     "CheckedModels",
     "Claims",
+    "ClientFile",
     "Column",
     "Command",
     "Comparison",
     "Config",
+    "Connected",
     "CostAnswer",
     "CostTerms",
     "Cpu",
@@ -257,9 +263,11 @@ __all__ = [
     "check_models",
     "claim_names",
     "claims",
+    "client_names",
     "compare",
     "compare_on",
     "config",
+    "connect",
     "cost",
     "cost_curves",
     "daemon_of",
@@ -449,6 +457,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "alternatives",
         "check",
         "check_cluster",
+        "connect",
         "daemon_of",
         "differences_here",
         "is_command",
@@ -473,6 +482,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "planner.api.vocabulary": (
         "backend_names",
+        "client_names",
         "document",
         "engine_names",
         "engine_title",
@@ -513,6 +523,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "Machine",
     ),
     "planner.hardware.profiles.listing": ("ProfileInfo",),
+    "planner.launching.clients.connect": ("Connected",),
+    "planner.launching.clients.connection": ("ClientFile",),
     "planner.launching.run": ("Ended",),
     "planner.models.catalogue.catalogue": ("Entry",),
     "planner.models.catalogue.refresh": ("Report",),

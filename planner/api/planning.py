@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from planner.engines.commands import Command
     from planner.engines.launch import Launch
     from planner.hardware.machine import Machine
+    from planner.launching.clients.connect import Connected
     from planner.launching.run import Ended
     from planner.models.catalogue.catalogue import Entry
     from planner.models.model import Model
@@ -272,6 +273,26 @@ def launch(plan: Plan, model: Model | str | None = None, *, format: str = "shell
 
     planned = the_plan(plan).request.model if model is None else the_model(model)
     return render(plan, planned, text_of(format, "format"))
+
+
+def connect(
+    plan: Plan, clients: Sequence[str], model: Model | str | None = None, *, format: str = "shell"
+) -> Connected:
+    """Render a plan as `launch` does, with the configurations of programs that will ask its server.
+
+    `clients` are some of `client_names()`. The server's command gets what they need: a name for the model, tools.
+    Nothing is written. Raises InputError for a client that isn't known, or that the engine's server can't answer.
+
+        >>> plan = planner.plan("gpt-oss-20b", "rtx-4090", engine="llama.cpp")
+        >>> [file.path for file in planner.connect(plan, ["opencode"]).files]
+        ['opencode.json']
+    """
+    from planner.launching.clients.connect import connect as connected
+
+    planned = the_plan(plan).request.model if model is None else the_model(model)
+    if isinstance(clients, str) or not all(isinstance(name, str) for name in clients):
+        raise FieldError("clients", "must be a list of names of clients")
+    return connected(plan, planned, text_of(format, "format"), clients, started_context(plan))
 
 
 def planned_by(engine: str | None, format: str = "shell") -> tuple[str | None, str]:

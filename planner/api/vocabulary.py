@@ -82,6 +82,17 @@ def launch_formats() -> tuple[str, ...]:
     return formats()
 
 
+def client_names() -> tuple[str, ...]:
+    """Return the clients whose configuration `connect` writes.
+
+    >>> "opencode" in planner.client_names()
+    True
+    """
+    from planner.launching.clients.register import CLIENTS
+
+    return tuple(CLIENTS)
+
+
 def document(answer: object) -> dict[str, Any]:
     """Return an answer as what the command of its name prints with --json; sizes are integer bytes.
 

@@ -93,6 +93,13 @@ def launch_formats(incomplete: str) -> list[str]:
     return _beginning(incomplete, launch_formats())
 
 
+def clients(incomplete: str) -> list[str]:
+    """Programs that `launch --for` connects."""
+    from planner.api import client_names
+
+    return _beginning(incomplete, client_names())
+
+
 def claims(incomplete: str) -> list[str]:
     """Names of the claims."""
     from planner.api import claim_names

@@ -39,7 +39,7 @@ from planner.errors import InputError
 from planner.safe_text import shell_word
 
 if TYPE_CHECKING:
-    from planner.api import Launch, Machine, Wish
+    from planner.api import ClientFile, Launch, Machine, Wish
     from planner.plan import Plan
 
 __all__ = ["CONTEXT_SETTINGS", "launch"]
@@ -75,6 +75,15 @@ def launch(
             autocompletion=completion.launch_formats,
         ),
     ] = "shell",
+    clients: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for",
+            metavar="CLIENT",
+            help="With the configuration of a program that will ask it: opencode, aider, zed … (several times).",
+            autocompletion=completion.clients,
+        ),
+    ] = None,
     run: Annotated[bool, typer.Option("--run", help="Start it now, on this machine.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -86,6 +95,8 @@ def launch(
             "--run starts the model on this machine; leave out --profile, --ram, --vram and --free"
         )
     if isinstance(ctx.obj, Others):
+        if clients:
+            raise InputError("--for connects clients to one model; launch them one by one")
         if run:
             raise InputError("--run starts one model; start several by the commands that launch prints")
         engine, format = planner.api.planned_by(engine, format)
@@ -122,14 +133,16 @@ def launch(
         explains = f"planner plan {name}{same} explains"
         diagnostic(f"planner: {chosen.name} does not fit: {planner.shortage(answer)} ({explains})")
         return 1
-    rendered = planner.launch(answer, chosen, format=format)
+    connected = planner.connect(answer, clients, chosen, format=format) if clients else None
+    rendered = connected.launch if connected else planner.launch(answer, chosen, format=format)
     if json:
-        _print_document(answer, rendered)
+        _print_document(answer, rendered, connected.files if connected else ())
     else:
         _print_launch(rendered, answer)
         if planner.api.is_command(format) and (address := planner.api.address(answer, rendered, format)):
             diagnostic(f"note: it answers at {address}")
-    for warning in answer.warnings:
+        _print_clients(connected.files if connected else ())
+    for warning in (*answer.warnings, *(connected.notes if connected else ())):
         diagnostic(f"note: {warning}")
     if answer.fit is not None and format == "shell":
         diagnostic(f"note: {answer.fit.reason}; or let llama.cpp place it at start: {answer.fit.command}")
@@ -175,10 +188,19 @@ def _run(rendered: Launch, machine: Machine) -> int:
     return ended.code
 
 
-def _print_document(answer: Plan, rendered: Launch | None = None) -> None:
+def _print_document(answer: Plan, rendered: Launch | None = None, clients: Sequence[ClientFile] = ()) -> None:
     from planner.documents.launch import launched
 
-    print_document(launched(answer, rendered))
+    print_document(launched(answer, rendered, clients))
+
+
+def _print_clients(files: Sequence[ClientFile]) -> None:
+    for file in files:
+        print_line()
+        print_line(f"# {file.client}: {file.path}")
+        print_line(file.content.rstrip("\n"))
+        if file.note:
+            diagnostic(f"note: {file.path}: {file.note}")
 
 
 def _print_launch(rendered: Launch, plan: Plan) -> None:

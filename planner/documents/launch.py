@@ -11,6 +11,7 @@ from planner.plan import Plan
 if TYPE_CHECKING:
     from planner.advice.together.together import Together
     from planner.engines.launch import Launch
+    from planner.launching.clients.connection import ClientFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,18 @@ class LaunchedPlan:
     plan: Plan
     """With the command and the environment of the format that was asked for."""
     files: tuple[LaunchFile, ...] = ()
+    clients: tuple[ClientFile, ...] = ()
+    """The configurations of the programs that were asked for (--for)."""
 
 
-def launched(plan: Plan, launch: Launch | None = None) -> LaunchedPlan:
+def launched(plan: Plan, launch: Launch | None = None, clients: Sequence[ClientFile] = ()) -> LaunchedPlan:
     """Put a plan and its launch together; without one the plan does not fit, and there is nothing to start."""
     if launch is None:
         return LaunchedPlan(plan)
     started = replace(plan, command=launch.command, env=dict(launch.env))
-    return LaunchedPlan(started, tuple(LaunchFile(name, content) for name, content in launch.files))
+    return LaunchedPlan(
+        started, tuple(LaunchFile(name, content) for name, content in launch.files), tuple(clients)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from planner.engines.endpoint import Api
 from planner.errors import InputError
 from planner.fast_dataclass import dataclass
 from planner.hardware.machine import Backend
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.bench_program import BenchTest, Timed
     from planner.engines.container import Container
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
     from planner.engines.running import Pages, Running
@@ -117,6 +119,7 @@ class EngineFacts:
     server: ClassVar[str | None] = None  # what its server is called, where a running one can be read
     bench_program: ClassVar[str] = ""  # a program of its own that times it
     port: ClassVar[int | None] = None  # where its server answers, where no --port says
+    apis: ClassVar[frozenset[Api]] = frozenset()  # what its server answers
     programs: ClassVar[
         tuple[str, ...]
     ] = ()  # on the PATH where it is installed; the first that is there is asked
@@ -168,6 +171,10 @@ class EngineFacts:
     def container(self, plan: Plan, model: Model, shell: Launch) -> Container:
         """Return the container that runs a plan, `shell` being its command. Raises InputError where there is none."""
         raise InputError(f"there is no container image for {self.name}")
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask the server of a plan. Raises InputError where it has none."""
+        raise InputError(f"{self.title} has no server that clients are known to ask")
 
     def ray_arguments(self, plan: Plan, model: Model) -> dict[str, Any]:
         """Return the engine's arguments inside Ray Serve. Raises InputError where it doesn't run there."""

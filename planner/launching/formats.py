@@ -24,6 +24,15 @@ FORMATS: Final[dict[str, str]] = {
 SHARED: Final[dict[str, str]] = {name: FORMATS[name] for name in ("llama-swap",)}
 
 
+# formats whose server answers at an address that isn't this machine's, or behind another
+_ELSEWHERE: Final = frozenset({"kubernetes", "ray", "llama-swap"})
+
+
+def serves_here(format: str) -> bool:
+    """True for a format whose server answers on the machine itself, as its own command says."""
+    return format not in _ELSEWHERE
+
+
 def launch_formats() -> tuple[str, ...]:
     """Return the names of all formats."""
     return (SHELL, *FORMATS, *STARTERS)

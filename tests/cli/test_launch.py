@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,33 @@ def test_a_modelfile_is_never_without_its_text(cli: Cli) -> None:
     command = next(i for i, line in enumerate(lines) if line.endswith("-f Modelfile"))
     assert "planner launch" in lines[command - 1]
     assert "PARAMETER num_ctx 16384" in cli("launch", *given).out
+
+
+def test_a_clients_configuration_is_printed_with_its_place_and_nothing_is_written(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = (
+        "launch",
+        "gpt-oss-20b",
+        "-p",
+        "rtx-4090",
+        "-e",
+        "llama.cpp",
+        "--for",
+        "opencode",
+        "--for",
+        "zed",
+    )
+    answer = cli(*asked)
+    assert answer.code == 0, answer.err
+    assert (
+        "# opencode: opencode.json\n" in answer.out and "# zed: ~/.config/zed/settings.json\n" in answer.out
+    )
+    assert "merge into what is there" in answer.err
+    document = json.loads(cli(*asked, "--json").out)
+    assert [file["client"] for file in document["clients"]] == ["opencode", "zed"]
+    assert "--alias gpt-oss-20b --jinja" in document["command"]
+    assert list(tmp_path.iterdir()) == []
+    unknown = cli(*asked[:-1], "vim")
+    assert unknown.code == 2 and "--for 'vim' is not known; one of: opencode" in unknown.err

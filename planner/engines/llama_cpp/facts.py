@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import (
     EngineFacts,
     Install,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.bench_program import BenchTest, Timed
     from planner.engines.container import Container
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.engines.running import Pages, Running
     from planner.engines.work_split import WorkSplit
@@ -71,6 +73,7 @@ class LlamaCppFacts(EngineFacts):
     server = "llama-server"
     bench_program = "llama-bench"
     port = 8080  # as it is started here; its own is 9931 since b11549
+    apis = frozenset({Api.CHAT, Api.RESPONSES, Api.MESSAGES})
     programs = ("llama-server", "llama-cli")
     install = Install(
         "https://github.com/ggml-org/llama.cpp/releases",
@@ -191,3 +194,9 @@ class LlamaCppFacts(EngineFacts):
         from planner.engines.llama_cpp.bench import address
 
         return address(line)
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask llama-server."""
+        from planner.engines.llama_cpp.clients import endpoint
+
+        return endpoint(plan, model, self.apis)

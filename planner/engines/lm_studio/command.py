@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from planner.engines.launch import Launch
+from planner.engines.launch import Launch, file_stem
 from planner.engines.register import engine_facts
 from planner.errors import InputError
 from planner.models.model import Model
@@ -25,7 +25,15 @@ def lms(plan: Plan, model: Model) -> Launch:
         )
     steps = (
         ["lms", "get", f"https://huggingface.co/{source}", "--yes"],
-        ["lms", "load", source, "--gpu", "max", "--context-length", str(plan.settings["context"]), "--yes"],
+        [
+            *("lms", "load", source, "--identifier", identifier(model), "--gpu", "max"),
+            *("--context-length", str(plan.settings["context"]), "--yes"),
+        ],
         ["lms", "server", "start", "--port", "1234"],
     )
     return Launch("\n".join(shlex.join(words) for words in steps), source=source)
+
+
+def identifier(model: Model) -> str:
+    """Return the name under which a model is loaded, by which clients ask for it."""
+    return file_stem(model)

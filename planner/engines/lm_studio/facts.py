@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import EngineFacts, Weights
 from planner.engines.local_files import version_in
 from planner.engines.mlx.facts import MlxFacts
@@ -11,6 +12,7 @@ from planner.engines.mlx.facts import MlxFacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.hardware.host.system import System
     from planner.models.model import Model
@@ -27,6 +29,7 @@ class LmStudioFacts(EngineFacts):
     backends = MlxFacts.backends
     may_spill = False
     port = 1234
+    apis = frozenset({Api.CHAT, Api.RESPONSES, Api.MESSAGES})
     programs = ("lms",)
     application = "/Applications/LM Studio.app"
     starts_plans_of = MlxFacts.name
@@ -48,3 +51,9 @@ class LmStudioFacts(EngineFacts):
         from planner.engines.lm_studio.command import lms
 
         return lms(plan, model)
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask LM Studio's server."""
+        from planner.engines.lm_studio.clients import endpoint
+
+        return endpoint(plan, model, self.apis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import EngineFacts, Install, NotPlanned, Weights
 from planner.errors import InputError
 from planner.hardware.machine import Backend
@@ -11,6 +12,7 @@ from planner.hardware.machine import Backend
 if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.engines.work_split import WorkSplit
     from planner.models.model import Model
@@ -39,6 +41,7 @@ class MlxFacts(EngineFacts):
         ),
     )
     port = 8080  # server.py
+    apis = frozenset({Api.CHAT})
     install = Install(
         "https://pypi.org/project/mlx-lm/", "the wheels, fetched by the script", package="mlx-lm"
     )
@@ -79,3 +82,9 @@ class MlxFacts(EngineFacts):
         from planner.engines.mlx.command import mlx_lm
 
         return mlx_lm(plan, model)
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask mlx_lm.server."""
+        from planner.engines.mlx.clients import endpoint
+
+        return endpoint(plan, model, self.apis)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import EngineFacts, Install, Weights
 from planner.engines.llama_cpp.facts import LlamaCppFacts
 
 if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.engines.local_files import PulledModel
     from planner.engines.running import Pages, Running
@@ -35,6 +37,7 @@ class OllamaFacts(EngineFacts):
     narrow_cache = LlamaCppFacts.narrow_cache
     server = "Ollama"
     port = 11434
+    apis = frozenset({Api.CHAT, Api.RESPONSES, Api.MESSAGES, Api.OLLAMA})
     programs = ("ollama",)
     install = Install("https://ollama.com/download", "the archive of the target's system")
 
@@ -115,3 +118,9 @@ class OllamaFacts(EngineFacts):
         from planner.engines.ollama.registry import serve_lines
 
         return serve_lines()
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask Ollama."""
+        from planner.engines.ollama.clients import endpoint
+
+        return endpoint(plan, model, self.apis)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import EngineFacts, Weights
 from planner.engines.vllm.facts import VllmFacts
 
 if TYPE_CHECKING:
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.models.model import Model
     from planner.plan import Plan
@@ -23,6 +25,7 @@ class SglangFacts(EngineFacts):
     serves_many = True
     may_spill = False
     port = 30000
+    apis = frozenset({Api.CHAT, Api.RESPONSES})
     starts_plans_of = VllmFacts.name
 
     def command(self, plan: Plan, model: Model) -> Launch:
@@ -30,3 +33,9 @@ class SglangFacts(EngineFacts):
         from planner.engines.sglang.command import launch_server
 
         return launch_server(plan, model)
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask SGLang's server."""
+        from planner.engines.sglang.clients import endpoint
+
+        return endpoint(plan, model, self.apis)

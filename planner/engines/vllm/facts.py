@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from planner.engines.endpoint import Api
 from planner.engines.facts import EngineFacts, Install, NarrowCache, NotPlanned, Serving, Weights
 from planner.engines.vllm.backends import BACKENDS
 
 if TYPE_CHECKING:
     from planner.engines.base import Engine
     from planner.engines.container import Container
+    from planner.engines.endpoint import Endpoint
     from planner.engines.launch import Launch
     from planner.engines.running import Pages, Running
     from planner.engines.work_split import WorkSplit
@@ -41,6 +43,7 @@ class VllmFacts(EngineFacts):
     narrow_cache = NarrowCache(settings={"kv_cache_dtype": "fp8"}, said="--kv-cache-dtype fp8", instead_of={})
     server = "vLLM"
     port = 8000
+    apis = frozenset({Api.CHAT, Api.RESPONSES, Api.MESSAGES})
     programs = ("vllm",)
     install = Install("https://pypi.org/project/vllm/", "the wheels, fetched by the script", package="vllm")
 
@@ -110,3 +113,9 @@ class VllmFacts(EngineFacts):
         from planner.engines.vllm.server import running
 
         return running(pages)
+
+    def endpoint(self, plan: Plan, model: Model) -> Endpoint:
+        """Return how clients ask vLLM's server."""
+        from planner.engines.vllm.clients import endpoint
+
+        return endpoint(plan, model, self.apis)
