@@ -35,7 +35,7 @@ MOST: Final = {Work.CHAT: 32768, Work.REASONING: 65536, Work.TOOLS: 131072}
 
 
 class Kind(Enum):
-    """Which kind of engine an expert takes."""
+    """Which kind of engine an expert takes; one for many also where no other runs the model, and the plan says so."""
 
     ANY = "any"
     LOCAL = "for one person"

@@ -24,6 +24,7 @@ from planner.hardware.machine import Machine
 from planner.models.catalogue.catalogue import find_entry
 from planner.models.published import plain_quant
 from planner.plan import Plan, UseCase, Workload
+from planner.reason import ReasonKind
 from planner.units import GIB, context_about, rate_text
 
 FIRST: Final = 3  # places that people look at
@@ -53,7 +54,9 @@ def judge(machine: Machine, workload: Workload, rule: Expected, found: Recommend
 def _of_each(plan: Plan, machine: Machine, workload: Workload, rule: Expected) -> Iterator[str]:
     """Yield the faults that none of the first three may have."""
     facts, here = engine_facts(plan.engine), f"{plan.name} {plan.quant}"
-    if rule.kind is not Kind.ANY and facts.serves_many != (rule.kind is Kind.SERVER):
+    alone = any(reason.kind is ReasonKind.ONLY_ENGINE for reason in plan.why)
+    wrong = facts.serves_many != (rule.kind is Kind.SERVER)
+    if wrong and (rule.kind is Kind.SERVER or (rule.kind is Kind.LOCAL and not alone)):
         yield f"{here} with {plan.engine}, not one that is made {rule.kind.value}"
     if plan.settings.get("enforce_eager"):
         yield f"{here} without CUDA graphs"

@@ -12,6 +12,7 @@ from enum import StrEnum
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
+from planner.demand import SHARES, Demand, Load
 from planner.errors import FieldError
 from planner.fast_dataclass import dataclass
 from planner.reason import SHORTAGES, Reason
@@ -95,6 +96,8 @@ class Workload:
     """What it is for; decides which scores count."""
     license: Licence = Licence.ANY
     """Which licences will do."""
+    load: Load = Load.TYPICAL
+    """How full the contexts of several users are at the same time; of one user it changes nothing."""
 
     if TYPE_CHECKING:
 
@@ -107,6 +110,7 @@ class Workload:
             min_speed: float | None = None,
             use_case: UseCase | str = UseCase.GENERAL,
             license: Licence | str = Licence.ANY,
+            load: Load | str = Load.TYPICAL,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -125,6 +129,12 @@ class Workload:
             )
         put(self, "use_case", _member(UseCase, self.use_case, "use_case"))
         put(self, "license", _member(Licence, self.license, "license"))
+        put(self, "load", _member(Load, self.load, "load"))
+
+    @property
+    def demand(self) -> Demand:
+        """What the cache is to have room for at the same time."""
+        return Demand(self.users, SHARES[self.load] if self.users > 1 else 1.0)
 
 
 def _tokens(value: object, what: str, least: int) -> int:

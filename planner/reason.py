@@ -57,6 +57,8 @@ class ReasonKind(StrEnum):
     FASTEST = "fastest"
     LONGEST_CONTEXT = "longest_context"
     ENGINE_CHOSEN = "engine_chosen"
+    ONLY_ENGINE = "only_engine"
+    LOAD = "load"
     BEST_PERMISSIVE = "best_permissive"
     PARTLY_IN_RAM = "partly_in_ram"
     SLOW = "slow"

@@ -195,8 +195,8 @@ def test_importing_loads_next_to_nothing() -> None:
     code = "import sys, planner; print(*(m for m in sys.modules if m.startswith('planner')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {
-        "planner", "planner.api", "planner.api.arguments", "planner.api.planning", "planner.errors",
-        "planner.fast_dataclass", "planner.plan", "planner.reason", "planner.units",
+        "planner", "planner.api", "planner.api.arguments", "planner.api.planning", "planner.demand",
+        "planner.errors", "planner.fast_dataclass", "planner.plan", "planner.reason", "planner.units",
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"outside_numbers", "safe_text", "bounded_read"},
         {"bounded_http", "own_files"},
         {"units", "shipped_files", "text_search"},
+        {"demand"},
         {"plan"},
         {"models", "hardware"},
         {"quant"},

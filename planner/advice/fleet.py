@@ -3,7 +3,8 @@
 Models are placed one after the other, the heaviest first, each on the fewest GPUs that serve it: inside
 one node where one is enough (tensor parallel), over nodes with the same GPUs where not (pipeline parallel
 across them). GPUs are taken in twos, fours and eights, over which tensors can be split. Every model gets a
-place before any gets a second replica. A GPU holds one replica.
+place before any gets a second replica. A GPU holds one replica. Idle GPUs are taken before a context that nobody
+named becomes shorter than its use needs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from planner.advice.plan.candidates import offered_quants
 from planner.advice.plan.one_plan import complete
+from planner.advice.plan.stated_context import is_open, planned_context
 from planner.engines.register import get_engine, spanning_hosts
 from planner.errors import InputError, PlannerError
 from planner.fast_dataclass import dataclass, replace
@@ -141,7 +143,7 @@ def _place(
     reason = "no GPU is free"
     counts = [wanted] if wanted else _replica_counts(request.workload.users)
     best: tuple[list[Placed], dict[str, list[Accelerator]]] | None = None
-    whole: tuple[tuple[int, int], list[Placed], dict[str, list[Accelerator]]] | None = None
+    whole: tuple[tuple[int, int, int], list[Placed], dict[str, list[Accelerator]]] | None = None
     for count in counts:
         users = -(-request.workload.users // count)
         trial = {host: list(gpus) for host, gpus in free.items()}
@@ -154,10 +156,11 @@ def _place(
             done.append(one)
         if len(done) == count:
             # Replicas that each stay inside a host serve better than one that spans two.
-            key = (max(len(p.hosts) for p in done), sum(len(p.gpus) for p in done))
+            squeezed = max(_squeezed(p.plan) for p in done)
+            key = (squeezed, max(len(p.hosts) for p in done), sum(len(p.gpus) for p in done))
             if whole is None or key < whole[0]:
                 whole = key, done, trial
-            if key[0] == 1:
+            if key[:2] == (0, 1):
                 break
             continue
         if done and (best is None or len(done) > len(best[0])):
@@ -174,6 +177,17 @@ def _place(
     return best[0], f"{fit}, {wish}"
 
 
+def _squeezed(plan: Plan) -> int:
+    """Tokens that an open context lacks of what the use case needs; 1 where the cache is narrower than was asked for.
+
+    Idle GPUs are taken before a context becomes shorter or its cache coarser.
+    """
+    request = plan.request
+    short = request.context_need.most - planned_context(plan) if is_open(request) else 0
+    narrow = "kv_cache_dtype" in plan.settings.keys() - request.settings.keys()
+    return max(short, int(narrow), 0)
+
+
 def _replica_counts(users: int) -> list[int]:
     counts, n = [], 1
     while n <= min(users, MAX_REPLICAS):
@@ -185,8 +199,8 @@ def _replica_counts(users: int) -> list[int]:
 def _replica(
     machine: Machine, free: dict[str, list[Accelerator]], request: Request, workload: Workload
 ) -> tuple[Placed | None, str]:
-    """Place one replica on the fewest GPUs; the tightest host among those that are equal."""
-    options: list[tuple[tuple[int, int, int], Placed]] = []
+    """Place one replica on the fewest GPUs that don't squeeze it; the tightest host among those that are equal."""
+    options: list[tuple[tuple[int, int, int, int], Placed]] = []
     reason = "no GPU is free"
     seen: set[tuple[Any, ...]] = set()  # hosts with the same free GPUs are planned once
     spans = 1
@@ -205,8 +219,10 @@ def _replica(
                 continue
             gpus = _taken(plan, hosts, offered)
             spare = sum(len(free[h.name]) for h in hosts) - len(gpus)
-            options.append(((len(hosts), len(gpus), spare), Placed(plan, gpus)))
-            break
+            squeezed = _squeezed(plan)
+            options.append(((len(hosts), squeezed, len(gpus), spare), Placed(plan, gpus)))
+            if not squeezed:
+                break
     if not options:
         return None, reason
     chosen = min(options, key=lambda option: option[0])[1]

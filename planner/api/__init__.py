@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from planner.advice.money.market import Market, Offer
     from planner.advice.money.own_cost import CostAnswer, CostTerms, OtherCost, OwnCost
     from planner.advice.money.shipped_prices import EUR_FOR_USD, ApiPrice, Electricity
-    from planner.advice.on_machines import ModelOnMachine, OnMachines
     from planner.advice.plan.comparison import Column, Comparison
     from planner.advice.plan.depth import DepthPoint
     from planner.advice.plan.side_by_side import QuantRow, QuantTable
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from planner.api.catalogue import (
         check_models,
         compare,
-        compare_on,
         is_known,
         list_models,
         load_model,
@@ -214,11 +212,9 @@ __all__ = [
     "Member",
     "MemoryEstimate",
     "Model",
-    "ModelOnMachine",
     "ModelPage",
     "Models",
     "Offer",
-    "OnMachines",
     "Option",
     "OtherCost",
     "OwnCost",
@@ -265,7 +261,6 @@ __all__ = [
     "claims",
     "client_names",
     "compare",
-    "compare_on",
     "config",
     "connect",
     "cost",
@@ -367,10 +362,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ApiPrice",
         "Electricity",
     ),
-    "planner.advice.on_machines": (
-        "ModelOnMachine",
-        "OnMachines",
-    ),
     "planner.advice.plan.comparison": (
         "Column",
         "Comparison",
@@ -393,7 +384,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "planner.api.catalogue": (
         "check_models",
         "compare",
-        "compare_on",
         "is_known",
         "list_models",
         "load_model",

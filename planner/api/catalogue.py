@@ -10,7 +10,6 @@ from planner.api.arguments import text_of, the_engine, the_machine, the_model, t
 from planner.errors import FieldError
 
 if TYPE_CHECKING:
-    from planner.advice.on_machines import OnMachines
     from planner.advice.plan.comparison import Comparison
     from planner.documents.models import CheckedModels, Models
     from planner.documents.show import ModelPage
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from planner.plan import Workload
 
 MOST_COMPARED: Final = 6
-MOST_MACHINES: Final = 8
 Progress = Callable[[int, int], None]  # how many are done, of how many
 
 
@@ -136,38 +134,6 @@ def compare(
     entries = [find_entry(text_of(name, "model")) for name in names]
     where = None if machine is None else the_machine(machine)
     return compare_entries(entries, where, the_workload(workload), engine=the_engine(engine))
-
-
-def compare_on(
-    models: str | Sequence[str],
-    machines: Sequence[str],
-    workload: Workload | None = None,
-    *,
-    engine: str | None = None,
-    progress: Progress | None = None,
-) -> OnMachines:
-    """Plan models of the catalogue on several machines: each on each, and which is worth most where.
-
-    `machines` are profiles ("rtx-5090", "dgx-spark", "2x rtx-3090"). `progress(done, all)` is called while it works.
-    Raises InputError for more than six models or eight machines, or a name that isn't known.
-
-        >>> sides = planner.compare_on("gpt-oss-20b", ["rtx-4090", "apple-m4-16gb"])
-        >>> sides.best_on("rtx-4090").plan.quant
-        'MXFP4'
-    """
-    from planner.advice.on_machines import on_machines
-    from planner.hardware.profiles.load import load_profile
-    from planner.models.catalogue.catalogue import find_entry
-
-    names = list(models) if isinstance(models, list | tuple) else [models]
-    if not 1 <= len(names) <= MOST_COMPARED:
-        raise FieldError("models", f"must be 1 to {MOST_COMPARED} to be compared, not {len(names)}")
-    where = list(dict.fromkeys(text_of(name, "machine").strip() for name in machines))
-    if not 1 <= len(where) <= MOST_MACHINES:
-        raise FieldError("on", f"must name 1 to {MOST_MACHINES} machines, not {len(where)}")
-    entries = [find_entry(text_of(name, "model")) for name in names]
-    loaded = [(name, load_profile(name)) for name in where]
-    return on_machines(entries, loaded, the_workload(workload), the_engine(engine), progress)
 
 
 def _found(search: str, license: str) -> list[Entry]:

@@ -15,6 +15,7 @@ from planner.cli.options import (
     FreeOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -40,6 +41,7 @@ def bundle(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
@@ -63,7 +65,7 @@ def bundle(
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; name a folder")
     machine = chosen_machine(profile, ram, vram, free, backend)
-    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load)
     try:
         answer = planner.bundle(models, machine, workload, engine=engine, quant=quant, ask=ask)
     except UnfitError as error:

@@ -31,6 +31,7 @@ from planner.cli.options import (
     FormatOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     UseCaseOption,
     UsersOption,
@@ -60,6 +61,7 @@ def buy(
     ] = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
@@ -113,7 +115,7 @@ def buy(
         own_prices(price, prices), have=have, host_price=host_price, usd_rate=prices_in.usd_rate
     )
     if not models:
-        workload = make_workload(context, users, use_case, license, min_speed)
+        workload = make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load)
         names = [name.strip() for name in (among or "").split(",") if name.strip()]
         if among is not None and not names:
             raise InputError("--among names no machine; write for example rtx-5090,dgx-spark")
@@ -130,7 +132,9 @@ def buy(
         return 1 if machines.advised is None else 0
     if among is not None:
         raise InputError("--among compares machines where no model is named; leave out one or the other")
-    workload = make_workload(context or DEFAULT_CONTEXT, users, use_case, license, min_speed)
+    workload = make_workload(
+        context or DEFAULT_CONTEXT, users, use_case, license=license, min_speed=min_speed, load=load
+    )
     with Progress("options") as progress:
         answer = planner.buy(models, workload, terms, market=market, progress=progress.update)
     found = bool(answer.best or answer.rented)

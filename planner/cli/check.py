@@ -19,6 +19,7 @@ from planner.cli.options import (
     FreeOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     ProfileOption,
     RamOption,
@@ -44,6 +45,7 @@ def check(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     engine: EngineOption = None,
     license: LicenseOption = "any",
@@ -94,7 +96,7 @@ def check(
     format: FormatOption = PLAIN,
 ) -> int:
     """What have I got, what runs best on it, and the command to start it."""
-    workload = make_workload(context, users, use_case, license, min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load)
     if serve and cluster is None:
         raise InputError("--serve places models on a cluster; name it with --cluster")
     if cluster is not None:

@@ -26,7 +26,6 @@ from planner.cli.options import (
     make_workload,
 )
 from planner.cli.output import PLAIN, print_document, print_line, print_table, print_wrapped, width
-from planner.errors import InputError
 from planner.units import context_about, context_text, gib, rate_text
 
 if TYPE_CHECKING:
@@ -38,10 +37,7 @@ USES = ("general", "reasoning", "maths", "coding", "agents", "multilingual", "lo
 def compare(
     models: Annotated[
         list[str],
-        typer.Argument(
-            help="Two to six models: names, aliases or ids; with --on also one.",
-            autocompletion=completion.models,
-        ),
+        typer.Argument(help="Two to six models: names, aliases or ids.", autocompletion=completion.models),
     ],
     profile: ProfileOption = None,
     ram: RamOption = None,
@@ -54,29 +50,14 @@ def compare(
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
     engine: EngineOption = None,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on", metavar="A,B,C", help="Every model on each of these machines: rtx-5090,dgx-spark."
-        ),
-    ] = None,
     json: JsonOption = False,
     format: FormatOption = PLAIN,
 ) -> int:
-    """Models side by side: size, licence, scores, memory; with --profile or --on, how each runs there."""
-    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
-    if on is not None:
-        if any((profile, ram, vram, free, backend)):
-            raise InputError(
-                "--on names the machines; leave out --profile, --ram, --vram, --free and --backend"
-            )
-        from planner.cli.on_machines_view import show_on_machines
-
-        names = [name for name in on.split(",") if name.strip()]
-        return show_on_machines(models, names, workload, engine, json=json, format=format)
+    """Models side by side: size, licence, scores, memory; with --profile, how each runs there."""
     from planner.api import compare as side_by_side
     from planner.cli.machine_options import chosen_machine
 
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
     machine = None
     if any((profile, ram, vram, free, backend)):
         machine = chosen_machine(profile, ram, vram, free, backend)
@@ -141,9 +122,7 @@ def _print(answer: Comparison, format: str) -> None:
         if c.reason:
             print_wrapped(f"{c.entry.short_name}: {c.reason}", bullet="- ")
     if not answer.machine:
-        print_wrapped(
-            "With --profile NAME: how each runs on that machine; with --on A,B,C: on each of several."
-        )
+        print_wrapped("With --profile NAME: how each runs on that machine.")
 
 
 def _blocks(rows: list[list[str]]) -> list[list[int]]:

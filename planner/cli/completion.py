@@ -72,6 +72,13 @@ def use_cases(incomplete: str) -> list[str]:
     return _beginning(incomplete, UseCase)
 
 
+def loads(incomplete: str) -> list[str]:
+    """Loads of several users."""
+    from planner.demand import Load
+
+    return _beginning(incomplete, Load)
+
+
 def licences(incomplete: str) -> list[str]:
     """Classes of licences."""
     from planner.plan import Licence

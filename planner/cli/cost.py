@@ -26,6 +26,7 @@ from planner.cli.options import (
     FreeOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     ModelArgument,
     ProfileOption,
@@ -63,6 +64,7 @@ def cost(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
@@ -142,7 +144,7 @@ def cost(
     plan = planner.plan(
         chosen,
         machine,
-        make_workload(context, users, use_case, license=license, min_speed=min_speed),
+        make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load),
         engine=engine,
         quant=quant,
     )

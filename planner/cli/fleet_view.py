@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.api import check_cluster, load_cluster, read_nodes
+from planner.api import check_cluster, launch, load_cluster, read_nodes
 from planner.bounded_read import read_stdin, stdin_is_terminal
 from planner.cli.output import (
     print_document,
@@ -38,7 +38,7 @@ def show_cluster(source: str, serve: list[str], workload: Workload, json: bool) 
     if json:
         print_document(answer)
     else:
-        _print(answer)
+        _print(answer, "ray" if source.partition(":")[0] == "ray" else "kubernetes")
     return 0 if answer.fleet is not None and answer.fleet.complete else 1
 
 
@@ -53,7 +53,7 @@ def _cluster(source: str) -> Machine:
     return read_nodes(read_stdin(MAX_BYTES, "a list of nodes"))
 
 
-def _print(answer: Check) -> None:
+def _print(answer: Check, format: str) -> None:
     machine, fleet = answer.machine, answer.fleet
     assert fleet is not None
     print_heading("Cluster")
@@ -93,6 +93,13 @@ def _print(answer: Check) -> None:
         print_wrapped(note, indent="  ", bullet="! ")
     left = ", ".join(f"{free.count} x {free.gpu} on {free.host}" for free in fleet.left if free.count)
     print_wrapped(f"Left: {left or 'no GPU'}.")
-    for command in dict.fromkeys(plan.command for plan in answer.plans):
+    started = [plan.command for plan in answer.plans]
+    for command in dict.fromkeys(started):
+        plan, replicas = answer.plans[started.index(command)], started.count(command)
         print_line()
         print_shell(command)
+        times = f", {replicas} times under names of their own" if replicas > 1 else ""
+        for name, content in launch(plan, format=format).files:
+            print_line()
+            print_heading(f"{name}{times}")
+            print_line(content.rstrip("\n"))

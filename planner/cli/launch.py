@@ -21,6 +21,7 @@ from planner.cli.options import (
     FreeOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -62,6 +63,7 @@ def launch(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
@@ -101,7 +103,7 @@ def launch(
             raise InputError("--run starts one model; start several by the commands that launch prints")
         engine, format = planner.api.planned_by(engine, format)
         shared = ForAll(
-            make_workload(context, users, use_case, license=license, min_speed=min_speed),
+            make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load),
             engine,
             quant,
             role,
@@ -117,7 +119,7 @@ def launch(
     if run and not planner.api.is_command(format):
         raise InputError(f"--run starts a command; it cannot start '{format}' files")
     settings = None if command else read_settings(ctx.args, started_by)
-    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed)
+    workload = make_workload(context, users, use_case, license=license, min_speed=min_speed, load=load)
     machine = chosen_machine(profile, ram, vram, free, backend)
     if command is not None:
         answer = planner.plan_command(command, machine, workload, quant=quant, progress=say_on_terminal)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -122,6 +122,15 @@ RoleOption = Annotated[
         help="What a model does beside others: chat, completion, embedding, reranker, speech.",
     ),
 ]
+LoadOption = Annotated[
+    str,
+    typer.Option(
+        "--load",
+        metavar="NAME",
+        help="How full several users' contexts are at once: light (an eighth), typical (a quarter), worst (all).",
+        autocompletion=completion.loads,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 FormatOption = Annotated[
     str,
@@ -135,20 +144,12 @@ FormatOption = Annotated[
 
 
 def make_workload(
-    context: str | None,
-    users: int,
-    use_case: str = "general",
-    license: str = "any",
-    min_speed: float | None = None,
-    prompt: int | None = None,
+    context: str | None, users: int, use_case: str = "general", *, prompt: int | None = None, **more: object
 ) -> Workload:
-    """Build the workload from options, no longer a prompt than the context; raises InputError with one clear line."""
-    asked = Workload(
-        context=context,
-        users=users,
-        prompt=1024 if prompt is None else prompt,
-        min_speed=min_speed,
-        use_case=use_case,
-        license=license,
-    )
+    """Build the workload from options, no longer a prompt than the context; raises InputError with one clear line.
+
+    `more`: what else a workload holds, by its names.
+    """
+    fields: dict[str, Any] = {"context": context, "users": users, "use_case": use_case, **more}
+    asked = Workload(prompt=1024 if prompt is None else prompt, **fields)
     return asked if asked.context is None else replace(asked, prompt=min(asked.prompt, asked.context))

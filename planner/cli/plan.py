@@ -17,6 +17,7 @@ from planner.cli.options import (
     FreeOption,
     JsonOption,
     LicenseOption,
+    LoadOption,
     MinSpeedOption,
     ProfileOption,
     QuantOption,
@@ -52,6 +53,7 @@ def plan(
     backend: BackendOption = None,
     context: ContextOption = None,
     users: UsersOption = 1,
+    load: LoadOption = "typical",
     use_case: UseCaseOption = "general",
     license: LicenseOption = "any",
     min_speed: MinSpeedOption = None,
@@ -89,7 +91,9 @@ def plan(
 
         check_plot(plot)
     workload = replace(
-        make_workload(context, users, use_case, license=license, min_speed=min_speed, prompt=prompt),
+        make_workload(
+            context, users, use_case, license=license, min_speed=min_speed, prompt=prompt, load=load
+        ),
         output=output,
     )
     if isinstance(ctx.obj, Others):

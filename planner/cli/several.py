@@ -98,6 +98,7 @@ _MEMBER: Final = click.Command(
         click.Option(["--context", "-c"]),
         click.Option(["--users", "-u"], type=int),
         click.Option(["--use-case"]),
+        click.Option(["--load"]),
         click.Option(["--role"]),
     ],
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
@@ -134,6 +135,7 @@ def _wish(words: Sequence[str], shared: ForAll) -> Wish:
             own["use_case"] or asked.use_case,
             min_speed=asked.min_speed,
             prompt=asked.prompt,
+            load=own["load"] or asked.load,
         ),
         output=asked.output,
     )

@@ -142,9 +142,6 @@ FORMS: Final[Mapping[str, Form]] = {
     "planner.advice.plan.comparison:Column": Form(
         named={"cache": "kv_cache"}, by={"reason": or_null}, inline=("entry",)
     ),
-    "planner.advice.on_machines:ModelOnMachine": Form(
-        named={"speed": "decode_tps"}, by={"score": four_digits, "worth": four_digits}
-    ),
     "planner.advice.plan.side_by_side:QuantRow": Form(
         named={"speed": "decode_tps", "loss": "quality_loss"}, by={"loss": four_digits}
     ),

@@ -20,7 +20,6 @@ DOCUMENTS: Final[Mapping[str, str]] = {
     "models-refresh": "planner.models.catalogue.refresh:Report",
     "show": "planner.documents.show:ModelPage",
     "compare": "planner.advice.plan.comparison:Comparison",
-    "compare-on": "planner.advice.on_machines:OnMachines",
     "claims": "planner.documents.claims:Claims",
     "bundle": "planner.documents.bundle:Bundle",
     "config": "planner.documents.config:Config",

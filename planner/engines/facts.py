@@ -96,6 +96,7 @@ class EngineFacts:
     )  # where it is planned beside others, and the better wins
     sees: ClassVar[bool] = True  # loads vision towers
     serves_many: ClassVar[bool] = False  # made to batch the requests of many users
+    when_full: ClassVar[str] = "a request that finds no room fails"  # of a cache that all requests share
     may_spill: ClassVar[bool] = True  # weights may lie partly in RAM
     spans_hosts: ClassVar[bool] = False  # one model over several hosts, held together by Ray
     variant_of: ClassVar[str | None] = None  # the engine that it runs with defaults of its own

@@ -31,7 +31,9 @@ def estimate_plan(plan: Plan, depth: int | None = None) -> SpeedEstimate:
         prompt=workload.prompt,
         output=workload.output,
         users=workload.users,
-        places=plan.max_concurrency if plan.fits and plan.max_concurrency >= 1 else None,
+        places=plan.max_concurrency / workload.demand.share
+        if plan.fits and plan.max_concurrency >= 1
+        else None,
         drafted=split.drafted,
     )
     return estimate(Job(work, plan_bits(plan, work, split), situation_of(plan, split)), traffic)

@@ -20,7 +20,8 @@ def cluster(**hosts: str) -> Machine:
 
 
 def request(name: str, context: int = 8192, users: int = 1, **more: Any) -> Request:
-    return Request(from_entry(find_entry(name)), Workload(context=context, users=users), **more)
+    """Every user fills all of the context: replicas are counted."""
+    return Request(from_entry(find_entry(name)), Workload(context=context, users=users, load="worst"), **more)
 
 
 def no_gpu_twice(fleet: Fleet) -> bool:

@@ -93,3 +93,30 @@ def test_what_holds_less_than_16k_has_no_depth_to_compare(holds: int, said: bool
     )
     small, large = (replace(plan, max_context=holds) for plan in (small, large))
     assert ("depth" in rather_than(large, small, Workload()).values) is said
+
+
+def test_on_a_server_what_batches_requests_runs_wherever_it_fits() -> None:
+    """One user on an H100 heard of llama.cpp's Q8_0, a quarter slower than vLLM's FP8."""
+    plan = planner.plan("qwen3.8-27b", "h100-80gb")
+    assert (plan.engine, plan.quant) == ("vllm", "FP8")
+    assert planner.plan("qwen3-8b", "2x dgx-spark").engine == "vllm"
+    assert planner.plan("qwen3-8b", "h100-80gb", engine="llama.cpp").engine == "llama.cpp"
+    assert planner.plan("qwen3.8-flash-next", "h100-80gb").engine == "llama.cpp"  # nothing else fits 80 GB
+
+
+def test_tensors_are_split_over_hosts_that_a_quick_network_joins() -> None:
+    two = planner.plan("minimax-m2.7", "2x dgx-spark", Workload(context=32768))
+    assert two.settings["tensor_parallel_size"] == 2
+    piped = {"tensor_parallel_size": 1, "pipeline_parallel_size": 2}
+    other = planner.plan("minimax-m2.7", "2x dgx-spark", Workload(context=32768), settings=piped)
+    assert two.speed is not None and other.speed is not None
+    assert two.speed.decode_tps.expected > 1.3 * other.speed.decode_tps.expected
+
+
+def test_where_one_engine_alone_runs_a_model_the_others_reasons_are_said() -> None:
+    plan = planner.plan("k2-horizon-7b", "rtx-4090")
+    (reason,) = (r for r in plan.why if r.kind is ReasonKind.ONLY_ENGINE)
+    assert reason.values["engine"] == "vllm"
+    assert "llama.cpp b" in reason.text and "has no implementation of" in reason.text
+    mac = planner.plan("minimax-m2.7", "apple-m4-max-64gb")
+    assert not any(r.kind is ReasonKind.ONLY_ENGINE for r in mac.why if mac.fits)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 import planner
@@ -36,9 +34,6 @@ def test_a_coder_on_24_gb_has_all_four_roles_at_once() -> None:
     quick = members["completion"].alone
     assert quick is not None
     assert quick.expected >= 60
-    ports = [re.findall(r"--port (\d+)", member.plan.command) for member in answer.members]
-    assert ports == [["8080"], ["8081"], ["8082"], ["8083"]], "each said once, and another for each"
-    assert [member.port for member in answer.members] == [8080, 8081, 8082, 8083]
     assert planner.started_context(members["chat"].plan) >= 16384, "as long as coding needs at least"
     assert len({member.port for member in answer.members}) == 4
     assert all(device.fits for device in answer.devices)

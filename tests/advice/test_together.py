@@ -8,6 +8,7 @@ import planner
 from planner.advice.plan.candidates import is_last_resort
 from planner.advice.together.usage import held_by, places
 from planner.api import Together
+from planner.demand import ONE
 from planner.engines.vllm.engine import Vllm
 from planner.errors import InputError, UnfitError
 from planner.fast_dataclass import replace
@@ -116,7 +117,7 @@ def test_vllm_servers_share_a_gpu_by_fractions() -> None:
     assert small.max_concurrency >= 1
     for share, holds in ((shares[0], True), (shares[0] - 0.01, False)):
         asked = replace(small.request, settings={**small.settings, "gpu_memory_utilization": share})
-        assert Vllm().outcome(asked).holds(1) is holds, "no less would do"
+        assert Vllm().outcome(asked).holds(ONE) is holds, "no less would do"
     assert [m.port for m in answer.members] == [8000, 8001]
     assert any("one before it answers" in str(w) for w in answer.warnings)
 

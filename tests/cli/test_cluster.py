@@ -71,6 +71,18 @@ def test_the_table_says_where_and_what_is_left(cli: Cli, nodes: str) -> None:
     assert row.split()[-2].endswith("k"), "the context that every user gets"
     assert "vllm serve openai/gpt-oss-120b" in answer.out
     assert max(map(len, answer.out.split("vllm serve")[0].splitlines())) <= 80
+    manifest = answer.out.split("\napiVersion: ", 1)[1]
+    assert 'kind: "Deployment"' in manifest and "openai/gpt-oss-120b" in manifest
+
+
+def test_idle_gpus_are_taken_before_contexts_become_short(cli: Cli, nodes: str) -> None:
+    """50 users of gpt-oss-120b had 9k each on one GPU of seventeen."""
+    line = ("check", "--cluster", nodes, "--serve", "gpt-oss-120b", "-u", "50", "--use-case", "agents")
+    answer = cli(*line, "--json")
+    plans = json.loads(answer.out)["plans"]
+    assert answer.code == 0
+    assert all(p["settings"]["max_model_len"] == 131072 for p in plans)
+    assert all("kv_cache_dtype" not in p["settings"] for p in plans)
 
 
 def test_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +120,9 @@ def test_a_file_that_cannot_be_read_is_said_in_words(cli: Cli, tmp_path: Path) -
 def test_no_more_users_are_shown_than_the_engine_is_told_to_serve(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text(listing(node("gpu-a", "NVIDIA-H100-80GB-HBM3", 1, 81559)))
-    answer = cli("check", "--cluster", str(path), "--serve", "gpt-oss-120b", "-u", "50", "-c", "32k")
+    answer = cli(
+        "check", "--cluster", str(path), "--serve", "gpt-oss-120b", "-u", "50", "-c", "32k", "--load", "worst"
+    )
     out = answer.out
     shown = next(int(line.split()[-1]) for line in out.splitlines() if line.startswith("gpt-oss-120b"))
     command = next(line.split() for line in out.splitlines() if line.startswith("vllm serve"))
@@ -120,7 +134,17 @@ def test_no_more_users_are_shown_than_the_engine_is_told_to_serve(cli: Cli, tmp_
 def test_too_few_replicas_are_no_answer(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "two.json"
     path.write_text(listing(*(node(name, "NVIDIA-H100-80GB-HBM3", 8, 81559) for name in ("gpu-a", "gpu-b"))))
-    line = ("check", "--cluster", str(path), "--serve", "deepseek-r1", "--serve", "gpt-oss-120b")
+    line = (
+        "check",
+        "--cluster",
+        str(path),
+        "--serve",
+        "deepseek-r1",
+        "--serve",
+        "gpt-oss-120b",
+        "--load",
+        "worst",
+    )
     answer = cli(*line, "-u", "200", "-c", "32k")
     assert answer.code == 1
     assert "Not everything that was asked for fits." in answer.out

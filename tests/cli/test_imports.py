@@ -15,6 +15,7 @@ ALLOWED = (
     "planner.api",
     "planner.documents",
     "planner.plan",
+    "planner.demand",
     "planner.reason",
     "planner.errors",
     "planner.units",

@@ -78,34 +78,25 @@ def test_wide_characters_are_counted() -> None:
     )
 
 
-SCREENS = (
-    "check --profile rtx-4090 --why",
-    "check --profile h100-80gb --users 8",
-    "plan gpt-oss-120b --profile rtx-4090 --depth",
-    "plan deepseek-r1 --profile rtx-4090",
-    "launch gpt-oss-20b --profile rtx-4090",
-    "cost gpt-oss-20b --profile rtx-4090",
-    "models",
-    "models --check qwen3",
-    "show kimi-k3",
-    "compare gpt-oss-20b qwen3-32b gemma-4-31b gpt-oss-120b --profile rtx-4090",
-    "profiles",
-    "doctor",
-)
-# These work for seconds: a narrow terminal is the harder case.
-LONG = (
-    "buy gpt-oss-120b --context 32k --budget 6000",
-    "buy qwen3-32b gpt-oss-20b --users 4 --budget 6000",
-    "claims",
-)
-NARROW = 60
-
-
+@pytest.mark.parametrize("columns", [60, 80])
 @pytest.mark.parametrize(
-    ("arguments", "columns"),
+    "arguments",
     [
-        *((screen, columns) for screen in SCREENS for columns in (NARROW, 80)),
-        *((long, NARROW) for long in LONG),
+        "check --profile rtx-4090 --why",
+        "check --profile h100-80gb --users 8",
+        "plan gpt-oss-120b --profile rtx-4090 --depth",
+        "plan deepseek-r1 --profile rtx-4090",
+        "launch gpt-oss-20b --profile rtx-4090",
+        "buy gpt-oss-120b --context 32k",
+        "buy qwen3-32b gpt-oss-20b --users 4",
+        "cost gpt-oss-20b --profile rtx-4090",
+        "models",
+        "models --check qwen3",
+        "show kimi-k3",
+        "compare gpt-oss-20b qwen3-32b gemma-4-31b gpt-oss-120b --profile rtx-4090",
+        "profiles",
+        "claims",
+        "doctor",
     ],
 )
 def test_no_screen_is_wider_than_the_terminal(
@@ -130,7 +121,7 @@ def test_names_are_not_cut(cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: i
         ("check", "--profile", "rtx-4090"),
         ("models",),
         ("profiles",),
-        ("buy", "gpt-oss-120b", "--budget", "6000"),
+        ("buy", "gpt-oss-120b"),
     ):
         assert "…" not in cli(*arguments).out
     out = cli("profiles", "strix").out

@@ -72,6 +72,11 @@ def is_server(machine: Machine) -> bool:
     return bool(machine.accelerators) and all(_is_server_gpu(a) for a in machine.accelerators)
 
 
+def serves_all(machine: Machine) -> bool:
+    """True where nobody runs an engine for one person: a server's GPUs, or several hosts that it would leave idle."""
+    return is_server(machine) or len(machine.hosts) > 1
+
+
 def _is_server_gpu(accelerator: Accelerator) -> bool:
     """True for a GPU joined to its neighbours by NVLink and as large as those in servers."""
     return bool(accelerator.nvlink_bandwidth) and accelerator.memory_total >= SERVER_MEMORY

@@ -17,23 +17,26 @@ from planner.advice.plan.candidates import (
     ladders,
     offered_quants,
     quants_for,
+    serves_all,
 )
 from planner.advice.plan.licence import hold_to_licence
-from planner.advice.plan.one_plan import bare_plan, complete, ranking_plan, with_measurement
+from planner.advice.plan.one_plan import bare_plan, complete, ranking_plan, shortage, with_measurement
 from planner.advice.plan.question import PlanQuestion
-from planner.advice.plan.rivals import rather_than
+from planner.advice.plan.rivals import rather_than, the_only_one
 from planner.advice.plan.worth import (
     OWN_ABILITY,
     Worth,
     comfortable_speed,
     enough_speed,
     is_short,
+    is_usable,
     misses_speed,
     started_context,
     user_interval,
     user_speed,
     worth,
 )
+from planner.engines.facts import Weights
 from planner.engines.register import engine_facts, get_engine, offered
 from planner.errors import InputError, RefusedError, UnsupportedError
 from planner.fast_dataclass import dataclass, replace
@@ -108,8 +111,11 @@ def choose(
     the choice then says whether it is one. Without `spill`, nothing runs partly from RAM.
     """
     search = _Search(question, OWN_ABILITY if score is None else score, ranking=ranking)
+    serving = question.engine is None and serves_all(question.machine)
     for engine in engines_for(question):
         facts = engine_facts(engine)
+        if serving and search.serves and not facts.serves_many:
+            continue  # nobody serves one person after the other on the GPUs of a server
         if search.whole and facts.variant_of is not None:
             continue  # it would run the same with defaults of its own
         if question.quant is not None:
@@ -141,12 +147,18 @@ class _Search:
         self._nearest: Plan | None = None
         self._needs_speed = False
         self._by_engine: dict[str, Choice] = {}
+        self._refused: dict[str, str] = {}  # engine -> why it runs nothing of the model here
         self.best: Choice | None = None
 
     @property
     def whole(self) -> bool:
         """True where the best plan lies on GPUs alone."""
         return self.best is not None and self.best.plan.placement is Placement.GPU
+
+    @property
+    def serves(self) -> bool:
+        """True where the best plan is one that somebody can work with."""
+        return self.best is not None and is_usable(self.best.plan, self._workload)
 
     def first_whole(self, engine: str, quants: Iterable[str]) -> None:
         """Try quantisations, largest first, until one lies on GPUs alone, with a decent context and speed.
@@ -188,15 +200,19 @@ class _Search:
     def _try(self, engine: str, quant: str) -> Plan | None:
         """Plan one quantisation; None where it does not fit or cannot be run."""
         request = self._question.request(quant)
-        if get_engine(engine).supports(request.model, quant, request.machine) is not None:
+        refusal = get_engine(engine).supports(request.model, quant, request.machine)
+        if refusal is not None:
+            self._refused.setdefault(engine, str(refusal))
             return None
         try:
             plan, final = ranking_plan(engine, request)
             if not (plan.fits or final or self._ranking):
                 plan, final = bare_plan(engine, request), True
-        except (RefusedError, UnsupportedError):
+        except (RefusedError, UnsupportedError) as error:
+            self._refused.setdefault(engine, str(error))
             return None
         if not plan.fits:
+            self._refused[engine] = f"in {quant} {shortage(plan)}"
             if self._nearest is None or plan.memory.total < self._nearest.memory.total:
                 self._nearest = plan
             return None
@@ -245,8 +261,23 @@ class _Search:
         others = [c for engine, c in self._by_engine.items() if engine != best.plan.engine]
         other = max(others, key=lambda c: c.worth.total, default=None)
         if other is None:
-            return best
+            return self._alone(best)
         reason = rather_than(best.plan, other.plan, self._workload)
+        return replace(best, plan=replace(best.plan, why=(*best.plan.why, reason)))
+
+    def _alone(self, best: Choice) -> Choice:
+        """The choice of what one engine alone runs here, with the others' own reasons."""
+        others = {engine: why for engine, why in self._refused.items() if engine != best.plan.engine}
+        if self._model.architecture.gguf_arch is None:
+            for facts in offered():
+                if facts.loads is Weights.GGUF and facts.variant_of is None:
+                    refusal = get_engine(facts.name).supports(
+                        self._model, best.plan.quant, self._question.machine
+                    )
+                    others |= {} if refusal is None else {facts.name: str(refusal)}
+        if not others:
+            return best
+        reason = the_only_one(best.plan, others)
         return replace(best, plan=replace(best.plan, why=(*best.plan.why, reason)))
 
 

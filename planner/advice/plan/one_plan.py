@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from planner.advice.plan.measured_speed import plan_speed
+from planner.advice.plan.several_users import of_load
 from planner.advice.plan.stated_context import (
     advised,
     is_open,
@@ -36,7 +37,7 @@ def ranking_plan(engine: str, request: PlanRequest) -> tuple[Plan, bool]:
 
 # Seconds that a prompt may take that fills an open context: a few minutes.
 PATIENCE: Final = 300.0
-AT_LEAST: Final = 8192  # tokens: a shorter context saves nobody's time, a conversation fills it bit by bit
+AT_LEAST: Final = 16384  # tokens: a shorter context saves nobody's time, a conversation fills it bit by bit
 
 
 def readable(plan: Plan, *, ranking: bool = False) -> Plan:
@@ -50,7 +51,8 @@ def readable(plan: Plan, *, ranking: bool = False) -> Plan:
         return plan
 
     need = request.context_need
-    filled = replace(plan, request=replace(request, workload=replace(request.workload, prompt=tokens)))
+    alone = replace(request.workload, prompt=tokens, users=1)
+    filled = replace(plan, request=replace(request, workload=alone))
     seconds = plan_speed(filled).ttft_s.expected
     least = max(need.least, min(need.most, AT_LEAST))
     if seconds <= PATIENCE or tokens <= least:
@@ -75,7 +77,7 @@ def complete(plan: Plan, *, ranking: bool = False) -> Plan:
     notes = (Reason(ReasonKind.ABOUT_MODEL, note) for note in model.notes)
     plan = replace(plan, name=model.name, machine=machine.name, warnings=(*plan.warnings, *notes))
     if plan.fits:
-        plan = replace(plan, speed=plan_speed(plan))
+        plan = replace(plan, speed=plan_speed(plan), why=(*plan.why, *of_load(plan)))
     command = command_line(plan, model)
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
     if plan.fit is None:

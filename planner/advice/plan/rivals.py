@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from planner.advice.plan.candidates import bits_of
@@ -46,3 +47,10 @@ def rather_than(best: Plan, other: Plan, workload: Workload) -> Reason:
             )
             figures |= {"depth": depth, "deep_speed": deep, "other_deep_speed": their}
     return Reason(ReasonKind.ENGINE_CHOSEN, text, figures)
+
+
+def the_only_one(best: Plan, refusals: Mapping[str, str]) -> Reason:
+    """Say why no other engine was chosen from: engine -> its own reason."""
+    said = "; ".join(f"{title_of(engine)}: {why}" for engine, why in refusals.items())
+    text = f"{title_of(best.engine)} alone runs it here ({said})"
+    return Reason(ReasonKind.ONLY_ENGINE, text, {"engine": best.engine, "others": ", ".join(refusals)})

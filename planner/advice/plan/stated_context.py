@@ -62,6 +62,8 @@ def planned_context(plan: Plan) -> int:
     """Tokens that the plan's settings give each sequence."""
     settings = plan.settings
     tokens = next((int(settings[name]) for name in _CONTEXT_SETTINGS & settings.keys() if settings[name]), 0)
+    if settings.get("kv_unified") and "kv_unified" not in plan.request.settings:
+        return int(tokens / plan.request.workload.demand.contexts)  # one cache for all, as large as the load
     shared = settings.get("kv_unified") or "n_ctx" not in settings
     return tokens if shared else tokens // max(int(settings.get("n_parallel") or 1), 1)
 

@@ -10,14 +10,14 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from planner.advice.plan.candidates import SERVING_USERS, is_server
+from planner.advice.plan.candidates import SERVING_USERS, serves_all
 from planner.advice.plan.choose import Choice, choose
 from planner.advice.plan.one_plan import with_measurement
 from planner.advice.plan.question import PlanQuestion
 from planner.advice.plan.worth import is_usable, upper_bound, user_speed
 from planner.advice.recommend.cards import Card, cards_of
 from planner.advice.recommend.unrated import in_words, too_new
-from planner.engines.register import engine_facts, get_engine
+from planner.engines.register import engine_facts, get_engine, offered
 from planner.fast_dataclass import dataclass, replace
 from planner.hardware.machine import Machine
 from planner.models.load import from_entry
@@ -62,6 +62,7 @@ class _Asked:
     workload: Workload
     engine: str | None
     limit: int
+    served: bool  # by an engine that batches requests, or not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def recommend(
     from planner.models.catalogue.catalogue import load_catalogue
 
     wanted = workload or Workload()
-    asked = _Asked(machine, wanted, engine, limit)
+    asked = _Asked(machine, wanted, engine, limit, engine is None and _is_served(machine))
     everything = load_catalogue().entries() if entries is None else entries
     ranked = _ranked(everything, wanted)
     room = _room(machine, engine)
@@ -151,6 +152,13 @@ def recommend(
         considered=len(everything),
         planned=planned,
         cards=cards_of(plans, wanted),
+    )
+
+
+def _is_served(machine: Machine) -> bool:
+    """True where an engine that batches requests drives GPUs that nobody serves one person with."""
+    return serves_all(machine) and any(
+        facts.serves_many and get_engine(facts.name).machine_refusal(machine) is None for facts in offered()
     )
 
 
@@ -238,9 +246,8 @@ def _plan_entry(
     choice = choose(question, score, last_resort=False, ranking=ranking, spill=spill)
     if choice is None:
         return None
-    several = len(machine.accelerators) > 1 and is_server(machine) and asked.engine is None
-    if several and not engine_facts(choice.plan.engine).serves_many:
-        return None  # nobody runs one request at a time on a server of several GPUs
+    if asked.served and not engine_facts(choice.plan.engine).serves_many:
+        return None  # nobody runs one request at a time on the GPUs of a server
     return _Candidate(entry, choice, choice.plan.fits and is_usable(choice.plan, workload))
 
 

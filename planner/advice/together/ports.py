@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from planner.engines.register import engine_facts
 from planner.fast_dataclass import replace
 from planner.launching.render import command_line
-from planner.plan import Plan
+from planner.plan import Plan, Written
 
 
 def with_ports(plans: Sequence[Plan], used: Iterable[int] = ()) -> list[tuple[Plan, int | None]]:
@@ -19,27 +19,19 @@ def with_ports(plans: Sequence[Plan], used: Iterable[int] = ()) -> list[tuple[Pl
     found: list[tuple[Plan, int | None]] = []
     for plan in plans:
         facts = engine_facts(plan.engine)
-        usual = facts.port
-        if usual is None or (facts.daemon and usual in taken):
-            found.append((plan, usual))
+        port = facts.port
+        if port is None or (facts.daemon and port in taken):
+            found.append((plan, port))
             continue
-        port = usual
         while port in taken:
             port += 1
         taken.add(port)
-        found.append((_on_port(plan, port, usual), port))
+        found.append((plan if port == facts.port else _on_port(plan, port), port))
     return found
 
 
-def _on_port(plan: Plan, port: int, usual: int) -> Plan:
-    """Return the plan on a port, whichever it was put on before; what is written of it is said once."""
+def _on_port(plan: Plan, port: int) -> Plan:
     request = plan.request
-    before = request.written.kept
-    at = next((i for i, word in enumerate(before) if word == "--port"), None)
-    kept = before if at is None else (*before[:at], *before[at + 2 :])
-    if port != usual:
-        kept = (*kept, "--port", str(port))
-    if kept == before:
-        return plan
-    plan = replace(plan, request=replace(request, written=replace(request.written, kept=kept)))
+    kept = (*request.written.kept, "--port", str(port))
+    plan = replace(plan, request=replace(request, written=Written(kept)))
     return replace(plan, command=command_line(plan, request.model).command)

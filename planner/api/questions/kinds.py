@@ -77,13 +77,20 @@ class Used(Question):
     """general, coding, reasoning, multilingual, agents or vision."""
     min_speed: float | None = None
     """Tokens a second that each user should see."""
+    load: str = "typical"
+    """How full several users' contexts are at once: light, typical or worst."""
 
     def workload(self, **more: Any) -> Workload:
         """Return how it is used. Raises InputError for what cannot be."""
         from planner.plan import Workload
 
         found = Workload(
-            context=self.context, users=self.users, use_case=self.use_case, min_speed=self.min_speed, **more
+            context=self.context,
+            users=self.users,
+            use_case=self.use_case,
+            min_speed=self.min_speed,
+            load=self.load,
+            **more,
         )
         return found if found.context is None else replace(found, prompt=min(found.prompt, found.context))
 

@@ -199,7 +199,7 @@ def _open_context(search: Search, trained: int) -> tuple[Found, list[Reason]]:
     reasons = [placement_reason(search, found)]
     if not found.fits:
         return found, reasons
-    context = found.settings.n_ctx // (1 if found.settings.kv_unified else found.settings.n_parallel)
+    context = search.context_of(found.settings)
     if is_whole(found) or not search.room.gpus:  # what RAM holds is read slowly: no more than is needed
         longer = need.most
         while longer > context:

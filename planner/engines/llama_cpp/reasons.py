@@ -11,7 +11,7 @@ from planner.engines.llama_cpp.builds import followed
 from planner.engines.llama_cpp.placing.run import Run
 from planner.engines.llama_cpp.published_files import file_reasons
 from planner.engines.llama_cpp.room import Room, device_spare, spare_of
-from planner.engines.llama_cpp.search import Found, Precision, Search
+from planner.engines.llama_cpp.search import Found, Precision, Search, shares_cache
 from planner.engines.llama_cpp.settings import MAX_SEQUENCES, LlamaCppSettings, resolve
 from planner.fast_dataclass import replace
 from planner.hardware.machine import Backend
@@ -130,7 +130,7 @@ def to_plan(engine: str, search: Search, found: Found, why: list[Reason]) -> Pla
         where = Placement.CPU if found.memory.placement.n_gpu_layers == 0 else Placement.HYBRID
     else:
         where = Placement.GPU
-    known = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
+    known = search.context_of(settings)
     if not found.fits:
         longest = 0 if hopeless(search) else _longest_anywhere(search, trained)
     else:
@@ -216,10 +216,11 @@ def _concurrency(search: Search, found: Found) -> float:
     """Sequences of the planned context that would fit: what is left, divided by what one more takes."""
     if not found.fits:
         return 0.0
+    if shares_cache(search.request):
+        return search.contexts  # one cache, as large as it is started
     settings = found.settings
-    per_sequence = settings.n_ctx // (1 if settings.kv_unified else settings.n_parallel)
     count = settings.n_parallel + 1
-    more = replace(settings, n_ctx=per_sequence * count, n_parallel=count)
+    more = replace(settings, n_ctx=search.context_of(settings) * count, n_parallel=count)
     context = resolve(search.arch, more, search.room.devices.backend)
     devices = search.room.devices
     run = Run(search.table, found.memory.placement, more, context, devices.backend)
@@ -313,7 +314,8 @@ def _warnings(search: Search, found: Found, trained: int) -> list[Reason]:
             " What it gains varies: the speed is that of published measurements."
         )
         warn(ReasonKind.DRAFTING, text)
-    per_sequence = found.memory.context.n_ctx_seq
+    shared = shares_cache(search.request)  # the server gives no slot more than the model was trained for
+    per_sequence = search.context_of(found.settings) if shared else found.memory.context.n_ctx_seq
     if per_sequence > trained + 255:
         text = (
             f"{context_text(per_sequence)} is beyond the {context_text(trained)} the model was trained for."

@@ -71,6 +71,7 @@ class Search:
         self.precision = precision
         self.reached = Precision.EXACT
         self.base = settings_of(request) if base is None else base
+        self.contexts = contexts_of(request, self.base)
         self.table = weights_of(request.model, request.quant)
         self.arch = request.arch
         self.room = room_of(request.machine.host, experts=self.arch.is_moe, excess=self.table.excess)
@@ -163,8 +164,11 @@ class Search:
 
     def with_context(self, settings: LlamaCppSettings, n_ctx_seq: int) -> LlamaCppSettings:
         """Set the context so that every sequence gets this many tokens."""
-        times = 1 if settings.kv_unified else settings.n_parallel
-        return replace(settings, n_ctx=round_up(n_ctx_seq, STEP) * times)
+        return replace(settings, n_ctx=round_up(int(round_up(n_ctx_seq, STEP) * self.contexts), STEP))
+
+    def context_of(self, settings: LlamaCppSettings) -> int:
+        """Tokens of context that each sequence gets."""
+        return int(settings.n_ctx / self.contexts)
 
     def longest(self, settings: LlamaCppSettings, ceiling: int, known: int = 0) -> int:
         """Longest context a sequence, up to `ceiling`, that fits with this placement; 0 where none does.
@@ -355,10 +359,28 @@ def _last_fitting(spare: Callable[[int], int], low: int, high: int) -> int:
     return low
 
 
+_SLOTS: Final = frozenset({"n_ctx", "n_parallel", "kv_unified", "fit"})
+
+
+def shares_cache(request: PlanRequest) -> bool:
+    """True where several users are served out of one cache (-kvu) because they won't fill all contexts at once."""
+    demand, given = request.workload.demand, request.settings.keys()
+    return demand.users > demand.contexts and not _SLOTS & given and not request.written.line
+
+
+def contexts_of(request: PlanRequest, settings: LlamaCppSettings) -> float:
+    """How many times the context of a sequence the whole cache holds."""
+    if shares_cache(request):
+        return request.workload.demand.contexts
+    return 1 if settings.kv_unified else settings.n_parallel
+
+
 def settings_of(request: PlanRequest) -> LlamaCppSettings:
     """Return the settings that a request fixes. Raises InputError for one that llama.cpp doesn't have."""
     arch, workload = request.arch, request.workload
     given: dict[str, Any] = {"n_parallel": workload.users, **request.settings}
+    if shares_cache(request):
+        given["kv_unified"] = True
     if workload.use_case is UseCase.VISION and arch.vision is not None:
         given.setdefault("mmproj", True)
     drafts = "spec_type" in given or "spec_draft_model" in given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.demand import Demand
 from planner.engines.mlx.activations import HIGH, in_flight
 from planner.engines.mlx.architectures import MlxTraits, mlx_class, mlx_traits
 from planner.engines.mlx.attention_scores import Reading
@@ -33,7 +34,7 @@ class Case:
     gpu: Accelerator
     settings: MlxSettings
     weights: int  # with those of a draft model
-    users: int
+    demand: Demand
     draft: Case | None = None
 
     def in_steps(self, step: int) -> Case:
@@ -42,6 +43,11 @@ class Case:
             return self
         draft = None if self.draft is None else self.draft.in_steps(step)
         return replace(self, settings=replace(self.settings, prefill_step_size=step), draft=draft)
+
+    @property
+    def users(self) -> int:
+        """Sequences that are served at the same time."""
+        return self.demand.users
 
     @property
     def at_once(self) -> int:
@@ -58,14 +64,18 @@ class Case:
         return Reading(tokens, self.at_once, self.gpu.architecture in _MATRIX_UNITS)
 
     def memory(self, tokens: int) -> MemoryEstimate:
-        """What the GPU holds with every user at so many tokens."""
+        """What the GPU holds with one sequence of so many tokens, and every user at the share that the load fills."""
         one = self.kept(tokens)
+        kv_cache, state = one.kv_cache, one.state
+        if self.users > 1:
+            each = self.kept(int(tokens * self.demand.share))
+            kv_cache, state = max(kv_cache, each.kv_cache * self.users), max(state, each.state * self.users)
         device = DeviceMemory(
             name=self.gpu.name,
             kind="gpu",
             weights=self.weights,
-            kv_cache=one.kv_cache * self.users,
-            state=one.state * self.users,
+            kv_cache=kv_cache,
+            state=state,
             compute=in_flight(self.arch, self.traits, self.settings, self.reading(tokens)),
             available=self.gpu.memory_free,
             overhead_high=HIGH,
@@ -111,7 +121,7 @@ def case_of(request: PlanRequest) -> Case:
         gpu=gpus[0],
         settings=settings,
         weights=weight_bytes(arch, kind, traits),
-        users=request.workload.users,
+        demand=request.workload.demand,
     )
     if settings.draft_model is None:
         return case

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from planner.engines.vllm.gpu import GpuTraits, cpu_traits, traits_of
 from planner.engines.vllm.memory.storage import QuantScheme, scheme_for
@@ -14,6 +14,8 @@ from planner.hardware.machine import Accelerator, Machine
 from planner.models.architecture import Architecture
 from planner.plan import PlanRequest, Workload
 from planner.quant.quantisations import checkpoints
+
+_AS_PCIE: Final = 12.5e9  # bytes/s: 100 Gb/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,26 @@ class Devices:
     free: int  # bytes free on the fullest
     nvlink: bool
     ram: int  # bytes that the first host has available
+    network: float = 0.0  # bytes/s between hosts; 0 where it isn't known
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of the cards, each once."""
         return tuple(dict.fromkeys(a.name for a in self.gpus))
+
+    @property
+    def joined(self) -> bool:
+        """True for hosts of one GPU each whose network carries a layer's sums as fast as PCIe would.
+
+        Two DGX Sparks by their 200 Gb/s ports: tensor parallelism 2.09 times as fast as one, a pipeline 1.08 times
+        (unslothai/unsloth issue 10280; NVIDIA/dgx-spark-playbooks, issue 63).
+        """
+        return self.per_host == 1 and self.hosts > 1 and self.network >= _AS_PCIE
+
+    @property
+    def together(self) -> int:
+        """Devices over which tensors may be split: those of a host, or all where hosts are joined."""
+        return self.count if self.joined else max(1, self.per_host)
 
     @property
     def count(self) -> int:
@@ -67,6 +84,7 @@ def devices_of(machine: Machine, settings: VllmSettings | None = None) -> Device
         free=min(g.memory_free for g in gpus),
         nvlink=all(g.nvlink_bandwidth for g in gpus),
         ram=machine.host.ram_available,
+        network=machine.network_bandwidth or 0.0,
     )
 
 

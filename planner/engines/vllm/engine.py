@@ -90,7 +90,7 @@ class Vllm(Engine):
         outcome = found.outcome
         longest = 0
         if outcome.starts_shorter:
-            longest = outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+            longest = outcome.longest(deployment.arch.n_ctx_train, found.demand, safe=True)
         longest = max(longest, longest_anywhere(deployment))
         memory = _memory(outcome, devices)
         found = replace(found, fits=found.fits and memory.fits)
@@ -126,7 +126,7 @@ class Vllm(Engine):
         found = search(deployment)
         here = 0
         if found is not None and found.fits:
-            here = found.outcome.longest(deployment.arch.n_ctx_train, found.users, safe=True)
+            here = found.outcome.longest(deployment.arch.n_ctx_train, found.demand, safe=True)
         return max(here, longest_anywhere(deployment))
 
 

@@ -26,11 +26,6 @@ _NAMED: Final = (
 )
 
 
-def replica_users(settings: VllmSettings, users: int) -> int:
-    """Users that one data parallel rank serves: each has a cache of its own."""
-    return -(-users // settings.data_parallel_size)
-
-
 def for_many_users(
     arch: Architecture,
     chosen: VllmSettings,

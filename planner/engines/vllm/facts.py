@@ -30,6 +30,7 @@ class VllmFacts(EngineFacts):
     loads = Weights.CHECKPOINT
     backends = BACKENDS
     serves_many = True
+    when_full = "vLLM lets the others wait"  # v1/core/sched/scheduler.py: preempted, and computed again
     nearest_to = (
         NotPlanned(
             "TensorRT-LLM",

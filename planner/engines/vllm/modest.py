@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.engines.vllm.deployment import deployment_of
-from planner.engines.vllm.expert_parallel import replica_users
 from planner.engines.vllm.memory.weights import WeightTable
 from planner.engines.vllm.outcome import evaluate
 from planner.fast_dataclass import replace
@@ -28,11 +27,11 @@ def modest_share(plan: Plan) -> Mapping[str, Any]:
     if not deployment.devices.gpus:
         return {}
     table = WeightTable(deployment.arch, deployment.scheme, deployment.devices.gpu)
-    users = replica_users(deployment.settings, plan.request.workload.users)
+    demand = plan.request.workload.demand.over(deployment.settings.data_parallel_size)
 
     def holds(hundredths: int) -> bool:
         settings = replace(deployment.settings, gpu_memory_utilization=hundredths / 100)
-        return evaluate(table, settings, deployment.devices.free).holds(users)
+        return evaluate(table, settings, deployment.devices.free).holds(demand)
 
     most = int(share * 100)
     least = bisect_left(range(1, most), True, key=holds) + 1

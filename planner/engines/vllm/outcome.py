@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from planner.demand import ONE, Demand
 from planner.engines.vllm.gpu import GpuTraits
 from planner.engines.vllm.memory.budget import CONTEXT, Overheads, overheads
 from planner.engines.vllm.memory.kv_cache import KvLayout, kv_layout
@@ -81,9 +82,13 @@ class Outcome:
             return 0.0
         return round(self.settings.data_parallel_size * self.concurrency, 2)
 
-    def longest(self, limit: int, users: int = 1, *, safe: bool = False) -> int:
-        """Longest request of which `users` fit; `safe`: with overheads at their upper end."""
-        return self.layout.longest(self.available_low if safe else self.available, limit, users)
+    def longest(self, limit: int, demand: Demand = ONE, *, safe: bool = False) -> int:
+        """Longest request that fits beside the other users' shares; `safe`: with overheads at their upper end."""
+        available = self.available_low if safe else self.available
+        each = self.layout.longest(available, limit, demand.users)
+        if demand.users == 1 or demand.share >= 1 or each >= limit:
+            return each
+        return min(self.layout.longest(available, limit), int(each / demand.share))
 
     def most_sequences(self, *, safe: bool = False) -> int | None:
         """Most sequences (max_num_seqs) with which the engine starts; None where its blocks don't limit them.
@@ -100,11 +105,11 @@ class Outcome:
         most = self.most_sequences(safe=safe)
         return most is not None and (self.settings.max_num_seqs or 0) > most
 
-    def holds(self, users: int, *, safe: bool = True) -> bool:
-        """True where `users` requests of full length fit at once."""
+    def holds(self, demand: Demand, *, safe: bool = True) -> bool:
+        """True where a request of full length fits, and all users' shares of such a one at once."""
         if self.reason is not None:
             return False
-        return self.longest(self.length, users, safe=safe) >= self.length
+        return self.longest(self.length, demand, safe=safe) >= self.length
 
 
 def evaluate(table: WeightTable, settings: VllmSettings, free: int | None = None) -> Outcome:
@@ -240,6 +245,8 @@ def memory_of(
                 overhead_high=high,
             )
         )
+    if outcome.gpu.unified:  # what the GPU takes of the one memory isn't there for the host
+        host_free = max(0, host_free - devices[0].total)
     host = sum(outcome.offloaded) * tp * outcome.settings.data_parallel_size + outcome.tables
     if host:
         devices.append(DeviceMemory(name="CPU", kind="cpu", weights=host, available=host_free))

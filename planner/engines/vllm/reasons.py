@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from planner.demand import SHARES, Demand, Load
 from planner.engines.vllm.deployment import Deployment, Devices
 from planner.engines.vllm.memory.drafts import draft_of, loads_a_model
 from planner.engines.vllm.memory.storage import QuantScheme
@@ -34,8 +35,8 @@ def why(deployment: Deployment, found: Found, memory: MemoryEstimate) -> tuple[R
         fails = found.defaults.reason
         text = f"vLLM's defaults fail here: {fails}"
         lines.append(Reason(ReasonKind.DEFAULTS_FAIL, text, {"because": fails.kind, **fails.values}))
-    elif found.changes and found.defaults is not None and not found.defaults.holds(found.users):
-        lines.append(_uncertain(found.defaults, found.users))
+    elif found.changes and found.defaults is not None and not found.defaults.holds(found.demand):
+        lines.append(_uncertain(found.defaults, found.demand))
     lines += _split(settings, deployment.devices)
     if max(outcome.weights) <= outcome.requested:
         weights, left = max(outcome.weights), max(0, min(outcome.available))
@@ -94,7 +95,7 @@ def _shortage(found: Found, memory: MemoryEstimate) -> Reason:
     outcome = found.outcome
     if outcome.reason is not None:
         kind, clause, figures = outcome.reason.kind, outcome.reason.text, outcome.reason.values
-    elif not memory.fits and outcome.holds(found.users, safe=False):
+    elif not memory.fits and outcome.holds(found.demand, safe=False):
         kind = ReasonKind.BUDGET_NOT_FREE
         device = max(memory.devices, key=lambda d: d.total - d.available)
         share = outcome.settings.gpu_memory_utilization or 0
@@ -106,11 +107,16 @@ def _shortage(found: Found, memory: MemoryEstimate) -> Reason:
         figures = {"budget": outcome.requested, "free": device.available, "overhead": device.overhead_high}
     else:
         kind = ReasonKind.TOO_MANY_USERS
+        demand = found.demand
+        wanted = f"{demand.users} were asked for"
+        if demand.contexts < demand.users:
+            wanted = f"{demand.contexts:.1f} are what {demand.users} users fill at a time"
+        surely = outcome.layout.concurrency(outcome.layout.num_blocks(outcome.available_low), outcome.length)
         clause = (
-            f"the cache holds {outcome.concurrency:.1f} requests of {context_text(outcome.length)} tokens with"
-            f" every saving made, {found.users} were asked for"
+            f"the cache holds {surely:.1f} requests of {context_text(outcome.length)} tokens with"
+            f" every saving made, {wanted}"
         )
-        figures = {"requests": outcome.concurrency, "context": outcome.length, "users": found.users}
+        figures = {"requests": surely, "context": outcome.length, "users": demand.users}
     return Reason(kind, f"doesn't fit: {clause}", figures, clause)
 
 
@@ -120,12 +126,13 @@ def _experts_apart(scheme: QuantScheme, arch: Architecture) -> str:
     return f" (experts in {str(scheme.experts).upper()})" if apart else ""
 
 
-def _uncertain(defaults: Outcome, users: int) -> Reason:
-    wanted = f"{users} × {context_text(defaults.length)}" if users > 1 else context_text(defaults.length)
-    figures: dict[str, Value] = {"users": users, "context": defaults.length}
-    if defaults.holds(users, safe=False):
+def _uncertain(defaults: Outcome, demand: Demand) -> Reason:
+    times = f"{demand.contexts:.3g} × " if demand.contexts > 1 else ""
+    wanted = f"{times}{context_text(defaults.length)}"
+    figures: dict[str, Value] = {"users": demand.users, "context": defaults.length}
+    if defaults.holds(demand, safe=False):
         low, high = max(0, min(defaults.available_low)), min(defaults.available)
-        needed = users * defaults.layout.request_bytes(defaults.length)
+        needed = int(demand.contexts * defaults.layout.request_bytes(defaults.length))
         text = (
             f"vLLM's defaults may fail here for {wanted} tokens: between"
             f" {gib(low)} and {gib(high)} are left for the"
@@ -135,7 +142,7 @@ def _uncertain(defaults: Outcome, users: int) -> Reason:
         return Reason(ReasonKind.DEFAULTS_UNCERTAIN, text, figures)
     text = (
         f"vLLM's defaults start here but hold {defaults.concurrency:.1f} requests of"
-        f" {context_text(defaults.length)} tokens, not {users}"
+        f" {context_text(defaults.length)} tokens, not {demand.contexts:.3g}"
     )
     return Reason(ReasonKind.DEFAULTS_TOO_SMALL, text, {**figures, "requests": defaults.concurrency})
 
@@ -181,11 +188,15 @@ def _what_would(deployment: Deployment, found: Found) -> Reason:
         text = f"--max-num-seqs {most} starts; nobody is served less while fewer ask at once"
         return Reason(ReasonKind.WHAT_WOULD_FIT, text, {"sequences": most})
     if outcome.starts_shorter:
-        one = outcome.longest(arch.n_ctx_train, 1, safe=True)
-        shared = outcome.longest(arch.n_ctx_train, found.users, safe=True)
-        if found.users > 1 and shared > 0:
-            text = f"{context_text(shared)} tokens would fit for {found.users} users, {context_text(one)} for one"
-            figures = {"context": shared, "users": found.users, "alone": one}
+        demand = found.demand
+        one = outcome.longest(arch.n_ctx_train, safe=True)
+        shared = outcome.longest(arch.n_ctx_train, demand, safe=True)
+        if demand.users > 1 and shared > 0:
+            text = f"{context_text(shared)} tokens would fit for {demand.users} users, {context_text(one)} for one"
+            typical = replace(demand, share=SHARES[Load.TYPICAL])
+            if demand.share > typical.share and outcome.holds(typical):
+                text += "; for who doesn't fill all contexts at once it fits as it is (--load typical)"
+            figures = {"context": shared, "users": demand.users, "alone": one}
             return Reason(ReasonKind.WHAT_WOULD_FIT, text, figures)
         if one > 0:
             text = f"the longest context that fits is {context_text(one)}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from planner.demand import Demand
 from planner.engines.vllm.architectures import smallest_batch, vllm_traits
 from planner.engines.vllm.deployment import Deployment, Devices
-from planner.engines.vllm.expert_parallel import for_many_users, replica_users
+from planner.engines.vllm.expert_parallel import for_many_users
 from planner.engines.vllm.memory.budget import CONTEXT, after_cache
 from planner.engines.vllm.memory.weights import WeightTable, resolve, tower_ranks
 from planner.engines.vllm.outcome import Outcome, evaluate
@@ -35,7 +36,7 @@ class Found:
     changes: tuple[Reason, ...]  # what differs from the defaults, with the reason
     fits: bool
     defaults: Outcome | None  # the engine's defaults on the same GPUs, at the model's full length
-    users: int
+    demand: Demand  # of one data parallel rank: each has a cache of its own
 
 
 _Try = tuple[VllmSettings, Outcome, tuple[Reason, ...]]  # settings, what they give, what was changed
@@ -46,8 +47,8 @@ _PARALLEL: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_para
 def parallel_choices(deployment: Deployment) -> list[VllmSettings]:
     """Return the legal ways to split a model over the devices, fewest GPUs first.
 
-    Tensor parallel inside a host, pipeline parallel across hosts and where no tensor split is legal. What is
-    given is kept as it is.
+    Tensor parallel inside a host (or over hosts that a quick network joins), pipeline parallel across hosts and
+    where no tensor split is legal. What is given is kept as it is.
     """
     arch, scheme, devices = deployment.arch, deployment.scheme, deployment.devices
     given = deployment.given
@@ -60,7 +61,7 @@ def parallel_choices(deployment: Deployment) -> list[VllmSettings]:
         return [_executor(base, devices)]
     found = []
     for world in range(1, devices.count + 1):
-        for tp in range(min(world, max(1, devices.per_host)), 0, -1):
+        for tp in range(min(world, devices.together), 0, -1):
             if world % tp:
                 continue
             pp = world // tp
@@ -113,7 +114,7 @@ def rungs(
             why = "the system and the engine's own processes live in the same memory"
         said = (_change("gpu_memory_utilization", budget, why),)
     yield settings, said, most
-    seqs = max(16, 1 << max(0, replica_users(start, workload.users) - 1).bit_length())
+    seqs = max(16, 1 << max(0, workload.demand.over(start.data_parallel_size).users - 1).bit_length())
     full = resolve(arch, settings, devices.gpu)
     for name, value, reason in _steps(deployment, full, seqs):
         if name in given:
@@ -175,7 +176,7 @@ def _steps(deployment: Deployment, full: VllmSettings, seqs: int) -> Iterator[tu
     narrow = vllm_traits(arch).narrow_cache or not uses_mla(arch)
     if devices.gpu.sm is not None and devices.gpu.sm >= 89 and narrow:
         yield "kv_cache_dtype", "fp8", "half the cache, at a small loss of accuracy on long contexts"
-    if devices.gpus:
+    if devices.gpus and workload.users == 1:  # several wait for room sooner than they give up CUDA graphs
         yield "enforce_eager", True, "no CUDA graphs: less memory, slower decode"
 
 
@@ -196,10 +197,20 @@ def _utilization(deployment: Deployment, settings: VllmSettings) -> float | None
     wanted = min(default, _UNIFIED_SHARE) if devices.gpu.unified else default
     # The process's own context is there before vLLM looks at what is free (request_memory in worker/utils.py).
     after = after_cache(deployment.arch, settings, devices.gpu)
-    usable_share = (devices.free - CONTEXT.high - after) / devices.gpu.total
+    free = devices.free - _tables_beside(deployment, settings)
+    usable_share = (free - CONTEXT.high - after) / devices.gpu.total
     if usable_share >= wanted:
         return wanted if wanted < default else None
     return max(0.01, int(usable_share * 100) / 100)
+
+
+def _tables_beside(deployment: Deployment, settings: VllmSettings) -> int:
+    """Bytes of tables that the system's memory holds, where that is the GPU's too."""
+    devices = deployment.devices
+    if not devices.gpu.unified or not vllm_traits(deployment.arch).tables_in_ram:
+        return 0
+    table = WeightTable(deployment.arch, deployment.scheme, devices.gpu)
+    return table.tables(table.resolved(settings))
 
 
 def search(deployment: Deployment) -> Found | None:
@@ -233,8 +244,8 @@ def longest_anywhere(deployment: Deployment) -> int:
         *_, (tightest, _, _) = rungs(deployment, choice)
         outcome = evaluate(table, replace(tightest, max_model_len=arch.n_ctx_train), devices.free)
         if outcome.starts_shorter:
-            users = replica_users(choice, deployment.workload.users)
-            best = max(best, outcome.longest(arch.n_ctx_train, users, safe=True))
+            demand = deployment.workload.demand.over(choice.data_parallel_size)
+            best = max(best, outcome.longest(arch.n_ctx_train, demand, safe=True))
     return best
 
 
@@ -283,7 +294,7 @@ def _preferred(fitting: list[Found], devices: Devices) -> Found:
     """
     first = fitting[0]
     chosen = first
-    limit = devices.per_host if devices.nvlink else min(4, devices.per_host)
+    limit = devices.together if devices.nvlink else min(4, devices.together)
     for found in fitting[1:]:
         settings = found.outcome.settings
         wider = settings.pipeline_parallel_size <= chosen.outcome.settings.pipeline_parallel_size
@@ -303,7 +314,7 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
     def capped(settings: VllmSettings, outcome: Outcome, said: tuple[Reason, ...]) -> _Try:
         """No more sequences than state blocks, where the number is the planner's to choose."""
         most = outcome.most_sequences(safe=True) if outcome.allows_too_many(safe=True) else None
-        if most is None or most < users or "max_num_seqs" in given:
+        if most is None or most < demand.users or "max_num_seqs" in given:
             return settings, outcome, said
         fewer = replace(settings, max_num_seqs=most // 8 * 8 if most > 16 else most)
         why = f"each sequence needs a block for its recurrent state, {most} are certain"
@@ -311,7 +322,7 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
         return fewer, tried(fewer), (*others, _change("max_num_seqs", fewer.max_num_seqs or 0, why))
 
     wanted = given.get("max_model_len", workload.context)
-    users = replica_users(choice, workload.users)
+    demand = workload.demand.over(choice.data_parallel_size)
     asked = wanted if isinstance(wanted, int) and wanted != AUTO else None
     defaults: Outcome | None = None
     best: tuple[int, VllmSettings, Outcome, tuple[Reason, ...]] | None = None
@@ -328,12 +339,12 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
         if defaults is None:
             defaults = outcome
             if _hopeless(outcome, devices):
-                return Found(settings, outcome, said, False, defaults, users)
+                return Found(settings, outcome, said, False, defaults, demand)
         settings, outcome, said = capped(settings, outcome, said)
-        if outcome.holds(users):
-            return Found(settings, outcome, said, True, defaults, users)
+        if outcome.holds(demand):
+            return Found(settings, outcome, said, True, defaults, demand)
         if asked is None:
-            longest = outcome.longest(deployment.longest_open, users, safe=True)
+            longest = outcome.longest(deployment.longest_open, demand, safe=True)
             if outcome.starts_shorter and (best is None or longest > best[0]):
                 best = (longest, settings, outcome, said)
     assert defaults is not None
@@ -341,13 +352,13 @@ def _fit(deployment: Deployment, table: WeightTable, choice: VllmSettings) -> Fo
         length = best[0] // 1024 * 1024
         settings = replace(best[1], max_model_len=length)
         settings, outcome, said = capped(settings, tried(settings), best[3])
-        if outcome.holds(users):
+        if outcome.holds(demand):
             why = "the longest that fits with the engine's own memory at its upper end"
             said = (*said, _change("max_model_len", length, why))
-            return Found(settings, outcome, said, True, defaults, users)
+            return Found(settings, outcome, said, True, defaults, demand)
     final = replace(settings, max_model_len=asked or deployment.longest_open)
     outcome = tried(final)
-    return Found(final, outcome, said, False, defaults, users)
+    return Found(final, outcome, said, False, defaults, demand)
 
 
 def _too_many_stated(outcome: Outcome, given: Mapping[str, Any]) -> bool:

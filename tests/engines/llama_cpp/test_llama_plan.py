@@ -42,7 +42,7 @@ def test_everything_on_one_gpu() -> None:
 
 
 def test_every_user_gets_the_context() -> None:
-    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(context=8192, users=3)))
+    plan = ENGINE.plan(asked(shape("LLAMA_8B"), "Q4_K_M", machine(24), Workload(8192, users=3, load="worst")))
     assert plan.settings["n_ctx"] == 3 * 8192 and plan.settings["n_parallel"] == 3
 
 

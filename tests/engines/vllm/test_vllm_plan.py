@@ -283,7 +283,9 @@ def test_max_context_grows_with_the_gpu() -> None:
         for name in ("rtx-4060", "rtx-4090", "h100-80gb")
     ]
     assert lengths[0] == 0 < lengths[1] <= lengths[2] == qwen.n_ctx_train
-    many = engine.longest_context(asked(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4)))
+    many = engine.longest_context(
+        asked(qwen, "BF16", load_profile("rtx-4090"), Workload(users=4, load="worst"))
+    )
     assert 0 < many < lengths[1]
 
 
