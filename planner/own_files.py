@@ -76,7 +76,7 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def write_files(folder: Path, files: Mapping[str, str], *, replace: bool = False) -> None:
+def write_files(folder: Path, files: Mapping[str, str | bytes], *, replace: bool = False) -> None:
     """Write files for the user into a folder, the scripts among them executable.
 
     Raises InputError where a name is taken by anything but a regular file of the same content, or with `replace`
@@ -95,16 +95,16 @@ def write_files(folder: Path, files: Mapping[str, str], *, replace: bool = False
             path = folder / name
             if not _holds(path, content):
                 path.unlink(missing_ok=True)
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(content)
+                with path.open("xb") as file:
+                    file.write(content if isinstance(content, bytes) else content.encode())
             if name.endswith(".sh"):
                 path.chmod(0o755)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {cause_of(error)}") from None
 
 
-def _holds(path: Path, content: str) -> bool:
-    raw = content.encode("utf-8", "backslashreplace")
+def _holds(path: Path, content: str | bytes) -> bool:
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     try:
         return read_bytes(path, len(raw)) == raw
     except OSError:

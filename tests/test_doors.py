@@ -30,6 +30,7 @@ OTHERS = {
     "verify/real_llama_cpp.py": {"open"},  # lengthens its own temporary copy
     "engines/llama_cpp/real_engine.py": {"open"},  # the same
     "web/app.py": {"read_bytes"},  # a file of the page, looked up by its name among those that are shipped
+    "web/export.py": {"read_bytes", "open"},  # the program itself, packed for a browser
     "hardware/cluster.py": {"create_connection"},  # asks whether anybody listens, reads nothing
 }
 RAW = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "urlopen", "urlretrieve"}

@@ -10,6 +10,8 @@ import typer
 
 from planner.cli.output import diagnostic
 from planner.errors import InputError
+from planner.own_files import expanded
+from planner.safe_text import one_line
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -27,8 +29,22 @@ def web(
             "--token", metavar="TEXT", help="What callers must bring; PLANNER_TOKEN in the environment."
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export", metavar="DIR", help="Write a site that computes in the browser, and serve nothing."
+        ),
+    ] = None,
+    pyodide: Annotated[
+        str | None,
+        typer.Option(
+            "--pyodide", metavar="FILE", help="With --export: Pyodide's package, as npm pack fetches it."
+        ),
+    ] = None,
 ) -> int:
-    """Serve the page and the API on this machine: nothing leaves it."""
+    """Serve the page and the API on this machine, or write the page as a site: nothing leaves it."""
+    if export is not None:
+        return _export(export, pyodide)
     try:
         import uvicorn
 
@@ -46,4 +62,20 @@ def web(
     diagnostic(f"planner: the API is at http://{shown}:{port}/api/v1, its description openapi.json there")
     app = create_app(Served(names, asked, here=not beyond))
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    return 0
+
+
+def _export(folder: str, package: str | None) -> int:
+    from planner.units import MIB
+    from planner.web import export as site
+
+    if package is None:
+        raise InputError(
+            f"--export needs Pyodide's package: npm pack pyodide@{site.PYODIDE}, "
+            f"then --pyodide pyodide-{site.PYODIDE}.tgz"
+        )
+    size = site.export(expanded(folder), expanded(package))
+    diagnostic(
+        f"planner: the site is in {one_line(folder)}: {size / MIB:.1f} MiB; any file host can carry it"
+    )
     return 0

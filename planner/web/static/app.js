@@ -23,7 +23,7 @@ const version = await planner.version();
 let shown = null, update = null;
 const tellMachine = machineView(document.getElementById("machine"), planner, version.here);
 const link = h("button", { type: "button", onclick: () => copy(location.href, link) }, say("link"));
-replaceWith(document.getElementById("footer"), h("div", { class: "row" }, h("span", {}, `planner ${version.planner}. ${version.here ? say("served") : say("elsewhere")}`), link, h("button", { type: "button", onclick: () => print() }, say("print"))));
+replaceWith(document.getElementById("footer"), h("div", { class: "row" }, h("span", {}, `planner ${version.planner}. ${say(version.browser ? "browser" : version.here ? "served" : "elsewhere")}`), link, h("button", { type: "button", onclick: () => print() }, say("print"))));
 
 async function draw() {
   const { view, values } = here();

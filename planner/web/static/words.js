@@ -25,6 +25,7 @@ const EN = {
   cause: "What happened", why: "Why", mend: "What to do", missing: "What would tell more",
   costs: "Cost over months", own: "own", holds: "holds", fails: "does not hold", partly: "partly", notReckoned: "nothing to reckon", unknown: "not recognised",
   elsewhere: "Computed by the server that this page came from.", served: "Computed by the server on your machine.",
+  browser: "Computed in this browser; nothing leaves it.",
   loading: "Loading the planner …", working: "Computing …", sortBy: "sort by", print: "Print", link: "Copy link",
   wide: "Table", machineName: "Machine",
 };
@@ -54,6 +55,7 @@ const DE = {
   cause: "Was geschah", why: "Warum", mend: "Was hilft", missing: "Was mehr verriete",
   costs: "Kosten über Monate", own: "eigen", holds: "stimmt", fails: "stimmt nicht", partly: "teils", notReckoned: "nichts zu rechnen", unknown: "nicht erkannt",
   elsewhere: "Vom Server gerechnet, von dem diese Seite kommt.", served: "Vom Server auf Ihrem Rechner gerechnet.",
+  browser: "In diesem Browser gerechnet; nichts verlässt ihn.",
   loading: "Der Planer wird geladen …", working: "Es wird gerechnet …", sortBy: "sortieren nach", print: "Drucken", link: "Link kopieren",
   wide: "Tabelle", machineName: "Rechner",
 };
