@@ -355,7 +355,7 @@ class Plan:
     max_concurrency: float
     """Sequences of the planned context that the cache can hold."""
     speed: SpeedEstimate | None = None
-    """How fast it runs; None where it doesn't fit."""
+    """How fast it runs; None where it doesn't fit, or doesn't go by tokens (speech)."""
     command: str = ""
     """What to type."""
     why: tuple[Reason, ...] = ()

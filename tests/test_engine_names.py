@@ -67,6 +67,14 @@ def test_the_test_sees_it(line: str) -> None:
 
 def test_the_test_reads_the_folders() -> None:
     """Every engine's folder is left out, and nothing else."""
-    assert {f.name for f in FOLDERS} == {"llama_cpp", "ollama", "vllm", "sglang", "mlx", "lm_studio"}
+    assert {f.name for f in FOLDERS} == {
+        "llama_cpp",
+        "ollama",
+        "vllm",
+        "sglang",
+        "mlx",
+        "lm_studio",
+        "whisper_cpp",
+    }
     assert PACKAGE / "engines" / "facts.py" in FILES and len(FILES) > 150
     assert not names_in("print('vllm is named in a sentence')")

@@ -74,7 +74,7 @@ FLOORS: Mapping[str, list[set[str]]] = {
         {"load"},
     ],
     "planner.quant": [{"formats"}, {"mix_rules"}, {"mixes"}],
-    "planner.engines": [{"base"}, {"llama_cpp", "vllm"}, {"ollama", "sglang"}],
+    "planner.engines": [{"base"}, {"llama_cpp", "vllm"}, {"ollama", "sglang", "whisper_cpp"}],
     "planner.engines.llama_cpp": [
         {"settings"},
         {"placing"},
@@ -130,7 +130,8 @@ FLOORS: Mapping[str, list[set[str]]] = {
     "planner.advice": [{"plan"}, {"recommend", "money"}, {"claims", "best_machine"}],
 }
 # SGLang starts what was planned by vLLM's rules, as long as it has none of its own.
-MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm"), ("lm_studio", "mlx")}
+# whisper.cpp stands on the same ggml as llama.cpp, and takes as much beside its own accounting.
+MAY_ASK = {("ollama", "llama_cpp"), ("sglang", "vllm"), ("lm_studio", "mlx"), ("whisper_cpp", "llama_cpp")}
 # What ggml's allocator may know: how tensors are stored. It knows no model, no engine's setting.
 BELOW_GGML = re.compile(
     r"planner\.(errors|units|fast_dataclass|quant\.formats|engines\.llama_cpp\.tensor_types|engines\.llama_cpp\.graph\.ggml)\b"

@@ -26,7 +26,7 @@ def engine_names() -> tuple[str, ...]:
     """Return the names of the engines that plans are made for.
 
     >>> planner.engine_names()
-    ('llama.cpp', 'ollama', 'vllm', 'mlx')
+    ('llama.cpp', 'ollama', 'vllm', 'mlx', 'whisper.cpp')
     """
     from planner.engines.register import planning
 

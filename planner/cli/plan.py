@@ -31,6 +31,7 @@ from planner.cli.options import (
 from planner.cli.output import PLAIN, print_document, print_heading, print_line, print_wrapped, style
 from planner.cli.progress import say_on_terminal
 from planner.cli.several import ForAll, Others, read_models
+from planner.errors import InputError
 from planner.fast_dataclass import replace
 from planner.plan import Plan
 
@@ -97,6 +98,8 @@ def plan(
         output=output,
     )
     if isinstance(ctx.obj, Others):
+        if depth or plot is not None:
+            raise InputError("--depth and --plot show one model; leave them out for several")
         shared = ForAll(workload, engine, quant, role, tuple(ctx.args))
         answers = planner.plan_together(
             read_models(ctx.obj, model, shared), chosen_machine(profile, ram, vram, free, backend)
@@ -149,7 +152,7 @@ def plan(
         print_line()
         print_speed(answer.speed, writes=planner.writes_text(answer))
         print_measured(answer)
-    changes = planner.alternatives(answer)
+    changes = planner.alternatives(answer) if planner.writes_text(answer) else ()
     if changes:
         print_line()
         print_heading("What would change the answer")

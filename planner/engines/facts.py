@@ -39,6 +39,7 @@ class Weights(StrEnum):
     GGUF = "gguf"
     CHECKPOINT = "checkpoint"  # a Hugging Face repository of safetensors
     MLX = FileFormat.MLX.value  # safetensors as mlx-lm converts them
+    WHISPER = "whisper"  # ggml's older format, of speech models alone
 
 
 class Kernels(StrEnum):
@@ -95,6 +96,8 @@ class EngineFacts:
         frozenset()
     )  # where it is planned beside others, and the better wins
     sees: ClassVar[bool] = True  # loads vision towers
+    transcribes: ClassVar[bool] = False  # runs models that make text of speech, and no others
+    timed_by_tokens: ClassVar[bool] = True  # what it does takes as long as tokens take to be read and written
     serves_many: ClassVar[bool] = False  # made to batch the requests of many users
     when_full: ClassVar[str] = "a request that finds no room fails"  # of a cache that all requests share
     may_spill: ClassVar[bool] = True  # weights may lie partly in RAM

@@ -21,6 +21,7 @@ ENGINES: Final[dict[str, str]] = {
     "ollama": "planner.engines.ollama.facts:OllamaFacts",
     "vllm": "planner.engines.vllm.facts:VllmFacts",
     "mlx": "planner.engines.mlx.facts:MlxFacts",
+    "whisper.cpp": "planner.engines.whisper_cpp.facts:WhisperCppFacts",
 }
 # The same for engines without rules of their own: they start what was planned for another one.
 STARTERS: Final[dict[str, str]] = {

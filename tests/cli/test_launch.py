@@ -81,7 +81,7 @@ def test_sglang_as_an_engine(cli: Cli) -> None:
         ),
         (
             ("launch", "qwen3-8b", "--engine", "foo"),
-            "llama.cpp, ollama, vllm, mlx (launch: also sglang, lm-studio)",
+            "llama.cpp, ollama, vllm, mlx, whisper.cpp (launch: also sglang, lm-studio)",
         ),
         (("plan", "qwen3-8b", "--engine", "sglang"), "planner launch MODEL --engine sglang"),
         (("check", "--engine", "sglang"), "planner launch MODEL --engine sglang"),

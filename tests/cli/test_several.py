@@ -48,6 +48,7 @@ def test_a_plus_elsewhere_is_no_second_model() -> None:
     ("words", "says"),
     [
         (["qwen3-8b", "+"], "each side of '+'"),
+        (["qwen3-8b", "+", "qwen3-4b", "--depth"], "--depth"),
         (["+", "qwen3-8b"], "each side of '+'"),
         (["qwen3-8b", "+", "qwen3-4b", "--role", "poet"], "--role"),
         (["qwen3-8b", "-u", "many", "+", "qwen3-4b"], "'qwen3-8b -u many'"),

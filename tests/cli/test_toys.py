@@ -30,7 +30,7 @@ def test_the_register_knows_it_by_every_name(toy: None) -> None:
     assert isinstance(get_engine("Toy-Serve"), Toy) and title_of("toy") == "Toy Serve"
     with pytest.raises(
         InputError,
-        match=r"choose one of llama\.cpp, ollama, vllm, mlx, toy \(launch: also sglang, lm-studio\)",
+        match=r"choose one of llama\.cpp, ollama, vllm, mlx, whisper\.cpp, toy \(launch: also sglang, lm-studio\)",
     ):
         get_engine("tgi")
 

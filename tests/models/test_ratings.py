@@ -56,7 +56,7 @@ def test_a_measured_index_stays_the_score() -> None:
 def test_what_does_not_chat_has_no_score_and_a_reason() -> None:
     ratings = read_ratings(seeds_dir())
     others = [card for card in read_cards(seeds_dir()) if card.kind != "chat"]
-    assert {card.kind for card in others} == {"embedding", "reranker", "classifier"}
+    assert {card.kind for card in others} == {"embedding", "reranker", "speech", "classifier"}
     for card in others:
         assert card.id not in ratings
         assert all(isinstance(rating_of(card, ratings)["scores"][use], str) for use in USE_CASES)

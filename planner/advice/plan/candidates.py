@@ -10,6 +10,7 @@ from planner.engines.register import engine_facts, get_engine, offered
 from planner.hardware.machine import Accelerator, Machine
 from planner.models.model import Model
 from planner.models.published import listed_quants, lists_are_whole, published_gguf
+from planner.models.role import Role
 from planner.plan import UseCase, Workload
 from planner.quant.mixes import is_mix
 from planner.quant.quantisations import QUANTISATIONS, average_bits, checkpoints, key_of, ladder
@@ -45,10 +46,12 @@ def engines_for(question: PlanQuestion) -> tuple[str, ...]:
 def _natural(model: Model, machine: Machine, workload: Workload) -> tuple[str, ...]:
     backends = {a.backend for a in machine.accelerators}
     seeing = workload.use_case is UseCase.VISION
+    speech = model.entry is not None and model.entry.kind == Role.SPEECH
     engines = tuple(
         e
         for e in offered()
-        if e.loads == model.holds or ((not e.beside or e.beside & backends) and (e.sees or not seeing))
+        if e.transcribes is speech
+        and (e.loads == model.holds or ((not e.beside or e.beside & backends) and (e.sees or not seeing)))
     )
     named = tuple(e.name for e in engines if e.loads == model.holds)
     if model.tensors is not None:

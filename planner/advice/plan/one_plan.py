@@ -80,6 +80,8 @@ def complete(plan: Plan, *, ranking: bool = False) -> Plan:
         plan = replace(plan, speed=plan_speed(plan), why=(*plan.why, *of_load(plan)))
     command = command_line(plan, model)
     plan = replace(plan, command=command.command, env=dict(command.env), source=command.source)
+    if not engine_facts(plan.engine).timed_by_tokens:
+        plan = replace(plan, speed=None)
     if plan.fit is None:
         return plan
     fitted = engine_facts(plan.engine).fit_command(plan, model, plan.fit)

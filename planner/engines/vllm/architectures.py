@@ -47,6 +47,8 @@ class VllmTraits:
     pipeline: bool = True
     # An FP8 cache asserts a query in FP8 too, which nothing sets by itself: models/kimi_k3/nvidia/mla.py
     narrow_cache: bool = True
+    # Keeps keys and values of a sound beside those of the text, by rules that are not known here
+    speech: bool = False
     # Its n-gram tables stay in pinned host memory unless told otherwise: config/engram.py
     tables_in_ram: bool = False
 
@@ -93,6 +95,7 @@ ARCHITECTURES: Final[dict[str, VllmTraits]] = {
     **dict.fromkeys(  # encoders that pool (models/bert.py, roberta.py, modernbert.py, bert_with_rope.py)
         ("bert", "modernbert", "nomic_bert", "roberta", "xlm-roberta"), VllmTraits(pipeline=False),
     ),
+    "whisper": VllmTraits(speech=True, pipeline=False),
     "glm5_next": _GLM5_NEXT,
     "glm5_next_text": _GLM5_NEXT,
     "glm_moe_dsa": VllmTraits(fp8_cache_on_10=True),

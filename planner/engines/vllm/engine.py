@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from planner.engines.base import Engine
+from planner.engines.vllm.architectures import vllm_traits
 from planner.engines.vllm.backends import BACKENDS, LEAST_CAPABILITY
 from planner.engines.vllm.deployment import Devices, deployment_of
 from planner.engines.vllm.memory.storage import scheme_for
@@ -134,6 +135,8 @@ def _unsupported(model: Model, quant: str, machine: Machine) -> str | None:
     reason = class_refusal(model.architecture) or _machine_refusal(machine)
     if reason is not None:
         return reason
+    if vllm_traits(model.architecture).speech:
+        return "what vLLM keeps of a sound is not planned here"
     try:
         deployment = deployment_of(PlanRequest(model, quant, machine))
     except PlannerError as error:

@@ -46,6 +46,7 @@ MODEL_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "nemotron_h": ("nemotron_h",),
     "nemotron_nas": ("nemotron-nas",),
     "qwen4_exp": ("qwen4_exp", "qwen4_exp_text"),
+    "whisper": ("whisper",),
 }  # fmt: skip
 DECODERS: Final = "decoder_table"
 

@@ -1,0 +1,1 @@
+"""whisper.cpp: speech to text."""
